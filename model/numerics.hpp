@@ -1,0 +1,103 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace parity {
+
+/// Which arithmetic a family of ops asks for. tf32 is a permission: a plan may give fp32 instead (and
+/// says so); fp64 keeps double between stages; exact computes each stage in double on float32 inputs and
+/// rounds its outputs once.
+enum class Math { fp32, tf32, fp64, exact };
+
+/// How an operand becomes TF32: nearest with ties away (cvt.rna), toward zero (raw bits fed to the
+/// tensor core), nearest with ties to even (cvt.rn, sm_90 upward).
+enum class Rounding { rna, truncate, rn };
+
+/// Whether BatchNorm stays an operation of its own or is multiplied into the weights before it.
+enum class BatchNormalisation { kept, folded };
+
+/// How far bits repeat, weakest first. host_to_gpu: on every backend, device, instruction set, thread
+/// count, layout, batch size and batch position.
+enum class Determinism { not_guaranteed, run_to_run, gpu_to_gpu, host_to_gpu };
+
+/// The generation whose tensor core a TF32 request means.
+enum class Arch { none, sm_75, sm_80, sm_86, sm_87, sm_89, sm_90, sm_100, sm_120 };
+
+/// The order of operations by which an op is computed. Names (name(Algorithm)) are the contract; see
+/// CONTRACTS section 2-4 as restated on the ops.
+enum class Algorithm {
+  chain,         ///< "chain": one FP32 FMA chain per output
+  tensor_k4f24,  ///< "tensor:k4f24": TF32 tensor core of sm_80, 86, 87, 89
+  tensor_k8f25,  ///< "tensor:k8f25": TF32 tensor core of sm_90, 100, 120
+  gemm_eigen,    ///< "gemm:eigen": Eigen's own order
+  lanes32,       ///< "lanes32": 32 interleaved lanes and an xor tree
+  elementwise,   ///< "elementwise": one rounded sequence per element
+  move,          ///< "move": bits pass
+  fp64,          ///< "fp64": double throughout
+  exact          ///< "exact": double inside a stage, rounded once
+};
+
+/// Everything that may change a bit. Nothing outside this struct and the model may.
+struct Numerics {
+  Math conv = Math::fp32;
+  Math matmul = Math::fp32;
+  Math rnn = Math::fp32;
+  Rounding rounding = Rounding::rna;
+  BatchNormalisation batch_norm = BatchNormalisation::kept;
+  Determinism promise = Determinism::host_to_gpu;  ///< at least this
+  Arch arch = Arch::none;                          ///< none unless some family is tf32
+  std::optional<Algorithm> algorithm;              ///< for every MAC stage, when asked for by name
+  friend bool operator==(const Numerics&, const Numerics&) = default;
+};
+
+/// The widths a CPU room may be run at. best = the widest the processor has.
+enum class InstructionSet { best, scalar, avx2, avx512, neon };
+
+/// Everything that may not change a bit.
+struct Execution {
+  int threads = 1;
+  InstructionSet instruction_set = InstructionSet::best;
+  int device = 0;
+};
+
+/// What one step is computed by: the algorithm plus every clause of Numerics that the step reads. Equal
+/// text and a promise of host_to_gpu mean equal bits (law 1).
+struct Contract {
+  Algorithm algorithm = Algorithm::elementwise;
+  std::optional<Rounding> rounding;  ///< only of tensor:*
+  BatchNormalisation batch_norm = BatchNormalisation::kept;
+  std::string function;  ///< elementary function and whose sequence: "sigmoid=paritylab", else empty
+  Determinism promise = Determinism::host_to_gpu;
+  bool stronger = false;  ///< a stronger arithmetic than was permitted (tf32 asked, chain given)
+
+  /// "chain", "tensor:k8f25/rna", "chain+bnfold", "elementwise/sigmoid=paritylab".
+  std::string text() const;
+};
+
+std::string_view name(Math);
+std::string_view name(Rounding);
+std::string_view name(Determinism);
+std::string_view name(Arch);
+std::string_view name(Algorithm);
+std::string_view name(InstructionSet);
+
+/// The reverse of name(); nothing when the text is no such name.
+std::optional<Math> math_named(std::string_view);
+std::optional<Rounding> rounding_named(std::string_view);
+std::optional<Determinism> determinism_named(std::string_view);
+std::optional<Arch> arch_named(std::string_view);
+std::optional<Algorithm> algorithm_named(std::string_view);
+std::optional<InstructionSet> instruction_set_named(std::string_view);
+
+/// All archs that have a TF32 tensor core, for messages: "sm_80|sm_86|…".
+std::string tensor_core_archs();
+
+/// The tensor-core algorithm of an arch; nothing for Arch::none and sm_75.
+std::optional<Algorithm> tensor_algorithm(Arch arch);
+
+Determinism promise_of(Algorithm algorithm);
+
+}  // namespace parity

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <type_traits>
+#include <variant>
+
+#include "model/op.hpp"
+#include "model/ops/batch_norm.hpp"
+#include "model/ops/conv2d.hpp"
+#include "model/ops/unary.hpp"
+#include "model/ops_fwd.hpp"
+
+namespace parity {
+
+namespace detail {
+template <OpContract... Ts>
+using Ops = std::variant<Ts...>;  // a member without its contract does not compile
+}  // namespace detail
+
+/// Every op the lab knows. Only import, select, plan and each backend's dispatch include this header.
+struct Op : detail::Ops<Conv2d, BatchNorm, Unary> {
+  using variant::variant;
+};
+
+/// Calls `f` with the concrete op.
+template <class F>
+decltype(auto) visit(F&& f, const Op& op) {
+  return std::visit(std::forward<F>(f), static_cast<const Op::variant&>(op));
+}
+
+}  // namespace parity

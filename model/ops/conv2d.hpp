@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "model/op.hpp"
+
+namespace parity {
+
+/// 2-D cross-correlation, ONNX `Conv`; a 1-D Conv is one with KH = IH = OH = 1 on rank-3 tensors.
+///
+/// Formula  y[n,oc,oh,ow] = bias[oc] + sum over ic,kh,kw of
+///          x[n, g*IC/G + ic, oh*sh + kh*dh - ph, ow*sw + kw*dw - pw] * w[oc,ic,kh,kw],  g = oc / (OC/G)
+/// Shapes   x {N, IC, IH, IW} or {N, IC, IW}; w {OC, IC/G, KH, KW} or {OC, IC/G, KW}; bias {OC} or absent;
+///          y {N, OC, OH, OW} or {N, OC, OW}. float32.
+/// Order    `chain`: start from +0; k = (ic div 32, kh, kw, ic mod 32), ic counting inside the group; one fma
+///          per term; a tap outside the image is fma(+0, w, acc), inside the chain; closed by add(acc, +0);
+///          bias[oc] is added last, one rounded addition. `tensor:*`: the same k order in groups of 8 channels
+///          of one tap, operands rounded to TF32, each group one tensor-core step.
+/// Error    |y - exact| <= c * M + underflow, M = |bias| + sum |x||w|, K = IC/G*KH*KW, u = 2^-24:
+///          `chain` c = gamma(K) + u with a bias; `tensor:*` adds the operand rounding and the accumulation
+///          per step (mac_allowance in model/arithmetic/bounds.hpp).
+/// Source   ONNX operator specification, Conv; Higham, Accuracy and Stability, 2nd ed., section 3.1.
+struct Conv2d {
+  std::int64_t group = 1;
+  std::int64_t sh = 1, sw = 1;                            ///< strides
+  std::int64_t dh = 1, dw = 1;                            ///< dilations
+  std::int64_t pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
+
+  static constexpr Family family = Family::conv;
+  static std::span<const std::string_view> onnx_types();
+  static Imported<Conv2d> from_onnx(const NodeView& node);
+  std::string_view kind() const { return "Conv2d"; }
+  std::vector<TensorType> infer(const OperandTypes& types) const;
+  std::int64_t macs(const OperandTypes& types) const;
+  StepAllowance allowance(const OperandTypes& types,
+                          std::span<const std::shared_ptr<const Tensor>> parameters,
+                          const Contract& contract) const;
+  static std::vector<Case<Conv2d>> cases();
+};
+
+/// The extents of a convolution, 1-D ones with H = 1. Also what the rooms of both backends start from.
+struct ConvExtents {
+  std::int64_t N, IC, IH, IW, OC, OH, OW, KH, KW, G;
+};
+ConvExtents extents(const Conv2d& op, const TensorType& x, const TensorType& w);
+
+}  // namespace parity
