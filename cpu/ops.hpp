@@ -1,0 +1,72 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "cpu/epilogue.hpp"
+#include "cpu/mac/mac.hpp"
+#include "cpu/storage.hpp"
+#include "model/backend.hpp"
+#include "model/ops.hpp"
+
+namespace parity::cpu {
+
+/// Packed weights, kept between runs. Keyed by the parameter tensor and a text that names the packing; holds the
+/// tensor so that its address stays its own.
+class PackCache {
+ public:
+  const Packed& get(const std::shared_ptr<const Tensor>& weights, const std::string& packing,
+                    const std::function<std::unique_ptr<const Packed>()>& make);
+  void forget(const std::shared_ptr<const Tensor>& weights);
+
+ private:
+  struct Entry;
+  std::vector<std::shared_ptr<Entry>> entries_;
+};
+
+/// One step to run: everything a room may look at.
+struct Job {
+  const Contract& contract;
+  std::span<const Value> inputs;
+  std::span<const std::shared_ptr<const Tensor>> parameters;
+  const TensorType& output;  ///< float64 when the contract is fp64 (or exact inside a stage)
+  Reading reading;
+  const Execution& execution;
+  PackCache& packs;
+  /// Later steps of the stage that a MAC room must apply to its result (one of the two is used, by the output's type).
+  const Epilogue<float>& epilogue32;
+  const Epilogue<double>& epilogue64;
+
+  bool in_double() const { return output.type == Type::float64; }
+  bool magnitudes() const { return reading == Reading::magnitudes; }
+};
+
+/// Rooms, one overload per op. A missing one is a link error, named.
+Value run(const Conv2d& op, const Job& job);
+Value run(const BatchNorm& op, const Job& job);
+Value run(const Unary& op, const Job& job);
+
+/// The op as an epilogue step of a MAC whose output has `channels` on axis 1, when it is one; T = float or
+/// double. Rooms of elementwise ops define it for both; every other op is none.
+template <class T, class AnyOp>
+std::optional<EpilogueStep<T>> as_epilogue(const AnyOp&, std::span<const std::shared_ptr<const Tensor>>,
+                                           std::int64_t channels, Reading) {
+  (void)channels;
+  return std::nullopt;
+}
+template <class T>
+std::optional<EpilogueStep<T>> as_epilogue(const BatchNorm& op,
+                                           std::span<const std::shared_ptr<const Tensor>> parameters,
+                                           std::int64_t channels, Reading reading);
+template <class T>
+std::optional<EpilogueStep<T>> as_epilogue(const Unary& op,
+                                           std::span<const std::shared_ptr<const Tensor>> parameters,
+                                           std::int64_t channels, Reading reading);
+
+/// Exact values of a MAC's output at logical indices, in double, before any epilogue; only MAC rooms have it.
+std::vector<double> exact_at(const Conv2d& op, const Job& job, std::span<const std::int64_t> indices);
+
+}  // namespace parity::cpu

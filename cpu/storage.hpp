@@ -1,0 +1,71 @@
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "model/numerics.hpp"
+#include "model/value.hpp"
+
+namespace parity::cpu {
+
+/// How the elements of a value lie in memory. channels_last: {N, C, spatial…} stored as N, spatial…, C; only for rank 3
+/// and 4. Layout is Execution: it never changes a bit.
+enum class Layout { row_major, channels_last };
+
+/// The CPU backend's storage: 64-byte aligned, uninitialised at birth, huge pages where the kernel gives them.
+class CpuStorage final : public Storage {
+ public:
+  /// Throws Fault::out_of_memory with the bytes asked for and what is available.
+  CpuStorage(std::size_t bytes, Layout layout);
+  ~CpuStorage() override;
+  CpuStorage(const CpuStorage&) = delete;
+  CpuStorage& operator=(const CpuStorage&) = delete;
+
+  void* data() { return data_; }
+  const void* data() const { return data_; }
+  Layout layout() const { return layout_; }
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+  Layout layout_;
+};
+
+/// The storage of a CPU value. Throws Fault::internal when the value is another backend's.
+const CpuStorage& storage_of(const Value& value);
+bool is_cpu(const Value& value);
+
+/// A value under construction: write through data<T>(), then take value().
+class Fresh {
+ public:
+  Fresh(TensorType type, Layout layout);
+  template <class T>
+  T* data() { return static_cast<T*>(storage_->data()); }
+  Layout layout() const { return storage_->layout(); }
+  Value value() &&;
+
+ private:
+  TensorType type_;
+  std::shared_ptr<CpuStorage> storage_;
+};
+
+/// A value's elements in one layout and type, kept alive by `value`. T = double widens float32 values.
+template <class T>
+struct Elements {
+  Value value;
+  const T* data = nullptr;
+};
+/// The elements as T in `layout`; shares when they lie so already, else converts (on `threads`).
+template <class T>
+Elements<T> elements(const Value& value, Layout layout, const Execution& execution);
+
+/// The same value stored in `layout`.
+Value with_layout(const Value& value, Layout layout, const Execution& execution);
+/// The layout it lies in.
+Layout layout_of(const Value& value);
+
+extern template Elements<float> elements<float>(const Value&, Layout, const Execution&);
+extern template Elements<double> elements<double>(const Value&, Layout, const Execution&);
+
+}  // namespace parity::cpu

@@ -1,0 +1,32 @@
+#pragma once
+
+#include <cstdint>
+
+#include "model/numerics.hpp"
+#include "model/op.hpp"
+
+namespace parity {
+
+inline constexpr double unit_roundoff = 0x1p-24;         ///< u of float32
+inline constexpr double unit_roundoff_double = 0x1p-53;  ///< of float64
+inline constexpr double smallest_rounding = 0x1p-150;    ///< half the smallest subnormal float32
+
+/// gamma_n = n*unit / (1 - n*unit): the relative growth of n roundings. Infinity when n*unit >= 1.
+/// Source: Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., lemma 3.1.
+double gamma(std::int64_t n, double unit = unit_roundoff);
+
+/// The bound of one MAC of n terms under its contract, against M = sum |w||x|, before any epilogue
+/// (CONTRACTS section 7; `steps` = tensor-core steps actually run, 0 for the others). Includes the division
+/// by 1 - gamma(n + 1) that pays for M being computed in FP32 itself.
+Allowance mac_allowance(const Contract& contract, std::int64_t terms, std::int64_t tensor_steps);
+
+/// `lanes32` over n elements: gamma_d, d = ceil(min(n,4096)/32) + 5 per level.
+Allowance lanes32_allowance(std::int64_t n);
+
+/// k further rounded operations on values bounded by M: k*u*M + k*2^-150.
+Allowance rounded(std::int64_t operations);
+
+/// Both, one after the other on the same magnitude.
+Allowance operator+(const Allowance& a, const Allowance& b);
+
+}  // namespace parity
