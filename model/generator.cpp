@@ -1,5 +1,7 @@
 #include "model/generator.hpp"
 
+#include <fmt/format.h>
+
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -172,8 +174,9 @@ Generator parse_generator(std::string_view text) {
     for (const Row& each : rows) names.emplace_back(each.name);
     std::string hint = did_you_mean(name, names);
     if (hint.empty()) hint = ".";
-    throw Error(Fault::bad_request,
-                asked + " does not exist; there is " + listed(generator_forms()) + hint);
+    throw Error(Fault::bad_request, asked + " does not exist; there is " +
+                                        fmt::format("{}", fmt::join(generator_forms(), ", ")) +
+                                        hint);
   }
   Generator generator{row->kind, 0};
   if (row->seed == Row::Seed::none) {

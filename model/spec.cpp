@@ -1,5 +1,7 @@
 #include "model/spec.hpp"
 
+#include <fmt/format.h>
+
 #include <charconv>
 #include <vector>
 
@@ -32,7 +34,8 @@ struct Parse {
                             const std::vector<std::string>& known) const {
     std::string hint = did_you_mean(value, known);
     if (hint.empty()) hint = ".";
-    refuse("'" + std::string(value) + "' is no " + what + "; there is " + listed(known) + hint);
+    refuse("'" + std::string(value) + "' is no " + what + "; there is " +
+           fmt::format("{}", fmt::join(known, ", ")) + hint);
   }
 };
 
@@ -159,7 +162,8 @@ Spec parse_spec(std::string_view text) {
   if (colon == std::string_view::npos)
     parse.refuse(backend == "capture" ? "a capture needs a file, as in capture:b.npz."
                                       : "it names no math; write " + std::string(backend) +
-                                            ":MATH with MATH one of " + listed(maths) + ".");
+                                            ":MATH with MATH one of " +
+                                            fmt::format("{}", fmt::join(maths, ", ")) + ".");
   const std::string_view rest = text.substr(colon + 1);
   if (backend == "capture") return parse_capture(parse, rest);
 

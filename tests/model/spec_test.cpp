@@ -84,27 +84,27 @@ struct Refused {
 
 TEST(Spec, RefusalsSayWhatThereIs) {
   const Refused refused[] = {
-      {"gpu:fp32", "'gpu' is no backend; there is cpu, cuda or capture; did you mean 'cpu'?"},
-      {"tensorrt:fp16", "'tensorrt' is no backend; there is cpu, cuda or capture."},
-      {"", "'' is no backend; there is cpu, cuda or capture."},
-      {"cpu", "it names no math; write cpu:MATH with MATH one of fp32, tf32, fp64 or exact."},
-      {"cpu:", "'' is no math; there is fp32, tf32, fp64 or exact."},
-      {"cpu:fp16", "'fp16' is no math; there is fp32, tf32, fp64 or exact; did you mean 'fp32'?"},
+      {"gpu:fp32", "'gpu' is no backend; there is cpu, cuda, capture; did you mean 'cpu'?"},
+      {"tensorrt:fp16", "'tensorrt' is no backend; there is cpu, cuda, capture."},
+      {"", "'' is no backend; there is cpu, cuda, capture."},
+      {"cpu", "it names no math; write cpu:MATH with MATH one of fp32, tf32, fp64, exact."},
+      {"cpu:", "'' is no math; there is fp32, tf32, fp64, exact."},
+      {"cpu:fp16", "'fp16' is no math; there is fp32, tf32, fp64, exact; did you mean 'fp32'?"},
       {"cpu:fp32,cnov=tf32",
        "'cnov' is no clause; there is conv, matmul, rnn, round, algorithm, fold_bn, promise, "
-       "device or "
+       "device, "
        "plan; did you mean 'conv'?"},
       {"cpu:fp32,conv", "the clause 'conv' has no value; write conv=VALUE."},
       {"cpu:fp32,conv=fp64",
-       "'fp64' is no math for the clause 'conv'; there is fp32 or tf32; did you mean 'fp32'?"},
-      {"cpu:tf32@sm_90,round=up", "'up' is no operand rounding; there is rna, truncate or rn."},
+       "'fp64' is no math for the clause 'conv'; there is fp32, tf32; did you mean 'fp32'?"},
+      {"cpu:tf32@sm_90,round=up", "'up' is no operand rounding; there is rna, truncate, rn."},
       {"cpu:fp32,algorithm=lanes32",
        "'lanes32' is no multiply-accumulate algorithm; there is chain, tensor:k4f24, tensor:k8f25 "
        "or "
        "gemm:eigen."},
-      {"cpu:fp32,fold_bn=maybe", "'maybe' is no value of fold_bn; there is on or off."},
+      {"cpu:fp32,fold_bn=maybe", "'maybe' is no value of fold_bn; there is on, off."},
       {"cpu:fp32,promise=always",
-       "'always' is no promise; there is not_guaranteed, run_to_run, gpu_to_gpu or host_to_gpu."},
+       "'always' is no promise; there is not_guaranteed, run_to_run, gpu_to_gpu, host_to_gpu."},
       {"cuda:fp32,device=first",
        "device=first is no device number; write 0 for the first, as `paritylab devices` counts "
        "them."},
