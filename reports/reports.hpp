@@ -22,7 +22,7 @@ Format format_of(std::string_view path);
 std::string write_report(const RunRecord& record, Format format);
 
 enum class Colour { none, ansi };
-/// ascii replaces the glyphs and lines of the program's own text, never letters of a name.
+/// ascii writes no byte beyond ASCII: glyphs get a stand-in, other letters become \u{e9}.
 enum class Glyphs { utf8, ascii };
 /// important: every stage up to 40; of more, those that answer a question, with a count of the rest.
 enum class Rows { important, all };
