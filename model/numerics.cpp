@@ -117,6 +117,14 @@ Determinism promise_of(Algorithm algorithm) {
   return Determinism::not_guaranteed;
 }
 
+Numerics numerics_of(Math math, Arch arch) {
+  Numerics numerics;
+  numerics.conv = numerics.matmul = numerics.rnn = math;
+  numerics.arch = arch;
+  if (math == Math::fp64 || math == Math::exact) numerics.promise = Determinism::run_to_run;
+  return numerics;
+}
+
 std::string Contract::text() const {
   std::string text(name(algorithm));
   if (rounding) text.append("/").append(name(*rounding));

@@ -40,10 +40,8 @@ Allowance mac_allowance(const Contract& contract, std::int64_t terms, std::int64
       return on_computed_magnitude(gamma(terms), n * smallest_rounding, terms);
     case Algorithm::tensor_k4f24:
     case Algorithm::tensor_k8f25: {
-      // Operand rounding: relative error r of each operand, (2r + r^2) of each product; where the operand is
-      // subnormal in TF32 the error is absolute, 2^-137 (nearest) or 2^-136 (truncate), times the other operand,
-      // which is at most 2^128: only products below 2^-9 times the normal range can feel it, and both operands
-      // are then bounded by their magnitudes' product plus a spacing.
+      // Each operand's error is at most r*max(|x|, 2^-126), and magnitudes are read with that maximum
+      // (magnitude_operand), so (2r + r^2)*M covers subnormal operands too.
       const bool nearest = contract.rounding != Rounding::truncate;
       const double r = nearest ? 0x1p-11 : 0x1p-10;
       const double operand = 2 * r + r * r;
@@ -63,7 +61,14 @@ Allowance mac_allowance(const Contract& contract, std::int64_t terms, std::int64
   throw Error(Fault::internal, "mac_allowance was asked about " + contract.text() + ", which is no MAC");
 }
 
-Allowance lanes32_allowance(std::int64_t n) {
+std::int64_t tensor_steps(const Contract& contract, std::int64_t channels, std::int64_t taps) {
+  const std::int64_t groups_of_8 = (channels + 7) / 8 * taps;
+  if (contract.algorithm == Algorithm::tensor_k4f24) return 2 * groups_of_8;
+  return contract.algorithm == Algorithm::tensor_k8f25 ? groups_of_8 : 0;
+}
+
+Allowance sum_allowance(const Contract& contract, std::int64_t n) {
+  if (in_double(contract)) return mac_allowance(contract, n, 0);
   std::int64_t depth = 0;
   for (std::int64_t left = n; left > 1; left = (left + 4095) / 4096) {
     const std::int64_t block = left < 4096 ? left : 4096;
@@ -72,10 +77,16 @@ Allowance lanes32_allowance(std::int64_t n) {
   return on_computed_magnitude(gamma(depth), static_cast<double>(n) * smallest_rounding, depth);
 }
 
-Allowance rounded(std::int64_t operations) {
+bool in_double(const Contract& contract) {
+  return contract.algorithm == Algorithm::fp64 || contract.algorithm == Algorithm::exact;
+}
+
+Allowance rounded(const Contract& contract, std::int64_t operations) {
   const double k = static_cast<double>(operations);
-  // |y| <= M, and M is itself rounded once per operation: (1 + 2u) covers both.
-  return {k * unit_roundoff * (1 + 2 * k * unit_roundoff), k * smallest_rounding};
+  // M is an FP32 quantity, itself rounded once per operation, whatever computes the value: (1 + 2ku).
+  const double slack = 1 + 2 * k * unit_roundoff;
+  if (in_double(contract)) return {k * unit_roundoff_double * slack, 0};
+  return {k * unit_roundoff * slack, k * smallest_rounding};
 }
 
 Allowance operator+(const Allowance& a, const Allowance& b) {
