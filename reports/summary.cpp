@@ -1,0 +1,299 @@
+#include "reports/summary.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+#include "reports/numbers.hpp"
+
+namespace parity::reports {
+namespace {
+
+std::string join(const std::vector<std::string>& parts, std::string_view between) {
+  std::string text;
+  for (const std::string& part : parts) {
+    if (!text.empty()) text += between;
+    text += part;
+  }
+  return text;
+}
+
+std::string stages_of(std::size_t count) { return count == 1 ? "1 stage" : fmt::format("{} stages", count); }
+
+std::int64_t count(const RunRecord& record, Verdict verdict) {
+  return record.answers.counts[static_cast<int>(verdict)];
+}
+
+const StageResult* first_with(const RunRecord& record, Verdict verdict) {
+  for (const StageResult& stage : record.stages)
+    if (stage.verdict == verdict) return &stage;
+  return nullptr;
+}
+
+/// "stage 8 of 19": its place, not its id, which may start elsewhere when a part is run.
+std::string place(const RunRecord& record, const StageResult& stage) {
+  return fmt::format("stage {} of {}", &stage - record.stages.data() + 1, record.stages.size());
+}
+
+std::string how_far(const StageResult& stage) {
+  if (!stage.introduced) return "the introduced error leaves its bound";
+  const Comparison& c = *stage.introduced;
+  if (c.judged && std::isfinite(c.worst_share) && c.worst_share > 1)
+    return fmt::format("the introduced error is {}× its bound", brief(c.worst_share));
+  if (c.nan_mismatches + c.infinity_mismatches > 0)
+    return fmt::format("{} elements are NaN or infinite on one side only",
+                       grouped(c.nan_mismatches + c.infinity_mismatches));
+  if (c.differing > 0 && (!c.judged || std::isinf(c.worst_share)))
+    return fmt::format("{} of {} elements have other bits where none may", grouped(c.differing),
+                       grouped(c.elements));
+  return "one side leaves its own bound";
+}
+
+/// How many stages of a side passed, of how many that had, a twin test.
+struct TwinCount {
+  int equal = 0, tested = 0;
+};
+TwinCount twins(const RunRecord& record, std::optional<TwinTest> StageResult::*side) {
+  TwinCount result;
+  for (const StageResult& stage : record.stages) {
+    if (!(stage.*side)) continue;
+    ++result.tested;
+    result.equal += (stage.*side)->differing == 0 ? 1 : 0;
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string_view words(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::same_bits: return "same bits";
+    case Verdict::within_bound: return "within bound";
+    case Verdict::diverged: return "diverged";
+    case Verdict::untrusted: return "untrusted";
+    case Verdict::not_run: return "not run";
+  }
+  return "";
+}
+
+std::string_view glyph(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::same_bits: return "=";
+    case Verdict::within_bound: return "✓";
+    case Verdict::diverged: return "✗";
+    case Verdict::untrusted: return "?";
+    case Verdict::not_run: return "–";
+  }
+  return "";
+}
+
+const StageResult* find(const RunRecord& record, int id) {
+  for (const StageResult& stage : record.stages)
+    if (stage.id == id) return &stage;
+  return nullptr;
+}
+
+std::string name_of(const StageResult& stage) {
+  return stage.name.empty() ? fmt::format("stage {}", stage.id) : stage.name;
+}
+
+std::string name_of(const RunRecord& record, int id) {
+  const StageResult* stage = find(record, id);
+  return stage ? name_of(*stage) : fmt::format("stage {}", id);
+}
+
+Headline headline(const RunRecord& record) {
+  const Answers& answers = record.answers;
+  const std::size_t total = record.stages.size();
+  if (const StageResult* stage = find(record, answers.first_diverging))
+    return {Conclusion::diverged, "diverged",
+            fmt::format("first at {} ({}): {}", name_of(*stage), place(record, *stage), how_far(*stage))};
+  if (total == 0) return {Conclusion::incomplete, "not run", "no stage was compared"};
+  for (const Verdict verdict : {Verdict::untrusted, Verdict::not_run}) {
+    const StageResult* stage = first_with(record, verdict);
+    if (!stage) continue;
+    const std::string rest = stage->reason.empty() ? "" : " (" + stage->reason + ")";
+    return {Conclusion::incomplete, std::string(words(verdict)),
+            fmt::format("{} of {} say nothing, first {}{}; no judged stage leaves its bound",
+                        count(record, verdict), stages_of(total), name_of(*stage), rest)};
+  }
+  if (count(record, Verdict::same_bits) == static_cast<std::int64_t>(total))
+    return {Conclusion::identical, "identical",
+            total == 1 ? "the one stage has the same bits on both sides"
+                       : fmt::format("all {} have the same bits on both sides", stages_of(total))};
+  std::string worst;
+  if (const StageResult* stage = find(record, answers.worst_share_stage))
+    worst = fmt::format(" (worst share {} at {})", brief(answers.worst_share_of_bound, 2), name_of(*stage));
+  return {Conclusion::explained, "explained by arithmetic", "no stage leaves its derived bound" + worst};
+}
+
+std::string evidence(const RunRecord& record) {
+  std::vector<std::string> parts;
+  if (const StageResult* stage = find(record, record.answers.first_diverging)) {
+    if (!stage->reason.empty()) parts.push_back(stage->reason);
+    if (stage->blame != Blame::nobody) parts.push_back("blamed: " + std::string(name(stage->blame)));
+    const std::int64_t others = count(record, Verdict::diverged) - 1;
+    if (others > 0) parts.push_back(fmt::format("{} more diverged", others));
+  }
+  const TwinCount b = twins(record, &StageResult::twin_b), a = twins(record, &StageResult::twin_a);
+  if (b.tested > 0)
+    parts.push_back(fmt::format("b equals its CPU twin bit for bit in {} of {} stages", b.equal, b.tested));
+  if (a.tested > 0 && a.equal < a.tested)
+    parts.push_back(fmt::format("a equals its CPU twin bit for bit in {} of {} stages", a.equal, a.tested));
+  parts.push_back(counts_text(record));
+  return join(parts, "; ");
+}
+
+std::string counts_text(const RunRecord& record) {
+  std::vector<std::string> parts;
+  for (const Verdict verdict :
+       {Verdict::diverged, Verdict::untrusted, Verdict::not_run, Verdict::within_bound, Verdict::same_bits})
+    if (count(record, verdict) > 0) parts.push_back(fmt::format("{} {}", count(record, verdict), words(verdict)));
+  return parts.empty() ? "no stage" : join(parts, ", ");
+}
+
+std::vector<std::string> origins(const RunRecord& record, std::size_t most) {
+  std::vector<std::string> parts;
+  for (const int id : record.answers.by_share) {
+    const StageResult* stage = find(record, id);
+    if (!stage || !(stage->share_of_final > 0) || parts.size() == most) break;
+    parts.push_back(name_of(*stage) + " " + percent(stage->share_of_final));
+  }
+  return parts;
+}
+
+std::string origin_facts(const RunRecord& record) {
+  std::vector<std::string> parts;
+  if (const StageResult* stage = find(record, record.answers.first_different))
+    parts.push_back("first different bits at " + name_of(*stage));
+  if (const StageResult* stage = find(record, record.answers.largest_introduced))
+    parts.push_back("largest introduced error at " + name_of(*stage) +
+                    (stage->introduced ? fmt::format(" (max |l − a| {})", brief(stage->introduced->max_abs, 2)) : ""));
+  return join(parts, "; ");
+}
+
+std::vector<std::string> growth(const RunRecord& record) {
+  std::vector<std::string> parts;
+  const std::vector<Milestone>& all = record.answers.milestones;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (i + 1 < all.size() && all[i + 1].stage == all[i].stage) continue;
+    parts.push_back(scientific(all[i].threshold) + " at " + name_of(record, all[i].stage));
+  }
+  if (all.empty()) return parts;
+  const StageResult* stage = find(record, all.back().stage);
+  if (stage && stage->split && stage->split->norm_a > 0)
+    parts.back() += fmt::format(" (introduced {}, inherited {}, amplification ×{})",
+                                brief(stage->split->introduced / stage->split->norm_a, 2),
+                                brief(stage->split->inherited / stage->split->norm_a, 2),
+                                brief(stage->amplification, 2));
+  return parts;
+}
+
+ToleranceAnswer tolerance(const RunRecord& record) {
+  if (!record.tolerance) return {};
+  const std::string named = "--tolerance " + scientific(*record.tolerance);
+  std::vector<std::string> beyond;
+  bool compared = !record.outputs.empty();
+  for (const OutputResult& output : record.outputs) {
+    compared = compared && output.accumulated;
+    if (!output.beyond_tolerance) continue;
+    beyond.push_back(output.name + (output.accumulated ? " " + brief(output.accumulated->max_abs) : ""));
+  }
+  const StageResult* stage = find(record, record.answers.first_beyond_tolerance);
+  if (!stage && beyond.empty()) {
+    if (!compared) return {ToleranceState::unknown, named + " was not checked: not every output was compared"};
+    return {ToleranceState::kept, "within " + named};
+  }
+  std::string text = "beyond " + named;
+  if (stage) text += ", first at " + name_of(*stage);
+  if (!beyond.empty()) text += "; at the outputs: " + join(beyond, ", ");
+  return {ToleranceState::exceeded, text};
+}
+
+Remedy remedy(const RunRecord& record) {
+  if (record.b.numerics.find("tf32") == std::string::npos) return {};
+  if (record.b.backend == "capture") return {"", "switch TF32 off in the runtime that made the capture, and capture again"};
+  std::string kept;
+  for (std::size_t from = 0; from <= record.b.spec.size();) {
+    const std::size_t comma = std::min(record.b.spec.find(',', from), record.b.spec.size());
+    std::string clause = record.b.spec.substr(from, comma - from);
+    from = comma + 1;
+    if (clause.rfind("round=", 0) == 0 || clause.rfind("algorithm=tensor", 0) == 0) continue;
+    if (const std::size_t at = clause.find("@sm_"); at != std::string::npos) clause.resize(at);
+    if (const std::size_t at = clause.find("tf32"); at != std::string::npos) clause.replace(at, 4, "fp32");
+    kept += (kept.empty() ? "" : ",") + clause;
+  }
+  return {"--b " + kept, "no operand is rounded to TF32; stages under one contract must then have the same bits"};
+}
+
+const StageResult* stage_in_focus(const RunRecord& record) {
+  const Answers& answers = record.answers;
+  if (const StageResult* stage = find(record, answers.first_diverging)) return stage;
+  if (const StageResult* stage = first_with(record, Verdict::untrusted)) return stage;
+  if (!answers.by_share.empty())
+    if (const StageResult* stage = find(record, answers.by_share.front())) return stage;
+  return find(record, answers.worst_share_stage);
+}
+
+std::string focus_reason(const RunRecord& record) {
+  const StageResult* stage = stage_in_focus(record);
+  if (!stage) return "";
+  if (stage->id == record.answers.first_diverging) return "the first diverging stage";
+  if (stage->verdict == Verdict::untrusted) return "the first untrusted stage";
+  if (!record.answers.by_share.empty() && stage->id == record.answers.by_share.front())
+    return "the largest share of the final error";
+  return "the largest share of its bound";
+}
+
+std::string ops_text(const StageResult& stage) {
+  std::vector<std::string> parts;
+  for (const std::string& op : stage.op_types) parts.push_back(op == "BatchNormalization" ? "BN" : op);
+  return join(parts, "+");
+}
+
+std::string contracts_text(const StageResult& stage) {
+  if (stage.contract_a == stage.contract_b) return stage.contract_a;
+  const auto named = [](const std::string& contract) { return contract.empty() ? "–" : contract; };
+  return named(stage.contract_a) + " | " + named(stage.contract_b);
+}
+
+std::string share_of_bound(const StageResult& stage) {
+  if (stage.verdict == Verdict::same_bits) return "0";
+  if (!stage.introduced || !stage.introduced->judged) return "–";
+  return brief(stage.introduced->worst_share, 2);
+}
+
+std::string worst_text(const Comparison& comparison, const std::string& shape) {
+  if (!comparison.worst || comparison.differing == 0) return "";
+  const ElementPair& worst = *comparison.worst;
+  return fmt::format("{} at {}: a {} ({}), b {} ({})", brief(comparison.max_abs), coordinates(worst.index, shape),
+                     a_value(worst), a_bits(worst), b_value(worst), b_bits(worst));
+}
+
+std::vector<int> by_importance(const RunRecord& record) {
+  const auto rank = [](const StageResult& stage) {
+    switch (stage.verdict) {
+      case Verdict::diverged: return 0;
+      case Verdict::untrusted: return 1;
+      case Verdict::not_run: return 2;
+      default: return 3;
+    }
+  };
+  // A NaN would break the order: it sorts as the smallest.
+  const auto number = [](double value) { return std::isnan(value) ? -HUGE_VAL : value; };
+  std::vector<const StageResult*> stages;
+  for (const StageResult& stage : record.stages) stages.push_back(&stage);
+  std::stable_sort(stages.begin(), stages.end(), [&](const StageResult* x, const StageResult* y) {
+    const double share_x = x->introduced ? number(x->introduced->worst_share) : -HUGE_VAL;
+    const double share_y = y->introduced ? number(y->introduced->worst_share) : -HUGE_VAL;
+    return std::tuple(rank(*x), -number(x->share_of_final), -share_x) <
+           std::tuple(rank(*y), -number(y->share_of_final), -share_y);
+  });
+  std::vector<int> ids;
+  for (const StageResult* stage : stages) ids.push_back(stage->id);
+  return ids;
+}
+
+}  // namespace parity::reports
