@@ -81,6 +81,13 @@ TEST(Samples, BitsDependOnNothingThatRunsThem) {
   EXPECT_EQ(sample("centerpoint/narrow", scalar).digest, best);
 }
 
+TEST(Samples, WeightsAndStatisticsAreTheSameOnEveryMachine) {
+  // Recorded once; a change of seed, generator, structure, `chain` or statistics changes them, and
+  // must say so.
+  EXPECT_EQ(sample("second/narrow").digest, "586c6afe9282731c3d2e776fa65a3b46");
+  EXPECT_EQ(sample("second/A").digest, "a544c722e8da55f6b6fb56e60bb5dbd6");
+}
+
 /// The RMS that a settled BatchNorm can give its stage's output, ReLU behind it.
 ///
 /// On the image that settled it, z has mean m and variance v per channel, so y = BN(z) has mean
