@@ -48,6 +48,8 @@ struct Job {
 Value run(const Conv2d& op, const Job& job);
 Value run(const BatchNorm& op, const Job& job);
 Value run(const Unary& op, const Job& job);
+Value run(const ConvTranspose2d& op, const Job& job);
+Value run(const Concat& op, const Job& job);
 
 /// The op as an epilogue step of a MAC whose output has `channels` on axis 1, when it is one; T = float or
 /// double. Rooms of elementwise ops define it for both; every other op is none.

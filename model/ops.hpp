@@ -5,6 +5,8 @@
 
 #include "model/op.hpp"
 #include "model/ops/batch_norm.hpp"
+#include "model/ops/concat.hpp"
+#include "model/ops/conv_transpose2d.hpp"
 #include "model/ops/conv2d.hpp"
 #include "model/ops/unary.hpp"
 #include "model/ops_fwd.hpp"
@@ -17,7 +19,7 @@ using Ops = std::variant<Ts...>;  // a member without its contract does not comp
 }  // namespace detail
 
 /// Every op the lab knows. Only import, select, plan and each backend's dispatch include this header.
-struct Op : detail::Ops<Conv2d, BatchNorm, Unary> {
+struct Op : detail::Ops<Conv2d, BatchNorm, Unary, ConvTranspose2d, Concat> {
   using variant::variant;
 };
 
