@@ -12,13 +12,14 @@
 
 namespace parity::cpu {
 
-/// The packed weights as the type that `algorithm` made. Throws Fault::internal when another made them.
+/// The packed weights as the type that `algorithm` made. Throws Fault::internal when another made
+/// them.
 template <class P>
 const P& packed_as(const Packed& packed, std::string_view algorithm) {
   const P* const found = dynamic_cast<const P*>(&packed);
   if (found == nullptr)
-    throw Error(Fault::internal, "'" + std::string(algorithm) +
-                                     "' was given weights that another algorithm packed");
+    throw Error(Fault::internal,
+                "'" + std::string(algorithm) + "' was given weights that another algorithm packed");
   return *found;
 }
 
@@ -28,8 +29,9 @@ enum class Lanes {
   depthwise  ///< groups of one input and one output channel each; inputs are loaded side by side
 };
 
-/// Weights as panels of output channels. Inside a panel, k rows in MAC order (ic div 32, tap, ic mod 32), each of `width`
-/// elements padded with zeros to whole strips, so that every vector width reads the same image.
+/// Weights as panels of output channels. Inside a panel, k rows in MAC order (ic div 32, tap, ic
+/// mod 32), each of `width` elements padded with zeros to whole strips, so that every vector width
+/// reads the same image.
 template <class T>
 class Panels final : public Packed {
  public:

@@ -1,4 +1,7 @@
 #include "model/graph.hpp"
+
+#include <cmath>
+
 #include "tests/model/small_graph.hpp"
 
 namespace parity {
