@@ -22,13 +22,13 @@ ExitCode devices() {
 
 }  // namespace
 
-void add_devices(CLI::App& program, Job& job) {
+void add_devices(CLI::App& program, Invocation& invocation) {
   CLI::App* command =
       program.add_subcommand("devices", "List where a side can run here, and why not elsewhere.");
   command->footer(
       "A line is: device, usable|refused|absent, what it is or why not.\n"
       "Exit codes: 0 always; a missing GPU is a fact, not a failure.");
-  command->callback([&job] { job = devices; });
+  command->callback([&invocation] { invocation.job = devices; });
 }
 
 }  // namespace parity::cli

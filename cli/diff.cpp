@@ -8,7 +8,6 @@
 
 #include "cli/backends.hpp"
 #include "cli/command.hpp"
-#include "cli/command_line.hpp"
 #include "cli/environment.hpp"
 #include "cli/model_source.hpp"
 #include "cli/progress.hpp"
@@ -61,8 +60,7 @@ Side side_of(const Computing& side, const Processor& processor, const Execution&
              const Spec& spec) {
   Execution own = execution;
   own.device = spec.device;
-  Backend* const twin =
-      side.backend == processor.backend ? nullptr : processor.backend.get();
+  Backend* const twin = side.backend == processor.backend ? nullptr : processor.backend.get();
   return {*side.backend, side.plan, own, twin};
 }
 
@@ -81,8 +79,8 @@ ExitCode diff_command(const Options& options) {
   const Spec spec_a = parse_spec(options.a), spec_b = parse_spec(options.b);
   const bool capture = spec_b.backend == "capture";
   if (spec_a.backend == "capture")
-    throw Error(Fault::bad_request, "--a " + options.a +
-                                        " is a recording, and only --b may be one; swap the sides.");
+    throw Error(Fault::bad_request,
+                "--a " + options.a + " is a recording, and only --b may be one; swap the sides.");
   if (capture && !options.save_plan_b.empty())
     throw Error(Fault::bad_request, "--save-plan-b has nothing to save: " + options.b +
                                         " is a recording and has no plan.");
@@ -158,7 +156,7 @@ ExitCode diff_command(const Options& options) {
 
 }  // namespace
 
-void add_diff(CLI::App& program, Job& job) {
+void add_diff(CLI::App& program, Invocation& invocation) {
   CLI::App* command = program.add_subcommand(
       "diff", "Run a network on two sides; find the first stage that diverges, and why.");
   const auto options = std::make_shared<Options>();
@@ -178,7 +176,8 @@ void add_diff(CLI::App& program, Job& job) {
   add_execution_options(*command, options->execution);
   command->footer(
       "SPEC is BACKEND:MATH[@ARCH][,CLAUSE=VALUE]... or capture:FILE.npz[,math=tf32]\n"
-      "  BACKEND cpu, cuda   MATH fp32, tf32, fp64, exact   ARCH sm_80 ... sm_120 (cpu:tf32 needs one)\n"
+      "  BACKEND cpu, cuda   MATH fp32, tf32, fp64, exact   ARCH sm_80 ... sm_120 (cpu:tf32 needs "
+      "one)\n"
       "  CLAUSE conv= matmul= rnn= (fp32|tf32)  round= (rna|truncate|rn)  fold_bn= (on|off)\n"
       "         algorithm=NAME (see `paritylab algorithms`)  promise=NAME  device=N  plan=FILE\n"
       "Examples:\n"
@@ -187,9 +186,9 @@ void add_diff(CLI::App& program, Job& job) {
       "  paritylab diff model.onnx --input frame.npz --b capture:tensorrt.npz,math=tf32\n"
       "Exit codes: 0 same bits or explained by arithmetic · 1 diverged or beyond the tolerance ·\n"
       "  2 usage · 3 model or input invalid · 4 incomplete · 5 device, memory or environment");
-  command->callback([&program, &job, options] {
-    options->command = command_line(program);
-    job = [options] { return diff_command(*options); };
+  command->callback([&invocation, options] {
+    options->command = invocation.command_line;
+    invocation.job = [options] { return diff_command(*options); };
   });
 }
 

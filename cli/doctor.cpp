@@ -69,11 +69,11 @@ ExitCode doctor() {
 
 }  // namespace
 
-void add_doctor(CLI::App& program, Job& job) {
+void add_doctor(CLI::App& program, Invocation& invocation) {
   CLI::App* command = program.add_subcommand(
       "doctor", "Print what the results depend on here, and say what is wrong with it.");
   command->footer("Exit codes: 0 nothing is wrong · 5 something is; its line starts with 'wrong'.");
-  command->callback([&job] { job = doctor; });
+  command->callback([&invocation] { invocation.job = doctor; });
 }
 
 }  // namespace parity::cli

@@ -12,7 +12,7 @@
 #include "model/arithmetic/digest.hpp"
 #include "model/error.hpp"
 #include "model/files/npz.hpp"
-#include "model/files/tensor_file.hpp"
+#include "model/onnx/tensor_file.hpp"
 #include "model/generator.hpp"
 #include "model/nearest.hpp"
 
