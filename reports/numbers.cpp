@@ -31,7 +31,8 @@ std::string tidy_exponent(const std::string& text, Zeros zeros) {
   return mantissa + "e" + std::to_string(std::stoi(text.substr(e + 1)));
 }
 
-/// Bits beyond 32 mean 64-bit elements; a pair of two small doubles prints 8 digits and is still exact.
+/// Bits beyond 32 mean 64-bit elements; a pair of two small doubles prints 8 digits and is still
+/// exact.
 bool wide(const ElementPair& pair) { return ((pair.a_bits | pair.b_bits) >> 32) != 0; }
 
 std::string bits_of(std::uint64_t bits, const ElementPair& pair) {

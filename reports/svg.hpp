@@ -8,9 +8,9 @@ namespace parity::reports {
 /// A coordinate with at most one decimal: "12", "12.5".
 std::string coordinate(double value);
 
-/// Writes one static SVG. Everything that a picture needs stands in presentation attributes, so that it looks
-/// right where style sheets are blocked; classes only let the page's sheet adapt it to a dark screen.
-/// `attributes` are the program's own text; texts and titles are escaped here.
+/// Writes one static SVG. Everything that a picture needs stands in presentation attributes, so
+/// that it looks right where style sheets are blocked; classes only let the page's sheet adapt it
+/// to a dark screen. `attributes` are the program's own text; texts and titles are escaped here.
 class Svg {
  public:
   /// Attributes of a group of rectangles that are there for the pointer only.
