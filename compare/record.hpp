@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,7 @@ struct StageResult {
   Digest digest_a, digest_b;
   std::optional<ErrorMap> map;       ///< of the first diverging stage and the three largest shares
   double seconds_a = 0, seconds_b = 0, seconds_local = 0;  ///< times: may differ between equal runs
+  double seconds_magnitude = 0;                            ///< time
 };
 
 /// A named group of stages: the first component of their names.

@@ -53,6 +53,10 @@ struct Numerics {
   friend bool operator==(const Numerics&, const Numerics&) = default;
 };
 
+/// Numerics with every family at `math` and the strongest promise that its algorithms make (host_to_gpu, or
+/// run_to_run for fp64 and exact).
+Numerics numerics_of(Math math, Arch arch = Arch::none);
+
 /// The widths a CPU room may be run at. best = the widest the processor has.
 enum class InstructionSet { best, scalar, avx2, avx512, neon };
 

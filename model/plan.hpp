@@ -44,6 +44,9 @@ class Backend;
 Plan make_plan(const std::vector<Stage>& stages, const Numerics& numerics, const Backend& backend,
                const std::string& spec);
 
+/// Types of the operands of each step of a stage, from the types of its inputs.
+std::vector<OperandTypes> step_operand_types(const Stage& stage);
+
 /// The bound of a whole planned stage, composed over its steps.
 Allowance stage_allowance(const PlannedStage& stage);
 /// Terms summed by the stage's head, for the oracle's own error and the magnitude's.

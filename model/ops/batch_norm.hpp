@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <string_view>
 #include <vector>
 
@@ -38,5 +39,14 @@ struct ScaleShift {
 };
 /// `parameters`: gamma, beta, mean, var.
 ScaleShift scale_shift(const BatchNorm& op, std::span<const std::shared_ptr<const Tensor>> parameters);
+
+/// What a convolution becomes when the BatchNorm after it is multiplied in: w' = float(double(w)*s64[oc]),
+/// b' = float(double(b)*s64[oc] + t64[oc]), b = 0 where there was no bias.
+struct FoldedWeights {
+  Tensor weights, bias;
+};
+/// `channel_of(i)`: the output channel of weight element i.
+FoldedWeights fold(const Tensor& weights, const Tensor* bias, const ScaleShift& norm,
+                   const std::function<std::int64_t(std::int64_t)>& channel_of);
 
 }  // namespace parity

@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "model/op.hpp"
+#include "model/ops/batch_norm.hpp"
+#include "model/ops/window.hpp"
 
 namespace parity {
 
@@ -23,9 +25,7 @@ namespace parity {
 /// Source   ONNX operator specification, Conv; Higham, Accuracy and Stability, 2nd ed., section 3.1.
 struct Conv2d {
   std::int64_t group = 1;
-  std::int64_t sh = 1, sw = 1;                            ///< strides
-  std::int64_t dh = 1, dw = 1;                            ///< dilations
-  std::int64_t pad_top = 0, pad_left = 0, pad_bottom = 0, pad_right = 0;
+  SlidingWindow window;
 
   static constexpr Family family = Family::conv;
   static std::span<const std::string_view> onnx_types();
@@ -36,6 +36,10 @@ struct Conv2d {
   StepAllowance allowance(const OperandTypes& types,
                           std::span<const std::shared_ptr<const Tensor>> parameters,
                           const Contract& contract) const;
+  /// The parameters with a following BatchNorm multiplied in (clause bnfold).
+  FoldedWeights folded(std::span<const std::shared_ptr<const Tensor>> parameters, const ScaleShift& norm) const;
+  /// Input channels of one group.
+  std::int64_t group_channels(const OperandTypes& types) const;
   static std::vector<Case<Conv2d>> cases();
 };
 

@@ -30,6 +30,8 @@ struct Unary {
   StepAllowance allowance(const OperandTypes& types,
                           std::span<const std::shared_ptr<const Tensor>> parameters,
                           const Contract& contract) const;
+  /// Whose sequence computes an elementary function ("sigmoid=paritylab"); empty for relu.
+  std::string function_clause() const;
   static std::vector<Case<Unary>> cases();
 };
 

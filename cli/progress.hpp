@@ -1,0 +1,32 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "compare/run.hpp"
+
+namespace parity::cli {
+
+/// One line on standard error that says how far a walk is and how long it will take, redrawn in
+/// place. Silent unless standard error is a terminal; erased when the walk is over.
+class ProgressLine {
+ public:
+  ProgressLine();
+  ~ProgressLine();
+  ProgressLine(const ProgressLine&) = delete;
+  ProgressLine& operator=(const ProgressLine&) = delete;
+
+  void show(const Progress& progress);
+
+ private:
+  void erase();
+
+  bool terminal_ = false;
+  bool drawn_ = false;
+  std::chrono::steady_clock::time_point begin_, last_;
+};
+
+/// "stage 5 of 16 blocks.1.0  31 %  12 s left"; no estimate before a tenth of a second.
+std::string progress_text(const Progress& progress, double seconds);
+
+}  // namespace parity::cli

@@ -1,0 +1,55 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compare/differ.hpp"
+#include "compare/record.hpp"
+#include "model/tensor.hpp"
+
+namespace parity {
+
+/// Tensors that some other program recorded, by ONNX tensor name or by stage name.
+struct Capture {
+  std::string file;  ///< for texts
+  std::vector<std::pair<std::string, Tensor>> tensors;
+};
+
+struct CaptureRequest {
+  const Graph& graph;
+  const std::vector<Stage>& stages;  ///< cut(graph)
+  Side a;
+  Referee referee;
+  std::span<const Tensor> inputs;  ///< in the order of graph.inputs
+  const Capture& capture;
+  std::string spec;  ///< "capture:ort.npz", for the record
+  /// Which arithmetic the capture may have used: conv and matmul fp32 (any order of summation,
+  /// BatchNorm kept or folded) or tf32, and the rounding of its operands.
+  Numerics numerics;
+  std::optional<double> tolerance;
+  Observer observer = {};
+};
+
+/// The lock-step walk with a capture in B's place.
+///
+/// accumulated  the captured output against a's, wherever the capture holds the stage's output
+/// introduced   where the capture also holds every input of the stage (graph inputs count as held):
+/// a is run
+///              on the captured inputs and the captured output is compared with it, and judged
+///              against exact on all elements under the foreign bound (foreign_allowance)
+///
+/// A stage whose output or one of whose inputs the capture lacks is not_run, and its reason says
+/// which. Throws Fault::bad_input when no name of the capture is a tensor or stage of the model
+/// (with the nearest names), when a shape or type does not fit, and when the capture holds a graph
+/// input with other bits than `inputs`.
+RunRecord diff_capture(const CaptureRequest& request);
+
+/// How far a runtime that we do not know may lie from the exact value of this stage, against M: any
+/// order of summation, BatchNorm kept or folded, any elementary function within a few ULP.
+/// Derivation in capture.cpp.
+Allowance foreign_allowance(const PlannedStage& stage, const Numerics& numerics);
+
+}  // namespace parity

@@ -1,0 +1,271 @@
+#include "cpu/backend.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <fstream>
+#include <map>
+#include <string>
+
+#include "cpu/compare.hpp"
+#include "cpu/elementwise.hpp"
+#include "cpu/mac/instruction_set.hpp"
+#include "cpu/threads.hpp"
+#include "model/arithmetic/bounds.hpp"
+#include "model/ops.hpp"
+
+namespace parity::cpu {
+
+struct PackCache::Entry {
+  std::shared_ptr<const Tensor> weights;
+  std::string packing;
+  std::unique_ptr<const Packed> packed;
+};
+
+const Packed& PackCache::get(const std::shared_ptr<const Tensor>& weights, const std::string& packing,
+                             const std::function<std::unique_ptr<const Packed>()>& make) {
+  for (const auto& entry : entries_)
+    if (entry->weights == weights && entry->packing == packing) return *entry->packed;
+  entries_.push_back(std::make_shared<Entry>(Entry{weights, packing, make()}));
+  return *entries_.back()->packed;
+}
+
+void PackCache::forget(const std::shared_ptr<const Tensor>& weights) {
+  std::erase_if(entries_, [&](const auto& entry) { return entry->weights == weights; });
+}
+
+namespace {
+
+bool is_mac(const Op& op) {
+  const Family family = visit([](const auto& o) { return o.family; }, op);
+  return family == Family::conv || family == Family::matmul;
+}
+
+/// Whether steps after this one may ride on it: a MAC whose innermost index, the engine's output channel, is axis 1.
+bool carries_riders(const Op& op, const Shape& output) {
+  const Family family = visit([](const auto& o) { return o.family; }, op);
+  return family == Family::conv || (family == Family::matmul && output.size() == 2);
+}
+
+/// What a step is run by when the stage is read as magnitudes.
+Contract magnitude_contract(const Contract& contract, const Op& op) {
+  Contract result = contract;
+  result.rounding.reset();
+  if (is_mac(op))
+    result.algorithm = Algorithm::chain;
+  else if (contract.algorithm == Algorithm::fp64 || contract.algorithm == Algorithm::exact)
+    result.algorithm = visit([](const auto& o) { return o.family; }, op) == Family::reduction ? Algorithm::lanes32
+                                                                                            : Algorithm::elementwise;
+  return result;
+}
+
+/// |x| as magnitudes read it, in x's layout.
+Value magnitude_of(const Value& x, const Execution& execution) {
+  if (x.type().type != Type::float32 && x.type().type != Type::float64) return x;
+  const Layout layout = layout_of(x);
+  const Elements<float> in = elements<float>(x, layout, execution);
+  Fresh fresh({Type::float32, x.shape()}, layout);
+  float* const out = fresh.data<float>();
+  parallel_for(element_count(x.shape()), std::int64_t{1} << 16, execution.threads,
+               [&](std::int64_t first, std::int64_t last) {
+                 for (std::int64_t i = first; i < last; ++i) out[i] = magnitude_operand(in.data[i]);
+               });
+  return std::move(fresh).value();
+}
+
+Value rounded_to_float(const Value& value, const Execution& execution) {
+  if (value.type().type != Type::float64) return value;
+  return elements<float>(value, layout_of(value), execution).value;
+}
+
+/// The steps after `head` that ride on it, as an epilogue of T; how many there are.
+template <class T>
+std::size_t fuse(const Stage& stage, std::size_t head, std::int64_t channels, Reading reading, Epilogue<T>& epilogue) {
+  std::size_t count = 0;
+  for (std::size_t i = head + 1; i < stage.steps.size(); ++i, ++count) {
+    auto step = visit(
+        [&](const auto& o) { return as_epilogue<T>(o, stage.steps[i].parameters, channels, reading); },
+        *stage.steps[i].op);
+    if (!step) break;
+    epilogue.push_back(std::move(*step));
+  }
+  return count;
+}
+
+/// Everything of a stage run but the last conversion: outputs of an `exact` stage are still double.
+std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value> inputs, Reading reading,
+                             const Execution& execution, PackCache& packs) {
+  const Stage& stage = planned.stage;
+  const std::vector<OperandTypes> types = step_operand_types(stage);
+  std::map<TensorId, Value> values;
+  for (std::size_t i = 0; i < stage.inputs.size(); ++i)
+    values[stage.inputs[i]] = reading == Reading::magnitudes ? magnitude_of(inputs[i], execution) : inputs[i];
+  for (std::size_t i = 0; i < stage.steps.size(); ++i) {
+    const Step& step = stage.steps[i];
+    const Contract contract = reading == Reading::magnitudes ? magnitude_contract(planned.contracts[i], *step.op)
+                                                             : planned.contracts[i];
+    std::vector<Value> operands;
+    for (const TensorId id : step.inputs) operands.push_back(values.at(id));
+    TensorType output = visit([&](const auto& o) { return o.infer(types[i]); }, *step.op).front();
+    const bool moves_double = contract.algorithm == Algorithm::move &&
+                              std::any_of(operands.begin(), operands.end(), [](const Value& operand) {
+                                return operand.type().type == Type::float64;
+                              });
+    if (in_double(contract) || moves_double) output.type = Type::float64;
+
+    Epilogue<float> epilogue32;
+    Epilogue<double> epilogue64;
+    std::size_t fused = 0;
+    if (carries_riders(*step.op, output.shape)) {
+      fused = output.type == Type::float64 ? fuse(stage, i, output.shape[1], reading, epilogue64)
+                                           : fuse(stage, i, output.shape[1], reading, epilogue32);
+    }
+    const Job job{contract, operands, step.parameters, output, reading, execution, packs, epilogue32, epilogue64};
+    Value result = visit([&](const auto& o) { return cpu::run(o, job); }, *step.op);
+    for (const TensorId id : step.inputs)
+      if (i > 0) values.erase(id);  // inside a stage a value has one reader
+    i += fused;
+    values[stage.steps[i].outputs.front()] = std::move(result);
+  }
+  std::vector<Value> outputs;
+  for (const TensorId id : stage.outputs) outputs.push_back(values.at(id));
+  return outputs;
+}
+
+std::string processor_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
+  return "unnamed processor";
+}
+
+}  // namespace
+
+BackendInfo processor_info(const Execution& execution) {
+  BackendInfo info{"cpu", processor_name(), {}};
+  std::string sets = "scalar";
+  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512, InstructionSet::neon})
+    if (has(set)) sets.append(" ").append(name(set));
+  info.facts = {{"device", info.device},
+                {"instruction sets", sets},
+                {"instruction set used", std::string(name(resolve(execution.instruction_set)))},
+                {"threads", std::to_string(execution.threads)}};
+  return info;
+}
+
+BackendInfo CpuBackend::info(const Execution& execution) const { return processor_info(execution); }
+
+std::vector<AlgorithmInfo> CpuBackend::algorithms() const {
+  const std::string macs = "Conv, ConvTranspose, MatMul, Gemm";
+  return {
+      {Algorithm::chain, macs, "one FP32 fused multiply-add chain per output; the default"},
+      {Algorithm::tensor_k4f24, macs, "the TF32 tensor core of sm_80, 86, 87, 89 by its bit-exact model (tf32@ARCH)"},
+      {Algorithm::tensor_k8f25, macs, "the TF32 tensor core of sm_90, 100, 120 by its bit-exact model (tf32@ARCH)"},
+      {Algorithm::gemm_eigen, macs, "Eigen's matrix product over im2col, its own order; a third opinion (algorithm=gemm:eigen)"},
+      {Algorithm::lanes32, "GlobalAveragePool", "32 interleaved lanes and an xor tree"},
+      {Algorithm::elementwise, "BatchNormalization, Relu, Sigmoid, Add, Mul, MaxPool, ReduceMax",
+       "one rounded sequence per element, or a selection"},
+      {Algorithm::move, "Concat, Reshape, Flatten, Transpose, Identity, Dropout, Constant", "bits pass"},
+      {Algorithm::fp64, "every op", "double throughout the network (cpu:fp64)"},
+      {Algorithm::exact, "every op", "double inside a stage, its output rounded once (cpu:exact); the oracle"},
+  };
+}
+
+std::optional<Refusal> CpuBackend::refuses(const PlannedStage&) const { return std::nullopt; }
+
+Value CpuBackend::upload(const Tensor& tensor, const Execution& execution) {
+  const Tensor canonical = with_canonical_nan(tensor);
+  Fresh fresh(canonical.type(), Layout::row_major);
+  auto* const to = fresh.data<char>();
+  const auto* const from = static_cast<const char*>(canonical.data());
+  parallel_for(static_cast<std::int64_t>(canonical.size_bytes()), std::int64_t{1} << 20, execution.threads,
+               [&](std::int64_t first, std::int64_t last) {
+                 std::memcpy(to + first, from + first, static_cast<std::size_t>(last - first));
+               });
+  return std::move(fresh).value();
+}
+
+Tensor CpuBackend::download(const Value& value, const Execution& execution) {
+  const Value ordered = with_layout(value, Layout::row_major, execution);
+  return with_canonical_nan(Tensor(ordered.type(), ordered.storage(), storage_of(ordered).data()));
+}
+
+bool CpuBackend::reads(const Value& value) const { return is_cpu(value); }
+
+std::vector<Value> CpuBackend::run(const PlannedStage& stage, std::span<const Value> inputs, Reading reading,
+                                   const Execution& execution) {
+  std::vector<Value> outputs = run_steps(stage, inputs, reading, execution, packs_);
+  const bool exact = std::any_of(stage.contracts.begin(), stage.contracts.end(),
+                                 [](const Contract& c) { return c.algorithm == Algorithm::exact; });
+  if (exact)
+    for (Value& output : outputs) output = rounded_to_float(output, execution);
+  return outputs;
+}
+
+Digest CpuBackend::digest(const Value& value, const Execution& execution) { return cpu::digest(value, execution); }
+
+Comparison CpuBackend::compare(const Value& a, const Value& b, const Value* magnitude, const Allowance& allowance,
+                               const Execution& execution) {
+  return cpu::compare(a, b, magnitude, allowance, execution);
+}
+
+Split CpuBackend::split(const Value& a, const Value& local, const Value& b, const Execution& execution) {
+  return cpu::split(a, local, b, execution);
+}
+
+ErrorMap CpuBackend::map(const Value& a, const Value& b, const Execution& execution) {
+  return cpu::map(a, b, execution);
+}
+
+std::vector<double> CpuBackend::elements(const Value& value, std::span<const std::int64_t> indices) const {
+  return elements_at(value, indices);
+}
+
+void CpuBackend::forget(const PlannedStage& stage) {
+  for (const Step& step : stage.stage.steps)
+    for (const auto& parameter : step.parameters)
+      if (parameter) packs_.forget(parameter);
+}
+
+std::vector<double> CpuBackend::exact_at(const PlannedStage& planned, std::span<const Value> inputs,
+                                         std::span<const std::int64_t> indices, const Execution& execution) {
+  PlannedStage oracle = planned;
+  for (Contract& contract : oracle.contracts) {
+    if (contract.algorithm == Algorithm::move) continue;
+    contract = Contract{};
+    contract.algorithm = Algorithm::exact;
+    contract.promise = Determinism::run_to_run;
+  }
+  const Stage& stage = oracle.stage;
+  Epilogue<double> riders;
+  const Step& head = stage.steps.front();
+  const TensorType& output = stage.output_types.front();
+  const bool sampled = carries_riders(*head.op, output.shape) &&
+                       fuse(stage, 0, output.shape[1], Reading::values, riders) + 1 == stage.steps.size();
+  if (!sampled) {
+    const Value y = run_steps(oracle, inputs, Reading::values, execution, packs_).front();
+    forget(oracle);
+    return elements_at(y, indices);
+  }
+  const Epilogue<float> none;
+  const Epilogue<double> no_riders;
+  std::vector<Value> operands(inputs.begin(), inputs.end());
+  for (Value& operand : operands) operand = rounded_to_float(operand, execution);
+  const TensorType in_double{Type::float64, output.shape};
+  const Job job{oracle.contracts.front(), operands, head.parameters, in_double, Reading::values, execution, packs_, none,
+                no_riders};
+  std::vector<double> y = visit(
+      [&](const auto& o) -> std::vector<double> {
+        if constexpr (requires { cpu::exact_at(o, job, indices); }) return cpu::exact_at(o, job, indices);
+        throw Error(Fault::internal, std::string(o.kind()) + " is a MAC without exact_at");
+      },
+      *head.op);
+  const std::int64_t plane = element_count(output.shape, 2, output.shape.size());
+  for (std::size_t i = 0; i < y.size(); ++i)
+    apply(riders, &y[i], 1, indices[i] / plane % output.shape[1], execution.instruction_set);
+  return y;
+}
+
+}  // namespace parity::cpu

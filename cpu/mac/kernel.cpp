@@ -1,0 +1,359 @@
+#include "cpu/mac/kernel.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cpu/mac/highway.hpp"
+#include "cpu/mac/instruction_set.hpp"
+#include "model/error.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/mac/kernel.cpp"
+// clang-format off: foreach_target.h comes first, it compiles the rest of this file once per target
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+#include "cpu/epilogue-inl.hpp"
+// clang-format on
+
+// A tile of P pixels times V vectors of output channels lives in P*V registers for the whole of K:
+// one fused multiply-add chain per output, started at +0 and never split. Per k: V loads of
+// weights, P broadcasts, P*V multiply-adds. AVX-512 and NEON have 32 registers, hence 6x4; AVX2 has
+// 16, hence 6x2. Narrower panels take more pixels, because the chains in flight (P*V >= 8) are what
+// hides the latency of a multiply-add.
+
+HWY_BEFORE_NAMESPACE();
+namespace parity::cpu::HWY_NAMESPACE {
+#if HWY_NATIVE_FMA
+namespace {
+
+/// Vectors of one register tile.
+constexpr std::size_t most_vectors = HWY_TARGET == HWY_AVX2 ? 2 : 4;
+constexpr std::int64_t channel_block = 32;
+
+/// The steps before the first that is too long to unroll over a register tile.
+template <class T>
+std::span<const EpilogueStep<T>> in_registers(std::span<const EpilogueStep<T>> epilogue) {
+  std::size_t count = 0;
+  while (count < epilogue.size() && epilogue[count].kind != EpilogueStep<T>::Kind::sigmoid) ++count;
+  return epilogue.first(count);
+}
+
+/// Channels [first, first + V vectors) of the panel for P pixels. Pixels beyond tile.pixels repeat
+/// the last one and are not stored.
+template <class T, int V, int P>
+void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t first) {
+  const hn::ScalableTag<T> d;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  using Vector = hn::Vec<decltype(d)>;
+  Vector acc[P][V];
+  for (int p = 0; p < P; ++p)
+    for (int v = 0; v < V; ++v) acc[p][v] = hn::Zero(d);
+
+  int pixel[P];
+  for (int p = 0; p < P; ++p) pixel[p] = std::min(p, tile.pixels - 1);
+  const std::int64_t width = work.width;
+  for (int p = 0; p < P; ++p)
+    for (int v = 0; v < V; ++v) __builtin_prefetch(tile.y[pixel[p]] + first + v * lanes, 1);
+  for (std::int64_t block = 0; block < work.IC; block += channel_block) {
+    const std::int64_t length = std::min(channel_block, work.IC - block);
+    for (int t = 0; t < tile.taps; ++t) {
+      // k row = block * taps + tap * length + (ic mod 32)
+      const T* w = work.weights + (block * work.taps + tile.tap[t] * length) * width + first;
+      const T* x[P];
+      for (int p = 0; p < P; ++p) x[p] = tile.x[t * tile.pixels + pixel[p]] + block;
+      if constexpr (P > 1) {
+        // What this tap will read in the next tile along the row: the hardware does not foresee
+        // short pieces of rows. A guess beyond the image costs nothing, a prefetch cannot fault.
+        const std::int64_t ahead = (x[1] - x[0]) * P;
+        for (int p = 0; p < P; ++p)
+          for (std::int64_t c = 0; c < channel_block; c += 64 / sizeof(T))
+            __builtin_prefetch(x[p] + ahead + c);
+      }
+      for (std::int64_t c = 0; c < length; ++c) {
+        Vector row[V];
+        for (int v = 0; v < V; ++v) row[v] = hn::Load(d, w + v * lanes);
+        for (int p = 0; p < P; ++p) {
+          const Vector value = hn::Set(d, x[p][c]);
+          for (int v = 0; v < V; ++v) acc[p][v] = hn::MulAdd(value, row[v], acc[p][v]);
+        }
+        w += width;
+      }
+    }
+  }
+
+  const std::int64_t some = work.channels - first;
+  for (int p = 0; p < P; ++p)
+    for (int v = 0; v < V; ++v) acc[p][v] = hn::Add(acc[p][v], hn::Zero(d));
+  for (const EpilogueStep<T>& step : in_registers<T>(*work.epilogue)) {
+    for (int v = 0; v < V; ++v) {
+      if (v * lanes >= some) break;
+      const std::size_t count = static_cast<std::size_t>(some - v * lanes);
+      const std::size_t channel = static_cast<std::size_t>(work.channel + first + v * lanes);
+      switch (step.kind) {
+        case EpilogueStep<T>::Kind::add: {
+          const Vector a = epilogue_operand(d, step.a, channel, count);
+          for (int p = 0; p < P; ++p) acc[p][v] = hn::Add(acc[p][v], a);
+          break;
+        }
+        case EpilogueStep<T>::Kind::fma: {
+          const Vector a = epilogue_operand(d, step.a, channel, count);
+          const Vector b = epilogue_operand(d, step.b, channel, count);
+          for (int p = 0; p < P; ++p) acc[p][v] = hn::MulAdd(acc[p][v], a, b);
+          break;
+        }
+        case EpilogueStep<T>::Kind::mul: {
+          const Vector a = epilogue_operand(d, step.a, channel, count);
+          for (int p = 0; p < P; ++p) acc[p][v] = hn::Mul(acc[p][v], a);
+          break;
+        }
+        case EpilogueStep<T>::Kind::relu:
+          for (int p = 0; p < P; ++p) acc[p][v] = relu(d, acc[p][v]);
+          break;
+        case EpilogueStep<T>::Kind::sigmoid:
+          break;  // never in registers
+      }
+    }
+  }
+
+  for (int p = 0; p < P; ++p) {
+    if (p >= tile.pixels) break;
+    for (int v = 0; v < V; ++v) {
+      if (v * lanes >= some) break;
+      store_some(d, acc[p][v], tile.y[p] + first + v * lanes,
+                 static_cast<std::size_t>(some - v * lanes));
+    }
+  }
+}
+
+template <class T, int V, int most>
+void tile_of_vectors(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t first) {
+  if (tile.pixels == 1) return multiply_accumulate<T, V, 1>(tile, work, first);
+  if (tile.pixels == 2) return multiply_accumulate<T, V, 2>(tile, work, first);
+  if (tile.pixels <= 4) return multiply_accumulate<T, V, 4>(tile, work, first);
+  if (most <= 6 || tile.pixels <= 6) return multiply_accumulate<T, V, 6>(tile, work, first);
+  if constexpr (most > 6) {
+    if (most <= 8 || tile.pixels <= 8) return multiply_accumulate<T, V, 8>(tile, work, first);
+  }
+  if constexpr (most > 8) return multiply_accumulate<T, V, most>(tile, work, first);
+}
+
+/// The remaining steps, on the tile as stored.
+template <class T>
+void finish(const Tile<T>& tile, const PanelWork<T>& work,
+            std::span<const EpilogueStep<T>> epilogue) {
+  apply_rows<T>(epilogue, tile.y, tile.pixels, static_cast<std::size_t>(work.channels),
+                static_cast<std::size_t>(work.channel));
+}
+
+template <class T>
+void panel_tile(const Tile<T>& tile, const PanelWork<T>& work) {
+  constexpr bool wide = most_vectors == 4;  // registers enough for more pixels in narrow panels
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  const std::int64_t vectors = work.width / lanes;
+  std::int64_t v = 0;
+  for (; v + static_cast<std::int64_t>(most_vectors) <= vectors; v += most_vectors)
+    tile_of_vectors<T, most_vectors, 6>(tile, work, v * lanes);
+  if constexpr (wide) {
+    switch (vectors - v) {
+      case 3:
+        tile_of_vectors<T, 3, 8>(tile, work, v * lanes);
+        break;
+      case 2:
+        tile_of_vectors<T, 2, 12>(tile, work, v * lanes);
+        break;
+      case 1:
+        tile_of_vectors<T, 1, 16>(tile, work, v * lanes);
+        break;
+      default:
+        break;
+    }
+  }
+  const std::span<const EpilogueStep<T>> epilogue(*work.epilogue);
+  finish(tile, work, epilogue.subspan(in_registers<T>(epilogue).size()));
+}
+
+/// Lanes are groups of one channel: the inputs of a vector lie side by side, each meets its own
+/// weight.
+template <class T, int P>
+void depthwise_pixels(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t first, int from) {
+  const hn::ScalableTag<T> d;
+  using Vector = hn::Vec<decltype(d)>;
+  const std::size_t some = static_cast<std::size_t>(work.channels - first);
+  Vector acc[P];
+  for (int p = 0; p < P; ++p) acc[p] = hn::Zero(d);
+  for (int t = 0; t < tile.taps; ++t) {
+    const Vector w = hn::Load(d, work.weights + tile.tap[t] * work.width + first);
+    const T* const* x = tile.x + t * tile.pixels + from;
+    for (int p = 0; p < P; ++p)
+      acc[p] = hn::MulAdd(load_some(d, x[p] + work.channel + first, some), w, acc[p]);
+  }
+  for (int p = 0; p < P; ++p)
+    store_some(d, hn::Add(acc[p], hn::Zero(d)), tile.y[from + p] + first, some);
+}
+
+template <class T>
+void depthwise_tile(const Tile<T>& tile, const PanelWork<T>& work) {
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
+  for (std::int64_t first = 0; first < work.channels; first += lanes) {
+    int p = 0;
+    for (; p + 8 <= tile.pixels; p += 8) depthwise_pixels<T, 8>(tile, work, first, p);
+    for (; p < tile.pixels; ++p) depthwise_pixels<T, 1>(tile, work, first, p);
+  }
+  finish(tile, work, std::span<const EpilogueStep<T>>(*work.epilogue));
+}
+
+}  // namespace
+
+void panel_tile_float(const Tile<float>& tile, const PanelWork<float>& work) {
+  panel_tile(tile, work);
+}
+void panel_tile_double(const Tile<double>& tile, const PanelWork<double>& work) {
+  panel_tile(tile, work);
+}
+void depthwise_tile_float(const Tile<float>& tile, const PanelWork<float>& work) {
+  depthwise_tile(tile, work);
+}
+void depthwise_tile_double(const Tile<double>& tile, const PanelWork<double>& work) {
+  depthwise_tile(tile, work);
+}
+#endif  // HWY_NATIVE_FMA
+}  // namespace parity::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace parity::cpu {
+namespace {
+
+/// The contract in its plainest form, and the width `scalar`.
+template <class T>
+void scalar_tile(const Tile<T>& tile, const PanelWork<T>& work, Lanes lanes) {
+  for (int p = 0; p < tile.pixels; ++p) {
+    for (std::int64_t j = 0; j < work.channels; ++j) {
+      T acc{0};
+      const T* w = work.weights + j;
+      if (lanes == Lanes::depthwise) {
+        for (int t = 0; t < tile.taps; ++t)
+          acc = std::fma(tile.x[t * tile.pixels + p][work.channel + j], w[tile.tap[t] * work.width],
+                         acc);
+      } else {
+        for (std::int64_t block = 0; block < work.IC; block += 32) {
+          const std::int64_t length = std::min<std::int64_t>(32, work.IC - block);
+          for (int t = 0; t < tile.taps; ++t)
+            for (std::int64_t c = 0; c < length; ++c)
+              acc = std::fma(tile.x[t * tile.pixels + p][block + c],
+                             w[(block * work.taps + tile.tap[t] * length + c) * work.width], acc);
+        }
+      }
+      tile.y[p][j] = acc + T{0};
+    }
+    apply(*work.epilogue, tile.y[p], work.channels, work.channel, InstructionSet::scalar);
+  }
+}
+template <class T>
+void scalar_panel_tile(const Tile<T>& tile, const PanelWork<T>& work) {
+  scalar_tile(tile, work, Lanes::outputs);
+}
+template <class T>
+void scalar_depthwise_tile(const Tile<T>& tile, const PanelWork<T>& work) {
+  scalar_tile(tile, work, Lanes::depthwise);
+}
+
+template <class T>
+struct Kernels {
+  PanelKernel<T> outputs = nullptr, depthwise = nullptr;
+};
+
+Kernels<float> kernels(InstructionSet set, float) {
+  switch (set) {
+#if HWY_TARGETS & HWY_AVX3
+    case InstructionSet::avx512:
+      return {N_AVX3::panel_tile_float, N_AVX3::depthwise_tile_float};
+#endif
+#if HWY_TARGETS & HWY_AVX2
+    case InstructionSet::avx2:
+      return {N_AVX2::panel_tile_float, N_AVX2::depthwise_tile_float};
+#endif
+#if HWY_TARGETS & HWY_NEON
+    case InstructionSet::neon:
+      return {N_NEON::panel_tile_float, N_NEON::depthwise_tile_float};
+#endif
+    case InstructionSet::scalar:
+      return {scalar_panel_tile<float>, scalar_depthwise_tile<float>};
+    default:
+      return {};
+  }
+}
+
+Kernels<double> kernels(InstructionSet set, double) {
+  switch (set) {
+#if HWY_TARGETS & HWY_AVX3
+    case InstructionSet::avx512:
+      return {N_AVX3::panel_tile_double, N_AVX3::depthwise_tile_double};
+#endif
+#if HWY_TARGETS & HWY_AVX2
+    case InstructionSet::avx2:
+      return {N_AVX2::panel_tile_double, N_AVX2::depthwise_tile_double};
+#endif
+#if HWY_TARGETS & HWY_NEON
+    case InstructionSet::neon:
+      return {N_NEON::panel_tile_double, N_NEON::depthwise_tile_double};
+#endif
+    case InstructionSet::scalar:
+      return {scalar_panel_tile<double>, scalar_depthwise_tile<double>};
+    default:
+      return {};
+  }
+}
+
+}  // namespace
+
+template <class T>
+PanelKernel<T> panel_kernel(InstructionSet set, Lanes lanes) {
+  const Kernels<T> found = kernels(set, T{});
+  if (found.outputs == nullptr)
+    throw Error(Fault::internal,
+                "a kernel of width '" + std::string(name(set)) + "' is not part of this build");
+  return lanes == Lanes::depthwise ? found.depthwise : found.outputs;
+}
+
+int panel_kernel_pixels(InstructionSet set, Lanes lanes, std::int64_t strips) {
+  if (lanes == Lanes::depthwise) return 8;
+  if (set != InstructionSet::avx512) return 6;
+  switch (strips) {
+    case 1:
+      return 16;
+    case 2:
+      return 12;
+    case 3:
+      return 8;
+    default:
+      return 6;
+  }
+}
+
+template <class T>
+void run_panels(const Window& window, const T* x, const Panels<T>& weights,
+                const Epilogue<T>& epilogue, T* y, const Execution& execution) {
+  weights.require_fits(window);
+  const Window walked = weights.walked(window);
+  const InstructionSet set = resolve(execution.instruction_set);
+  const PanelKernel<T> kernel = panel_kernel<T>(set, weights.lanes());
+  const int pixels = panel_kernel_pixels(set, weights.lanes(), weights.strips());
+  walk<T>(walked, x, y, weights.panels(), pixels, execution,
+          [&](const Tile<T>& tile, std::size_t panel, int) {
+            const Panel& p = weights.panels()[panel];
+            kernel(tile,
+                   {weights.weights(panel), weights.strips_of(panel) * Panels<T>::strip, p.channels,
+                    walked.IC, walked.KH * walked.KW, p.group * walked.OC + p.channel, &epilogue});
+          });
+}
+
+template PanelKernel<float> panel_kernel<float>(InstructionSet, Lanes);
+template PanelKernel<double> panel_kernel<double>(InstructionSet, Lanes);
+template void run_panels<float>(const Window&, const float*, const Panels<float>&,
+                                const Epilogue<float>&, float*, const Execution&);
+template void run_panels<double>(const Window&, const double*, const Panels<double>&,
+                                 const Epilogue<double>&, double*, const Execution&);
+
+}  // namespace parity::cpu
+#endif  // HWY_ONCE

@@ -1,0 +1,143 @@
+#include "cpu/mac/run.hpp"
+
+#include <cmath>
+
+#include "cpu/threads.hpp"
+#include "model/arithmetic/bounds.hpp"
+
+namespace parity::cpu {
+namespace {
+
+template <class T>
+Epilogue<T> with_bias(const Tensor* bias, const Epilogue<T>& epilogue, Reading reading) {
+  if (bias == nullptr) return epilogue;
+  EpilogueStep<T> add{EpilogueStep<T>::Kind::add, {}, {}};
+  for (const float b : bias->values<float>()) add.a.push_back(reading == Reading::magnitudes ? std::abs(b) : b);
+  Epilogue<T> all{std::move(add)};
+  all.insert(all.end(), epilogue.begin(), epilogue.end());
+  return all;
+}
+
+Weights<float> weights_of(const float* data, const WeightStrides& strides) {
+  return {data, strides.g, strides.tap, strides.ic, strides.oc};
+}
+
+/// One output before its bias; channel = g*OC + oc.
+double exact_mac(const Window& window, const float* x, const float* w, const WeightStrides& strides, std::int64_t n,
+                 std::int64_t oh, std::int64_t ow, std::int64_t channel) {
+  const std::int64_t g = channel / window.OC, oc = channel % window.OC;
+  double sum = 0;
+  for (std::int64_t kh = 0; kh < window.KH; ++kh) {
+    for (std::int64_t kw = 0; kw < window.KW; ++kw) {
+      std::int64_t ih = 0, iw = 0;
+      if (window.direction == Window::Direction::forward) {
+        ih = oh * window.sh + kh * window.dh - window.ph;
+        iw = ow * window.sw + kw * window.dw - window.pw;
+      } else {
+        const std::int64_t up = oh + window.ph - kh * window.dh, left = ow + window.pw - kw * window.dw;
+        if (up % window.sh != 0 || left % window.sw != 0) continue;
+        ih = up / window.sh;
+        iw = left / window.sw;
+      }
+      const float* const wk = w + g * strides.g + (kh * window.KW + kw) * strides.tap + oc * strides.oc;
+      const bool inside = ih >= 0 && ih < window.IH && iw >= 0 && iw < window.IW;
+      // x[n, ih, iw, g*IC + ic], channels-last
+      const float* const xk =
+          inside ? x + ((n * window.IH + ih) * window.IW + iw) * window.G * window.IC + g * window.IC : nullptr;
+      for (std::int64_t ic = 0; ic < window.IC; ++ic)
+        sum = std::fma(inside ? static_cast<double>(xk[ic]) : 0.0, static_cast<double>(wk[ic * strides.ic]), sum);
+    }
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::string packing(const Contract& contract) {
+  std::string text(name(contract.algorithm));
+  if (contract.rounding) text.append("/").append(name(*contract.rounding));
+  return text;
+}
+
+std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window, const Weights<float>& w) {
+  switch (contract.algorithm) {
+    case Algorithm::chain: return pack_chain(window, w, false);
+    case Algorithm::tensor_k4f24:
+    case Algorithm::tensor_k8f25: return pack_tensor(window, w, contract.algorithm, *contract.rounding);
+    case Algorithm::gemm_eigen: return pack_eigen(window, w);
+    case Algorithm::fp64:
+    case Algorithm::exact: return pack_fp64(window, w, false);
+    case Algorithm::lanes32:
+    case Algorithm::elementwise:
+    case Algorithm::move: break;
+  }
+  throw Error(Fault::internal, "a MAC was planned as " + contract.text());
+}
+
+std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window, const Weights<double>& w) {
+  if (!in_double(contract)) throw Error(Fault::internal, "weights in double were planned as " + contract.text());
+  return pack_fp64(window, w);
+}
+
+void run_packed(const Contract& contract, const Window& window, const float* x, const Packed& w,
+                const Epilogue<float>& epilogue, float* y, const Execution& execution) {
+  if (contract.algorithm == Algorithm::chain)
+    run_chain(window, x, w, epilogue, y, execution);
+  else if (contract.algorithm == Algorithm::gemm_eigen)
+    run_eigen(window, x, w, epilogue, y, execution);
+  else
+    run_tensor(window, x, w, epilogue, y, execution);
+}
+
+void run_packed(const Contract&, const Window& window, const double* x, const Packed& w,
+                const Epilogue<double>& epilogue, double* y, const Execution& execution) {
+  run_fp64(window, x, w, epilogue, y, execution);
+}
+
+Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const Tensor>& weights,
+              const WeightStrides& strides, const Tensor* bias, const Job& job) {
+  Fresh fresh(job.output, Layout::channels_last);
+  const float* const w = weights->values<float>().data();
+  if (job.magnitudes()) {
+    // Packed for this run alone: magnitudes are wanted once per stage, and twice the weights would be kept.
+    std::vector<float> absolute(weights->values<float>().begin(), weights->values<float>().end());
+    for (float& value : absolute) value = magnitude_operand(value);
+    const Elements<float> in = elements<float>(x, Layout::channels_last, job.execution);
+    run_chain(window, in.data, *pack_chain(window, weights_of(absolute.data(), strides), false),
+              with_bias(bias, job.epilogue32, job.reading), fresh.data<float>(), job.execution);
+    return std::move(fresh).value();
+  }
+  const Packed& packed = job.packs.get(weights, packing(job.contract),
+                                       [&] { return pack(job.contract, window, weights_of(w, strides)); });
+  if (job.in_double()) {
+    const Elements<double> in = elements<double>(x, Layout::channels_last, job.execution);
+    run_fp64(window, in.data, packed, with_bias(bias, job.epilogue64, job.reading), fresh.data<double>(),
+             job.execution);
+    return std::move(fresh).value();
+  }
+  const Elements<float> in = elements<float>(x, Layout::channels_last, job.execution);
+  const Epilogue<float> epilogue = with_bias(bias, job.epilogue32, job.reading);
+  run_packed(job.contract, window, in.data, packed, epilogue, fresh.data<float>(), job.execution);
+  return std::move(fresh).value();
+}
+
+std::vector<double> exact_elements(const Window& window, const float* x, const float* w, const WeightStrides& strides,
+                                   const Tensor* bias, std::span<const std::int64_t> indices,
+                                   const Execution& execution) {
+  std::vector<double> result(indices.size());
+  const std::int64_t channels = window.G * window.OC, plane = window.OH * window.OW;
+  parallel_for(static_cast<std::int64_t>(indices.size()), 16, execution.threads,
+               [&](std::int64_t first, std::int64_t last) {
+                 for (std::int64_t i = first; i < last; ++i) {
+                   const std::int64_t index = indices[static_cast<std::size_t>(i)];
+                   const std::int64_t n = index / (channels * plane), channel = index / plane % channels;
+                   const std::int64_t oh = index % plane / window.OW, ow = index % window.OW;
+                   double y = exact_mac(window, x, w, strides, n, oh, ow, channel);
+                   if (bias != nullptr) y += static_cast<double>(bias->values<float>()[static_cast<std::size_t>(channel)]);
+                   result[static_cast<std::size_t>(i)] = y;
+                 }
+               });
+  return result;
+}
+
+}  // namespace parity::cpu

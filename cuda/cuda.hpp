@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/backend.hpp"
+
+namespace parity::cuda {
+
+/// One GPU as `paritylab devices` lists it.
+struct Device {
+  int number = 0;
+  std::string name;  ///< "NVIDIA H200, sm_90, 139 GiB"
+  std::string why;   ///< why it cannot be used; empty when it can
+};
+
+/// What this build can do with GPUs. A value, not a failure: `devices` and `doctor` print it.
+struct Availability {
+  std::vector<Device> devices;
+  std::string why;  ///< one sentence when there is no usable device: what is missing and what to do
+};
+
+/// Never throws: a missing toolkit, driver or device is a finding.
+Availability availability();
+
+/// The CUDA backend on one device. Throws Fault::device when there is none, naming the spec that
+/// predicts its bits on this machine.
+std::unique_ptr<Backend> make_backend(int device);
+
+}  // namespace parity::cuda

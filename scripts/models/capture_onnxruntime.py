@@ -1,0 +1,149 @@
+#!/usr/bin/env python3
+"""Runs a model in onnxruntime and writes the output of every node to an .npz by ONNX tensor name.
+
+The file is a capture from a foreign runtime: `paritylab diff MODEL --b capture:FILE.npz` judges it stage by stage.
+
+  python3 scripts/models/capture_onnxruntime.py M.onnx --input M.inputs.npz --out M.capture.npz
+  python3 scripts/models/capture_onnxruntime.py M.onnx --input M.inputs.npz --out edited.npz \\
+      --edit eps:/blocks.1/blocks.1.4/BatchNormalization=1e-1
+  python3 scripts/models/capture_onnxruntime.py --suite tests/data/models      # every committed capture
+
+An --edit changes the model that is run (never the file): `eps:NODE=VALUE` sets a BatchNormalization's epsilon,
+`transpose:INITIALIZER` swaps the two spatial axes of a kernel, `scale:INITIALIZER=FACTOR` multiplies it. Judged against
+the original file, such a capture must name the stage that was edited and no other.
+"""
+
+import argparse
+import pathlib
+import sys
+
+import numpy
+import onnx
+import onnxruntime
+from onnx import numpy_helper
+
+LEVELS = {
+    "disabled": onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL,
+    "basic": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC,
+    "extended": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED,
+    "all": onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL,
+}
+
+# The committed captures: model, optimisation level, edit, file name after the model's. With the optimiser on only
+# what ends a stage is kept: asking for every node's output would forbid the fusions.
+SUITE = [
+    ("second.kept", "disabled", None, "onnxruntime"),
+    ("second.folded", "disabled", None, "onnxruntime"),
+    ("second.kept", "all", None, "onnxruntime-optimised"),
+    ("centerpoint.kept", "disabled", None, "onnxruntime"),
+    ("resnet18.kept", "disabled", None, "onnxruntime"),
+    ("planner.kept", "disabled", None, "onnxruntime"),
+    ("second.kept", "disabled", "eps:/blocks.1/blocks.1.4/BatchNormalization=1e-5", "onnxruntime-eps"),
+    ("second.kept", "disabled", "transpose:blocks.2.6.weight", "onnxruntime-transposed"),
+    ("centerpoint.kept", "disabled", "transpose:neck.deblocks.2.0.weight", "onnxruntime-transposed"),
+    ("resnet18.kept", "disabled", "transpose:layer3.0.conv2.weight", "onnxruntime-transposed"),
+    ("planner.kept", "disabled", "scale:decoder.2.weight=1.0001", "onnxruntime-scaled"),
+]
+
+
+def edited(model, edit):
+    """The model with one constant changed."""
+    if edit is None:
+        return model
+    kind, _, rest = edit.partition(":")
+    target, _, value = rest.partition("=")
+    if kind == "eps":
+        nodes = [node for node in model.graph.node if node.name == target]
+        if not nodes:
+            raise ValueError(f"--edit {edit}: the model has no node '{target}'")
+        for attribute in nodes[0].attribute:
+            if attribute.name == "epsilon":
+                attribute.f = float(value)
+                return model
+        raise ValueError(f"--edit {edit}: node '{target}' has no epsilon")
+    for initializer in model.graph.initializer:
+        if initializer.name == target:
+            array = numpy_helper.to_array(initializer)
+            if kind == "transpose":
+                array = numpy.swapaxes(array, -1, -2)
+            elif kind == "scale":
+                array = (array * numpy.float32(value)).astype(array.dtype)
+            else:
+                raise ValueError(f"--edit {edit}: known edits are eps, transpose and scale")
+            initializer.CopyFrom(numpy_helper.from_array(numpy.ascontiguousarray(array), target))
+            return model
+    names = ", ".join(initializer.name for initializer in model.graph.initializer)
+    raise ValueError(f"--edit {edit}: the model has no initializer '{target}'; it has {names}")
+
+
+def stage_ends(model):
+    """Tensors that fusion leaves alone: outputs of activations and of nodes whose result no single BatchNormalization,
+    activation or residual addition consumes."""
+    riders = {"BatchNormalization", "Relu", "Sigmoid", "Add"}
+    readers = {}
+    for node in model.graph.node:
+        for name in node.input:
+            readers.setdefault(name, []).append(node.op_type)
+    for output in model.graph.output:
+        readers.setdefault(output.name, []).append("graph output")
+    return [name for node in model.graph.node for name in node.output
+            if not (len(readers.get(name, [])) == 1 and readers[name][0] in riders)]
+
+
+def capture(path, inputs, level, edit, threads):
+    """Every wanted tensor by name."""
+    model = edited(onnx.load(str(path)), edit)
+    every = [name for node in model.graph.node if node.op_type != "Constant" for name in node.output if name]
+    wanted = every if level == "disabled" else stage_ends(model)
+    given = {output.name for output in model.graph.output}
+    for name in wanted:
+        if name not in given:
+            model.graph.output.append(onnx.helper.make_empty_tensor_value_info(name))
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = LEVELS[level]
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+    results = dict(zip(names, session.run(names, {i.name: inputs[i.name] for i in session.get_inputs()})))
+    return {name: results[name] for name in wanted}
+
+
+def write(path, inputs_path, out, level, edit, threads):
+    with numpy.load(inputs_path) as archive:
+        inputs = {name: archive[name] for name in archive.files}
+    tensors = capture(path, inputs, level, edit, threads)
+    numpy.savez_compressed(out, **tensors)
+    print(f"{out.name}: {len(tensors)} tensors of {path.name} in onnxruntime {onnxruntime.__version__}, optimiser "
+          f"{level}, {'edited ' + edit if edit else 'unedited'}, {out.stat().st_size} bytes")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", type=pathlib.Path, help="the ONNX file")
+    parser.add_argument("--input", type=pathlib.Path, help=".npz with one array per input, by name")
+    parser.add_argument("--out", type=pathlib.Path, help=".npz to write")
+    parser.add_argument("--level", choices=LEVELS, default="disabled",
+                        help="graph optimisation (default: disabled, so that every node is its own)")
+    parser.add_argument("--edit", help="eps:NODE=VALUE, transpose:INITIALIZER or scale:INITIALIZER=FACTOR")
+    parser.add_argument("--threads", type=int, default=1, help="intra-op threads (default: 1)")
+    parser.add_argument("--suite", type=pathlib.Path, help="folder of the committed models: write all their captures")
+    options = parser.parse_args()
+    try:
+        if options.suite:
+            for name, level, edit, suffix in SUITE:
+                network = name.split(".")[0]
+                write(options.suite / f"{name}.onnx", options.suite / f"{network}.inputs.npz",
+                      options.suite / f"{name}.{suffix}.npz", level, edit, options.threads)
+        elif options.model and options.input and options.out:
+            write(options.model, options.input, options.out, options.level, options.edit, options.threads)
+        else:
+            parser.error("name MODEL, --input and --out, or --suite")
+    except (ValueError, OSError) as why:
+        print(f"capture_onnxruntime: {why}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
