@@ -109,8 +109,10 @@ std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value>
     std::vector<Value> operands;
     for (const TensorId id : step.inputs) operands.push_back(values.at(id));
     TensorType output = visit([&](const auto& o) { return o.infer(types[i]); }, *step.op).front();
-    const bool moves_double = contract.algorithm == Algorithm::move && !operands.empty() &&
-                              operands[0].type().type == Type::float64;
+    const bool moves_double = contract.algorithm == Algorithm::move &&
+                              std::any_of(operands.begin(), operands.end(), [](const Value& operand) {
+                                return operand.type().type == Type::float64;
+                              });
     if (in_double(contract) || moves_double) output.type = Type::float64;
 
     Epilogue<float> epilogue32;

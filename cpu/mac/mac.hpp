@@ -28,6 +28,8 @@ std::unique_ptr<const Packed> pack_chain(const Window& window, const Weights<flo
                                          bool absolute);
 std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<float>& w,
                                         bool absolute);
+/// The same for a right operand that is itself a value of an fp64 network.
+std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<double>& w);
 std::unique_ptr<const Packed> pack_tensor(const Window& window, const Weights<float>& w,
                                           Algorithm algorithm, Rounding rounding);
 std::unique_ptr<const Packed> pack_eigen(const Window& window, const Weights<float>& w);

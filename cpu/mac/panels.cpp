@@ -43,7 +43,8 @@ void Panels<T>::Free::operator()(T* data) const {
 }
 
 template <class T>
-Panels<T>::Panels(const Window& window, const Weights<float>& w, bool absolute)
+template <class W>
+Panels<T>::Panels(const Window& window, const Weights<W>& w, bool absolute)
     : packed_for_(window) {
   const bool depthwise = window.G > 1 && window.IC == 1 && window.OC == 1;
   lanes_ = depthwise ? Lanes::depthwise : Lanes::outputs;
@@ -82,7 +83,7 @@ Panels<T>::Panels(const Window& window, const Weights<float>& w, bool absolute)
             }
             const std::int64_t g = depthwise ? panel.channel + j : panel.group;
             const std::int64_t oc = depthwise ? 0 : panel.channel + j;
-            const float value =
+            const W value =
                 w.data[g * w.stride_g + tap * w.stride_tap + ic * w.stride_ic + oc * w.stride_oc];
             row[j] = absolute ? std::fabs(value) : value;
           }
@@ -115,5 +116,8 @@ Window Panels<T>::walked(const Window& window) const {
 
 template class Panels<float>;
 template class Panels<double>;
+template Panels<float>::Panels(const Window&, const Weights<float>&, bool);
+template Panels<double>::Panels(const Window&, const Weights<float>&, bool);
+template Panels<double>::Panels(const Window&, const Weights<double>&, bool);
 
 }  // namespace parity::cpu

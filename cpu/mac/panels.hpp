@@ -40,7 +40,8 @@ class Panels final : public Packed {
   /// Strips of the widest panel.
   static constexpr std::int64_t most_strips = 4;
 
-  Panels(const Window& window, const Weights<float>& w, bool absolute);
+  template <class W>
+  Panels(const Window& window, const Weights<W>& w, bool absolute);
 
   Lanes lanes() const { return lanes_; }
   const std::vector<Panel>& panels() const { return panels_; }
