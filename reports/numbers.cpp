@@ -59,6 +59,7 @@ std::string brief(double value, int digits) {
 
 std::string scientific(double value) {
   if (!std::isfinite(value) || value == 0) return brief(value);
+  if (value >= 1 && value < 1e4) return shortest(value);
   return tidy_exponent(fmt::format("{:.6e}", value), Zeros::trim);
 }
 

@@ -19,7 +19,7 @@ std::string brief(double value, int digits = 3);
 /// A share as a percentage: "31 %", "0.3 %", "<0.1 %", "0 %".
 std::string percent(double share);
 
-/// A power of ten or any other number as short as it goes: "1e-3", "0.01" stays "1e-2".
+/// A threshold that somebody chose: "1e-3", "2.5e-2", "1", "100".
 std::string scientific(double value);
 
 /// Thousands apart: "2,970,112".

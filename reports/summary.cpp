@@ -139,9 +139,9 @@ std::string evidence(const RunRecord& record) {
   }
   const TwinCount b = twins(record, &StageResult::twin_b), a = twins(record, &StageResult::twin_a);
   if (b.tested > 0)
-    parts.push_back(fmt::format("b equals its CPU twin bit for bit in {} of {} stages", b.equal, b.tested));
+    parts.push_back(fmt::format("side b equals its CPU twin bit for bit in {} of {} stages", b.equal, b.tested));
   if (a.tested > 0 && a.equal < a.tested)
-    parts.push_back(fmt::format("a equals its CPU twin bit for bit in {} of {} stages", a.equal, a.tested));
+    parts.push_back(fmt::format("side a equals its CPU twin bit for bit in {} of {} stages", a.equal, a.tested));
   parts.push_back(counts_text(record));
   return join(parts, "; ");
 }
@@ -154,14 +154,16 @@ std::string counts_text(const RunRecord& record) {
   return parts.empty() ? "no stage" : join(parts, ", ");
 }
 
-std::vector<std::string> origins(const RunRecord& record, std::size_t most) {
-  std::vector<std::string> parts;
+std::vector<const StageResult*> origins(const RunRecord& record, std::size_t most) {
+  std::vector<const StageResult*> stages;
   for (const int id : record.answers.by_share) {
     const StageResult* stage = find(record, id);
-    if (!stage || !(stage->share_of_final > 0) || parts.size() == most) break;
-    parts.push_back(name_of(*stage) + " " + percent(stage->share_of_final));
+    // Shares that print as "<0.1 %" tell nothing, unless there is no other.
+    const bool tells = stage && (stage->share_of_final >= 1e-3 || (stages.empty() && stage->share_of_final > 0));
+    if (!tells || stages.size() == most) break;
+    stages.push_back(stage);
   }
-  return parts;
+  return stages;
 }
 
 std::string origin_facts(const RunRecord& record) {

@@ -30,8 +30,9 @@ Headline headline(const RunRecord& record);
 /// A line of further facts under the headline, maybe empty: the deciding test, twins, how many others.
 std::string evidence(const RunRecord& record);
 
-/// The answer to question (2): "blocks.1.3 31 %", largest first, at most `most`; empty when nothing differs.
-std::vector<std::string> origins(const RunRecord& record, std::size_t most);
+/// The answer to question (2): the stages with the largest shares of the final error, largest first, at most
+/// `most`; empty when nothing differs.
+std::vector<const StageResult*> origins(const RunRecord& record, std::size_t most);
 /// The sentence after them: the largest introduced error and the first different bits.
 std::string origin_facts(const RunRecord& record);
 

@@ -62,10 +62,16 @@ std::string side_text(const char* side, const SideRecord& record) {
   return text;
 }
 
-std::string first_line(const RunRecord& record) {
-  std::string text = record.model;
-  for (const auto& [name, what] : record.inputs) text += "   input " + name + ": " + what;
-  return text + "   " + side_text("a", record.a) + "   " + side_text("b", record.b);
+/// One line where it fits, else one each for the model, a and b.
+std::string subject(const RunRecord& record, const TextStyle& style) {
+  std::string model = record.model;
+  for (const auto& [name, what] : record.inputs) model += "   input " + name + ": " + what;
+  const std::string parts[] = {printable(model), printable(side_text("a", record.a)), printable(side_text("b", record.b))};
+  const std::string line = parts[0] + "   " + parts[1] + "   " + parts[2];
+  if (style.width == 0 || columns(line) <= style.width) return ink(line, Ink::bold, style) + "\n";
+  std::string out;
+  for (const std::string& part : parts) out += ink(part, Ink::bold, style) + "\n";
+  return out;
 }
 
 std::string labelled(std::string_view label, const std::string& text, const TextStyle& style) {
@@ -80,7 +86,8 @@ std::string answers(const RunRecord& record, const TextStyle& style) {
   std::string out = ink(mark + answer.word, ink_of(answer.conclusion), style) + ": " + printable(answer.detail) + "\n";
   if (const std::string more = evidence(record); !more.empty()) out += std::string(indent) + printable(more) + "\n";
 
-  std::vector<std::string> parts = origins(record, 5);
+  std::vector<std::string> parts;
+  for (const StageResult* stage : origins(record, 5)) parts.push_back(name_of(*stage) + " " + percent(stage->share_of_final));
   const std::string facts = origin_facts(record);
   if (parts.empty() && facts.empty()) parts = {"nowhere: b and a have the same bits wherever both are known"};
   if (!parts.empty()) out += labelled("comes from", printable(joined(parts, " · ")), style);
@@ -297,7 +304,7 @@ std::string ascii(const std::string& text) {
 }  // namespace reports
 
 std::string write_text(const RunRecord& record, const TextStyle& style) {
-  std::string out = reports::ink(reports::printable(reports::first_line(record)), reports::Ink::bold, style) + "\n";
+  std::string out = reports::subject(record, style);
   out += reports::answers(record, style);
   out += reports::stage_table(record, style);
   out += reports::focus(record, style);

@@ -156,7 +156,7 @@ inline void settle(RunRecord& record) {
       worst_relative = relative;
       answers.largest_introduced = stage.id;
     }
-    for (; stage.accumulated_relative >= threshold && threshold < 1e30; threshold *= 10)
+    for (; std::isfinite(stage.accumulated_relative) && stage.accumulated_relative >= threshold; threshold *= 10)
       answers.milestones.push_back({threshold, stage.id});
     if (stage.share_of_final > 0) answers.by_share.push_back(stage.id);
     if (record.tolerance && stage.accumulated->max_abs > *record.tolerance && answers.first_beyond_tolerance < 0)
@@ -219,7 +219,9 @@ inline void add_stages(RunRecord& record, const std::vector<StageShape>& shapes,
     stage.contract_b = record.b.contract;
     if (stage.id > 0) stage.producers = {stage.id - 1};
     const double rms_a = random.between(0.4, 1.4);
-    const double amplification = inherited > 0 ? random.between(0.8, 1.6) : 0;
+    // Long chains must not grow without limit.
+    const double most = shapes.size() > 100 ? 1.15 : 1.6;
+    const double amplification = inherited > 0 ? random.between(0.8, most) : 0;
     const double passed_on = inherited * amplification;
     const double accumulated = std::hypot(passed_on, b.introduced);
     stage.introduced = comparison(random, stage.elements, b.introduced, rms_a);
