@@ -1,7 +1,6 @@
 #include "model/inputs.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,6 +10,7 @@
 
 #include "model/arithmetic/digest.hpp"
 #include "model/error.hpp"
+#include "model/files/npy.hpp"
 #include "model/files/npz.hpp"
 #include "model/generator.hpp"
 #include "model/nearest.hpp"

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 
 #include "model/arithmetic/fill.hpp"
 #include "model/files/npz.hpp"
