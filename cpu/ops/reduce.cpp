@@ -25,9 +25,19 @@ namespace {
 constexpr std::int64_t width = 32;
 constexpr std::int64_t lanes = 32, block = 4096;
 
+/// Where a reduction's elements lie: at a table's offsets, or evenly.
+struct Tabled {
+  const std::int64_t* offsets;
+  std::int64_t operator()(std::int64_t i) const { return offsets[i]; }
+};
+struct Even {
+  std::int64_t stride;
+  std::int64_t operator()(std::int64_t i) const { return i * stride; }
+};
+
 /// sums[j] = `lanes32` over x[offset(i) + j], i < n, for j < columns <= width.
 template <class T, class Offset>
-void lanes32(const T* x, const Offset& offset, std::int64_t n, std::int64_t columns, T* sums) {
+void lanes32(const T* x, Offset offset, std::int64_t n, std::int64_t columns, T* sums) {
   std::array<T, lanes * width> acc;
   const auto one_block = [&](std::int64_t first, std::int64_t last, T* sum) {
     acc.fill(T{0});
@@ -50,7 +60,7 @@ void lanes32(const T* x, const Offset& offset, std::int64_t n, std::int64_t colu
   std::vector<T> list(static_cast<std::size_t>(blocks * columns));
   for (std::int64_t b = 0; b < blocks; ++b)
     one_block(b * block, std::min(n, (b + 1) * block), list.data() + b * columns);
-  lanes32(list.data(), [columns](std::int64_t i) { return i * columns; }, blocks, columns, sums);
+  lanes32(list.data(), Even{columns}, blocks, columns, sums);
 }
 
 template <class T>
@@ -111,7 +121,7 @@ Value reduce(const Reduce& op, const Job& job) {
                      largest(from, terms, count, to);
                      continue;
                    }
-                   lanes32(from, [&](std::int64_t k) { return terms[static_cast<std::size_t>(k)]; }, n, count, to);
+                   lanes32(from, Tabled{terms.data()}, n, count, to);
                    if (op.function == Reduce::Function::mean)
                      for (std::int64_t j = 0; j < count; ++j) to[j] /= static_cast<T>(n);
                  }
