@@ -31,6 +31,8 @@ namespace {
 constexpr std::size_t most_vectors = HWY_TARGET == HWY_AVX2 ? 2 : 4;
 constexpr std::int64_t channel_block = 32;
 
+HWY_INLINE std::uintptr_t address(const void* at) { return reinterpret_cast<std::uintptr_t>(at); }
+
 /// Channels [first, first + V vectors) of the panel for P pixels. Pixels beyond tile.pixels repeat
 /// the last one and are not stored.
 template <class T, int V, int P>
@@ -57,10 +59,10 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
       if constexpr (P > 1) {
         // What this tap will read in the next tile along the row: the hardware does not foresee
         // short pieces of rows. A guess beyond the image costs nothing, a prefetch cannot fault.
-        const std::int64_t ahead = (x[1] - x[0]) * P;
+        const std::uintptr_t ahead = (address(x[1]) - address(x[0])) * P;
         for (int p = 0; p < P; ++p)
-          for (std::int64_t c = 0; c < channel_block; c += 64 / sizeof(T))
-            __builtin_prefetch(x[p] + ahead + c);
+          for (std::size_t byte = 0; byte < channel_block * sizeof(T); byte += 64)
+            __builtin_prefetch(reinterpret_cast<const void*>(address(x[p]) + ahead + byte));
       }
       for (std::int64_t c = 0; c < length; ++c) {
         Vector row[V];
