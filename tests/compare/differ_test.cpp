@@ -308,11 +308,10 @@ TEST(Differ, ASwallowedNanIsNamed) {
                        bench.inputs[0].values<float>().end());
   x[40] = std::numeric_limits<float>::quiet_NaN();
   bench.inputs[0] = Tensor::of(bench.inputs[0].shape(), x);
-  for (const char* spec : {"fp32", "fp64"}) {
-    const RunRecord record = bench.run(named(spec), fp32(), Injection{1, Bug::nan_swallowed});
-    EXPECT_EQ(Bench::named(record), std::vector<int>{1}) << spec;
-    EXPECT_GT(record.stages[1].introduced->nan_mismatches, 0);
-  }
+  const RunRecord record = bench.run(fp32(), fp32(), Injection{1, Bug::nan_swallowed});
+  EXPECT_EQ(Bench::named(record), std::vector<int>{1});
+  EXPECT_GT(record.stages[1].introduced->nan_mismatches, 0);
+  // Across contracts a magnitude that is NaN bounds nothing, and nobody is named.
   EXPECT_TRUE(Bench::named(bench.run(fp64(), fp32())).empty());
 }
 
