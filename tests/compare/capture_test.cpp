@@ -52,7 +52,7 @@ TEST(Capture, OfTheSameArithmeticAgreesInEveryBit) {
 
 TEST(Capture, OfAnotherOrderOrFoldedBatchNormStaysWithinTheForeignBound) {
   Bench bench(small_net());
-  for (const char* spec : {"eigen", "folded", "fp64"})
+  for (const char* spec : {"eigen", "folded"})
     for (const char* own : {"fp32", "fp64"}) {
       const RunRecord record = judged(bench, recorded(bench, named(spec)), {}, named(own));
       EXPECT_TRUE(Bench::named(record).empty()) << spec << " against " << own;
@@ -101,7 +101,8 @@ TEST(Capture, AMissingTensorMakesItsStageAndItsReadersNotRun) {
   EXPECT_EQ(record.stages[2].verdict, Verdict::not_run);
   EXPECT_TRUE(record.stages[2].accumulated);
   EXPECT_FALSE(record.stages[2].introduced);
-  EXPECT_EQ(record.stages[3].verdict, Verdict::within_bound);
+  EXPECT_EQ(record.stages[3].verdict, Verdict::same_bits);  // an addition has one order
+  EXPECT_EQ(record.stages[4].verdict, Verdict::within_bound);
   EXPECT_EQ(record.exit_code, 4);
 }
 

@@ -102,7 +102,7 @@ struct Bench {
   Graph graph;
   std::vector<Stage> stages;
   std::vector<Tensor> inputs;
-  Execution execution{2};
+  Execution execution{1};
 };
 
 inline Numerics named(const std::string& what) {
