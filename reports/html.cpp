@@ -143,7 +143,7 @@ std::string answer_bug(const RunRecord& record) {
 std::string answer_origin(const RunRecord& record) {
   std::vector<std::string> items;
   for (const StageResult* stage : origins(record, 5))
-    items.push_back(link(record, stage->id) + " " + percent(stage->share_of_final));
+    items.push_back(link(record, stage->id) + " " + markup(percent(stage->share_of_final)));
   std::string out = "<section>\n<h2>2. Where does it come from?</h2>\n";
   const std::string facts = origin_facts(record);
   if (items.empty() && facts.empty())
@@ -479,7 +479,7 @@ std::string stage_row(const RunRecord& record, const StageResult& stage) {
   out += stage.amplification == 0
              ? number_cell(nan, "–")
              : number_cell(stage.amplification, "×" + brief(stage.amplification));
-  out += number_cell(stage.share_of_final, percent(stage.share_of_final));
+  out += number_cell(stage.share_of_final, markup(percent(stage.share_of_final)));
   return out + "</tr>\n";
 }
 
@@ -533,7 +533,7 @@ std::string block_table(const RunRecord& record) {
         std::count_if(
             record.stages.begin(), record.stages.end(),
             [&](const StageResult& s) { return block.first <= s.id && s.id <= block.last; }),
-        percent(block.share_of_final), brief(block.max_abs), block.diverged);
+        markup(percent(block.share_of_final)), brief(block.max_abs), block.diverged);
   return out + "</tbody>\n</table>\n";
 }
 
