@@ -519,7 +519,7 @@ std::string stage_table(const RunRecord& record) {
 std::string block_table(const RunRecord& record) {
   if (record.blocks.size() < 2) return "";
   std::string out = fmt::format(
-      "<h3>Blocks</h3>\n<table {}>\n<thead><tr><th scope=\"col\">block</th><th scope=\"col\" "
+      "<h3>Blocks</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th scope=\"col\">block</th><th scope=\"col\" "
       "class=\"n\">stages</th>"
       "<th scope=\"col\" class=\"n\">share of final</th><th scope=\"col\" class=\"n\">max |b − a| "
       "at its end</th>"
@@ -534,13 +534,13 @@ std::string block_table(const RunRecord& record) {
             record.stages.begin(), record.stages.end(),
             [&](const StageResult& s) { return block.first <= s.id && s.id <= block.last; }),
         markup(percent(block.share_of_final)), brief(block.max_abs), block.diverged);
-  return out + "</tbody>\n</table>\n";
+  return out + "</tbody>\n</table>\n</div>\n";
 }
 
 std::string output_table(const RunRecord& record) {
   if (record.outputs.empty()) return "";
   std::string out = fmt::format(
-      "<h3>Outputs of the model</h3>\n<table {}>\n<thead><tr><th scope=\"col\">output</th><th "
+      "<h3>Outputs of the model</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th scope=\"col\">output</th><th "
       "scope=\"col\">shape</th><th scope=\"col\">made by</th>"
       "<th scope=\"col\" class=\"n\">max |b − a|</th><th scope=\"col\" class=\"n\">RMS of b − "
       "a</th><th scope=\"col\">worst element</th></tr></thead>\n<tbody>\n",
@@ -556,7 +556,7 @@ std::string output_table(const RunRecord& record) {
         output.beyond_tolerance ? " ✗ beyond --tolerance" : "", c ? brief(c->rms) : "–",
         c && c->worst && c->differing > 0 ? pair_text(*c->worst, output.shape) : "–");
   }
-  return out + "</tbody>\n</table>\n";
+  return out + "</tbody>\n</table>\n</div>\n";
 }
 
 /// Every stage's numbers behind its name; the pictures of those that have a map.
