@@ -1,17 +1,11 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 #include <vector>
 
-#include "model/tensor.hpp"
+#include "model/named_tensor.hpp"
 
 namespace parity {
-
-struct NamedTensor {
-  std::string name;  ///< as the file says, maybe empty
-  Tensor tensor;
-};
 
 /// Reads one serialized TensorProto (.pb). int32 is widened to int64. Throws Fault::bad_input when
 /// it is none or of a type the lab does not hold, Fault::io when it cannot be read.
