@@ -64,6 +64,9 @@ struct StageResult {
   /// ||inherited|| / ||accumulated at the inputs||, each relative to its tensor's norm; 0: nothing inherited
   double amplification = 0;
   double share_of_final = 0;  ///< of the final error's energy; sums to 1 over the stages when it differs
+  /// When a's values are double and b's are not: rms of a(float(x)) - a(x) over the RMS of a, the step that the shared
+  /// input takes by itself. 0 otherwise.
+  double conversion = 0;
   /// max |b - a| / RMS(a): what question (3) looks at
   double accumulated_relative = 0;
   Digest digest_a, digest_b;

@@ -43,6 +43,12 @@ bool is_mac(const Op& op) {
   return family == Family::conv || family == Family::matmul;
 }
 
+/// Whether steps after this one may ride on it: a MAC whose innermost index, the engine's output channel, is axis 1.
+bool carries_riders(const Op& op, const Shape& output) {
+  const Family family = visit([](const auto& o) { return o.family; }, op);
+  return family == Family::conv || (family == Family::matmul && output.size() == 2);
+}
+
 /// What a step is run by when the stage is read as magnitudes.
 Contract magnitude_contract(const Contract& contract, const Op& op) {
   Contract result = contract;
@@ -103,14 +109,16 @@ std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value>
     std::vector<Value> operands;
     for (const TensorId id : step.inputs) operands.push_back(values.at(id));
     TensorType output = visit([&](const auto& o) { return o.infer(types[i]); }, *step.op).front();
-    const bool moves_double = contract.algorithm == Algorithm::move && !operands.empty() &&
-                              operands[0].type().type == Type::float64;
+    const bool moves_double = contract.algorithm == Algorithm::move &&
+                              std::any_of(operands.begin(), operands.end(), [](const Value& operand) {
+                                return operand.type().type == Type::float64;
+                              });
     if (in_double(contract) || moves_double) output.type = Type::float64;
 
     Epilogue<float> epilogue32;
     Epilogue<double> epilogue64;
     std::size_t fused = 0;
-    if (is_mac(*step.op) && output.shape.size() >= 2) {
+    if (carries_riders(*step.op, output.shape)) {
       fused = output.type == Type::float64 ? fuse(stage, i, output.shape[1], reading, epilogue64)
                                            : fuse(stage, i, output.shape[1], reading, epilogue32);
     }
@@ -234,7 +242,7 @@ std::vector<double> CpuBackend::exact_at(const PlannedStage& planned, std::span<
   Epilogue<double> riders;
   const Step& head = stage.steps.front();
   const TensorType& output = stage.output_types.front();
-  const bool sampled = is_mac(*head.op) && output.shape.size() >= 2 &&
+  const bool sampled = carries_riders(*head.op, output.shape) &&
                        fuse(stage, 0, output.shape[1], Reading::values, riders) + 1 == stage.steps.size();
   if (!sampled) {
     const Value y = run_steps(oracle, inputs, Reading::values, execution, packs_).front();

@@ -1,6 +1,9 @@
-// The epilogue on vectors, compiled once per Highway target by the files that include it (their own foreach_target).
+// The epilogue on vectors, compiled once per Highway target by the files that include it (their own
+// foreach_target).
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "cpu/epilogue.hpp"
 #include "hwy/highway.h"
@@ -95,8 +98,8 @@ HWY_INLINE hn::Vec<D> epilogue_operand(D d, const std::vector<T>& values, std::s
 
 /// Applies the steps to `count` channels, numbered from `channel`, of each of `rows` rows.
 template <class T>
-HWY_INLINE void apply_rows(const Epilogue<T>& epilogue, T* const* y, int rows, std::size_t count,
-                           std::size_t channel) {
+HWY_INLINE void apply_rows(std::span<const EpilogueStep<T>> epilogue, T* const* y, int rows,
+                           std::size_t count, std::size_t channel) {
   using Kind = typename EpilogueStep<T>::Kind;
   const hn::ScalableTag<T> d;
   const std::size_t lanes = hn::Lanes(d);

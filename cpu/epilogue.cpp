@@ -10,10 +10,12 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/epilogue.cpp"
+// foreach_target.h comes first: it compiles the rest of this file once per target.
+// clang-format off
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-
 #include "cpu/epilogue-inl.hpp"
+// clang-format on
 
 HWY_BEFORE_NAMESPACE();
 namespace parity::cpu::HWY_NAMESPACE {
@@ -26,8 +28,8 @@ void apply_row(const Epilogue<T>& epilogue, T* y, std::int64_t count, std::int64
   constexpr std::int64_t piece = 1024;
   for (std::int64_t i = 0; i < count; i += piece) {
     T* const row = y + i;
-    apply_rows(epilogue, &row, 1, static_cast<std::size_t>(std::min(piece, count - i)),
-               static_cast<std::size_t>(channel + i));
+    apply_rows<T>(epilogue, &row, 1, static_cast<std::size_t>(std::min(piece, count - i)),
+                  static_cast<std::size_t>(channel + i));
   }
 }
 
@@ -58,11 +60,21 @@ void apply_scalar(const Epilogue<T>& epilogue, T* y, std::int64_t count, std::in
         return values.size() == 1 ? values[0] : values[static_cast<std::size_t>(channel + i)];
       };
       switch (step.kind) {
-        case Kind::add: y[i] = y[i] + operand(step.a); break;
-        case Kind::fma: y[i] = std::fma(y[i], operand(step.a), operand(step.b)); break;
-        case Kind::mul: y[i] = y[i] * operand(step.a); break;
-        case Kind::relu: y[i] = y[i] > 0 ? y[i] : (y[i] != y[i] ? y[i] : T{0}); break;
-        case Kind::sigmoid: y[i] = elementary::sigmoid(y[i]); break;
+        case Kind::add:
+          y[i] = y[i] + operand(step.a);
+          break;
+        case Kind::fma:
+          y[i] = std::fma(y[i], operand(step.a), operand(step.b));
+          break;
+        case Kind::mul:
+          y[i] = y[i] * operand(step.a);
+          break;
+        case Kind::relu:
+          y[i] = y[i] > 0 ? y[i] : (y[i] != y[i] ? y[i] : T{0});
+          break;
+        case Kind::sigmoid:
+          y[i] = elementary::sigmoid(y[i]);
+          break;
       }
     }
   }
@@ -78,21 +90,29 @@ Apply<T> apply_for(InstructionSet set) {
   switch (set) {
 #if HWY_TARGETS & HWY_AVX3
     case InstructionSet::avx512:
-      if constexpr (single) return N_AVX3::apply_float;
-      else return N_AVX3::apply_double;
+      if constexpr (single)
+        return N_AVX3::apply_float;
+      else
+        return N_AVX3::apply_double;
 #endif
 #if HWY_TARGETS & HWY_AVX2
     case InstructionSet::avx2:
-      if constexpr (single) return N_AVX2::apply_float;
-      else return N_AVX2::apply_double;
+      if constexpr (single)
+        return N_AVX2::apply_float;
+      else
+        return N_AVX2::apply_double;
 #endif
 #if HWY_TARGETS & HWY_NEON
     case InstructionSet::neon:
-      if constexpr (single) return N_NEON::apply_float;
-      else return N_NEON::apply_double;
+      if constexpr (single)
+        return N_NEON::apply_float;
+      else
+        return N_NEON::apply_double;
 #endif
-    case InstructionSet::scalar: return apply_scalar<T>;
-    default: break;
+    case InstructionSet::scalar:
+      return apply_scalar<T>;
+    default:
+      break;
   }
   throw Error(Fault::internal,
               "an epilogue of width '" + std::string(name(set)) + "' is not part of this build");

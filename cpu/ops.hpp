@@ -48,6 +48,14 @@ struct Job {
 Value run(const Conv2d& op, const Job& job);
 Value run(const BatchNorm& op, const Job& job);
 Value run(const Unary& op, const Job& job);
+Value run(const Binary& op, const Job& job);
+Value run(const Concat& op, const Job& job);
+Value run(const Constant& op, const Job& job);
+Value run(const ConvTranspose2d& op, const Job& job);
+Value run(const MatMul& op, const Job& job);
+Value run(const MaxPool& op, const Job& job);
+Value run(const Movement& op, const Job& job);
+Value run(const Reduce& op, const Job& job);
 
 /// The op as an epilogue step of a MAC whose output has `channels` on axis 1, when it is one; T = float or
 /// double. Rooms of elementwise ops define it for both; every other op is none.
@@ -66,7 +74,14 @@ std::optional<EpilogueStep<T>> as_epilogue(const Unary& op,
                                            std::span<const std::shared_ptr<const Tensor>> parameters,
                                            std::int64_t channels, Reading reading);
 
+template <class T>
+std::optional<EpilogueStep<T>> as_epilogue(const Binary& op,
+                                           std::span<const std::shared_ptr<const Tensor>> parameters,
+                                           std::int64_t channels, Reading reading);
+
 /// Exact values of a MAC's output at logical indices, in double, before any epilogue; only MAC rooms have it.
 std::vector<double> exact_at(const Conv2d& op, const Job& job, std::span<const std::int64_t> indices);
+std::vector<double> exact_at(const ConvTranspose2d& op, const Job& job, std::span<const std::int64_t> indices);
+std::vector<double> exact_at(const MatMul& op, const Job& job, std::span<const std::int64_t> indices);
 
 }  // namespace parity::cpu

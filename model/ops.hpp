@@ -5,7 +5,15 @@
 
 #include "model/op.hpp"
 #include "model/ops/batch_norm.hpp"
+#include "model/ops/binary.hpp"
+#include "model/ops/concat.hpp"
+#include "model/ops/constant.hpp"
 #include "model/ops/conv2d.hpp"
+#include "model/ops/conv_transpose2d.hpp"
+#include "model/ops/matmul.hpp"
+#include "model/ops/max_pool.hpp"
+#include "model/ops/movement.hpp"
+#include "model/ops/reduce.hpp"
 #include "model/ops/unary.hpp"
 #include "model/ops_fwd.hpp"
 
@@ -17,7 +25,8 @@ using Ops = std::variant<Ts...>;  // a member without its contract does not comp
 }  // namespace detail
 
 /// Every op the lab knows. Only import, select, plan and each backend's dispatch include this header.
-struct Op : detail::Ops<Conv2d, BatchNorm, Unary> {
+struct Op : detail::Ops<Conv2d, ConvTranspose2d, MatMul, BatchNorm, Unary, Binary, MaxPool, Reduce, Concat,
+                        Movement, Constant> {
   using variant::variant;
 };
 

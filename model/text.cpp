@@ -1,7 +1,6 @@
 #include "model/text.hpp"
 
 #include <algorithm>
-#include <numeric>
 
 namespace parity {
 namespace {
@@ -21,22 +20,6 @@ std::size_t sequence_length(std::string_view text) {
   const bool surrogate = lead == 0xED && byte(1) > 0x9F;
   const bool too_large = lead == 0xF4 && byte(1) > 0x8F;
   return overlong || surrogate || too_large ? 0 : length;
-}
-
-/// Levenshtein distance, one row at a time.
-std::size_t distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
-    }
-  }
-  return row[b.size()];
 }
 
 }  // namespace
@@ -62,6 +45,15 @@ std::string shown(std::string_view name) {
   return text + "'";
 }
 
+std::string shown_type(std::string_view op_type) {
+  const auto plain = [](unsigned char c) {
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+  };
+  const bool looks_like_one = !op_type.empty() && op_type.size() <= 60 &&
+                              std::all_of(op_type.begin(), op_type.end(), plain);
+  return looks_like_one ? std::string(op_type) : shown(op_type);
+}
+
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
     const std::size_t length = sequence_length(text);
@@ -69,21 +61,6 @@ bool is_utf8(std::string_view text) {
     text.remove_prefix(length);
   }
   return true;
-}
-
-std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates) {
-  if (candidates.empty()) return {};
-  const std::string* best = nullptr;
-  std::size_t best_distance = 0;
-  const std::string_view wanted = name.substr(0, longest_name);
-  for (const std::string& candidate : candidates) {
-    const std::size_t d = distance(wanted, std::string_view(candidate).substr(0, longest_name));
-    if (best == nullptr || d < best_distance) {
-      best = &candidate;
-      best_distance = d;
-    }
-  }
-  return "did you mean " + shown(*best) + "?";
 }
 
 std::string listed(const std::vector<std::string>& names) {

@@ -7,9 +7,13 @@ std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<floa
   return std::make_unique<const Panels<double>>(window, w, absolute);
 }
 
+std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<double>& w) {
+  return std::make_unique<const Panels<double>>(window, w, false);
+}
+
 void run_fp64(const Window& window, const double* x, const Packed& w,
               const Epilogue<double>& epilogue, double* y, const Execution& execution) {
-  run_panels(window, x, packed_as<Panels<double>>(w, "fp64"), epilogue, y, execution);
+  run_panels(window, x, packed_as<Panels<double>>(w, window, "fp64"), epilogue, y, execution);
 }
 
 }  // namespace parity::cpu

@@ -14,11 +14,15 @@ constexpr InstructionSet widest_first[] = {InstructionSet::avx512, InstructionSe
 
 std::int64_t target_of(InstructionSet set) {
   switch (set) {
-    case InstructionSet::avx512: return HWY_AVX3;
-    case InstructionSet::avx2: return HWY_AVX2;
-    case InstructionSet::neon: return HWY_NEON;
+    case InstructionSet::avx512:
+      return HWY_AVX3;
+    case InstructionSet::avx2:
+      return HWY_AVX2;
+    case InstructionSet::neon:
+      return HWY_NEON;
     case InstructionSet::best:
-    case InstructionSet::scalar: break;
+    case InstructionSet::scalar:
+      break;
   }
   return 0;
 }
@@ -38,8 +42,9 @@ InstructionSet resolve(InstructionSet set) {
       if (has(candidate)) return candidate;
   }
   if (!has(set))
-    throw Error(Fault::device, "kernels of width '" + std::string(name(set)) +
-                                   "' were asked for, but this processor lacks them; ask for 'best' or 'scalar'");
+    throw Error(Fault::device,
+                "kernels of width '" + std::string(name(set)) +
+                    "' were asked for, but this processor lacks them; ask for 'best' or 'scalar'");
   return set;
 }
 

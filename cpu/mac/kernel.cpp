@@ -9,15 +9,18 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/mac/kernel.cpp"
+// foreach_target.h comes first: it compiles the rest of this file once per target.
+// clang-format off
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
-
 #include "cpu/epilogue-inl.hpp"
+// clang-format on
 
-// A tile of P pixels times V vectors of output channels lives in P*V registers for the whole of K: one fused
-// multiply-add chain per output, started at +0 and never split. Per k: V loads of weights, P broadcasts, P*V multiply-adds.
-// AVX-512 and NEON have 32 registers, hence 6x4; AVX2 has 16, hence 6x2. Narrower panels take more pixels, because
-// the chains in flight (P*V >= 8) are what hides the latency of a multiply-add.
+// A tile of P pixels times V vectors of output channels lives in P*V registers for the whole of K:
+// one fused multiply-add chain per output, started at +0 and never split. Per k: V loads of
+// weights, P broadcasts, P*V multiply-adds. AVX-512 and NEON have 32 registers, hence 6x4; AVX2 has
+// 16, hence 6x2. Narrower panels take more pixels, because the chains in flight (P*V >= 8) are what
+// hides the latency of a multiply-add.
 
 HWY_BEFORE_NAMESPACE();
 namespace parity::cpu::HWY_NAMESPACE {
@@ -28,8 +31,16 @@ namespace {
 constexpr std::size_t most_vectors = HWY_TARGET == HWY_AVX2 ? 2 : 4;
 constexpr std::int64_t channel_block = 32;
 
-/// Channels [first, first + V vectors) of the panel for P pixels. Pixels beyond tile.pixels repeat the last one and
-/// are not stored.
+/// The steps before the first that is too long to unroll over a register tile.
+template <class T>
+std::span<const EpilogueStep<T>> in_registers(std::span<const EpilogueStep<T>> epilogue) {
+  std::size_t count = 0;
+  while (count < epilogue.size() && epilogue[count].kind != EpilogueStep<T>::Kind::sigmoid) ++count;
+  return epilogue.first(count);
+}
+
+/// Channels [first, first + V vectors) of the panel for P pixels. Pixels beyond tile.pixels repeat
+/// the last one and are not stored.
 template <class T, int V, int P>
 void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t first) {
   const hn::ScalableTag<T> d;
@@ -42,6 +53,8 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
   int pixel[P];
   for (int p = 0; p < P; ++p) pixel[p] = std::min(p, tile.pixels - 1);
   const std::int64_t width = work.width;
+  for (int p = 0; p < P; ++p)
+    for (int v = 0; v < V; ++v) __builtin_prefetch(tile.y[pixel[p]] + first + v * lanes, 1);
   for (std::int64_t block = 0; block < work.IC; block += channel_block) {
     const std::int64_t length = std::min(channel_block, work.IC - block);
     for (int t = 0; t < tile.taps; ++t) {
@@ -49,6 +62,14 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
       const T* w = work.weights + (block * work.taps + tile.tap[t] * length) * width + first;
       const T* x[P];
       for (int p = 0; p < P; ++p) x[p] = tile.x[t * tile.pixels + pixel[p]] + block;
+      if constexpr (P > 1) {
+        // What this tap will read in the next tile along the row: the hardware does not foresee
+        // short pieces of rows. A guess beyond the image costs nothing, a prefetch cannot fault.
+        const std::int64_t ahead = (x[1] - x[0]) * P;
+        for (int p = 0; p < P; ++p)
+          for (std::int64_t c = 0; c < channel_block; c += 64 / sizeof(T))
+            __builtin_prefetch(x[p] + ahead + c);
+      }
       for (std::int64_t c = 0; c < length; ++c) {
         Vector row[V];
         for (int v = 0; v < V; ++v) row[v] = hn::Load(d, w + v * lanes);
@@ -62,11 +83,44 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
   }
 
   const std::int64_t some = work.channels - first;
+  for (int p = 0; p < P; ++p)
+    for (int v = 0; v < V; ++v) acc[p][v] = hn::Add(acc[p][v], hn::Zero(d));
+  for (const EpilogueStep<T>& step : in_registers<T>(*work.epilogue)) {
+    for (int v = 0; v < V; ++v) {
+      if (v * lanes >= some) break;
+      const std::size_t count = static_cast<std::size_t>(some - v * lanes);
+      const std::size_t channel = static_cast<std::size_t>(work.channel + first + v * lanes);
+      switch (step.kind) {
+        case EpilogueStep<T>::Kind::add: {
+          const Vector a = epilogue_operand(d, step.a, channel, count);
+          for (int p = 0; p < P; ++p) acc[p][v] = hn::Add(acc[p][v], a);
+          break;
+        }
+        case EpilogueStep<T>::Kind::fma: {
+          const Vector a = epilogue_operand(d, step.a, channel, count);
+          const Vector b = epilogue_operand(d, step.b, channel, count);
+          for (int p = 0; p < P; ++p) acc[p][v] = hn::MulAdd(acc[p][v], a, b);
+          break;
+        }
+        case EpilogueStep<T>::Kind::mul: {
+          const Vector a = epilogue_operand(d, step.a, channel, count);
+          for (int p = 0; p < P; ++p) acc[p][v] = hn::Mul(acc[p][v], a);
+          break;
+        }
+        case EpilogueStep<T>::Kind::relu:
+          for (int p = 0; p < P; ++p) acc[p][v] = relu(d, acc[p][v]);
+          break;
+        case EpilogueStep<T>::Kind::sigmoid:
+          break;  // never in registers
+      }
+    }
+  }
+
   for (int p = 0; p < P; ++p) {
     if (p >= tile.pixels) break;
     for (int v = 0; v < V; ++v) {
       if (v * lanes >= some) break;
-      store_some(d, hn::Add(acc[p][v], hn::Zero(d)), tile.y[p] + first + v * lanes,
+      store_some(d, acc[p][v], tile.y[p] + first + v * lanes,
                  static_cast<std::size_t>(some - v * lanes));
     }
   }
@@ -84,10 +138,12 @@ void tile_of_vectors(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t
   if constexpr (most > 8) return multiply_accumulate<T, V, most>(tile, work, first);
 }
 
+/// The remaining steps, on the tile as stored.
 template <class T>
-void finish(const Tile<T>& tile, const PanelWork<T>& work) {
-  apply_rows(*work.epilogue, tile.y, tile.pixels, static_cast<std::size_t>(work.channels),
-             static_cast<std::size_t>(work.channel));
+void finish(const Tile<T>& tile, const PanelWork<T>& work,
+            std::span<const EpilogueStep<T>> epilogue) {
+  apply_rows<T>(epilogue, tile.y, tile.pixels, static_cast<std::size_t>(work.channels),
+                static_cast<std::size_t>(work.channel));
 }
 
 template <class T>
@@ -100,16 +156,25 @@ void panel_tile(const Tile<T>& tile, const PanelWork<T>& work) {
     tile_of_vectors<T, most_vectors, 6>(tile, work, v * lanes);
   if constexpr (wide) {
     switch (vectors - v) {
-      case 3: tile_of_vectors<T, 3, 8>(tile, work, v * lanes); break;
-      case 2: tile_of_vectors<T, 2, 12>(tile, work, v * lanes); break;
-      case 1: tile_of_vectors<T, 1, 16>(tile, work, v * lanes); break;
-      default: break;
+      case 3:
+        tile_of_vectors<T, 3, 8>(tile, work, v * lanes);
+        break;
+      case 2:
+        tile_of_vectors<T, 2, 12>(tile, work, v * lanes);
+        break;
+      case 1:
+        tile_of_vectors<T, 1, 16>(tile, work, v * lanes);
+        break;
+      default:
+        break;
     }
   }
-  finish(tile, work);
+  const std::span<const EpilogueStep<T>> epilogue(*work.epilogue);
+  finish(tile, work, epilogue.subspan(in_registers<T>(epilogue).size()));
 }
 
-/// Lanes are groups of one channel: the inputs of a vector lie side by side, each meets its own weight.
+/// Lanes are groups of one channel: the inputs of a vector lie side by side, each meets its own
+/// weight.
 template <class T, int P>
 void depthwise_pixels(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t first, int from) {
   const hn::ScalableTag<T> d;
@@ -135,7 +200,7 @@ void depthwise_tile(const Tile<T>& tile, const PanelWork<T>& work) {
     for (; p + 8 <= tile.pixels; p += 8) depthwise_pixels<T, 8>(tile, work, first, p);
     for (; p < tile.pixels; ++p) depthwise_pixels<T, 1>(tile, work, first, p);
   }
-  finish(tile, work);
+  finish(tile, work, std::span<const EpilogueStep<T>>(*work.epilogue));
 }
 
 }  // namespace
@@ -169,8 +234,8 @@ void scalar_tile(const Tile<T>& tile, const PanelWork<T>& work, Lanes lanes) {
       const T* w = work.weights + j;
       if (lanes == Lanes::depthwise) {
         for (int t = 0; t < tile.taps; ++t)
-          acc = std::fma(tile.x[t * tile.pixels + p][work.channel + j],
-                         w[tile.tap[t] * work.width], acc);
+          acc = std::fma(tile.x[t * tile.pixels + p][work.channel + j], w[tile.tap[t] * work.width],
+                         acc);
       } else {
         for (std::int64_t block = 0; block < work.IC; block += 32) {
           const std::int64_t length = std::min<std::int64_t>(32, work.IC - block);
@@ -202,32 +267,42 @@ struct Kernels {
 Kernels<float> kernels(InstructionSet set, float) {
   switch (set) {
 #if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512: return {N_AVX3::panel_tile_float, N_AVX3::depthwise_tile_float};
+    case InstructionSet::avx512:
+      return {N_AVX3::panel_tile_float, N_AVX3::depthwise_tile_float};
 #endif
 #if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2: return {N_AVX2::panel_tile_float, N_AVX2::depthwise_tile_float};
+    case InstructionSet::avx2:
+      return {N_AVX2::panel_tile_float, N_AVX2::depthwise_tile_float};
 #endif
 #if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon: return {N_NEON::panel_tile_float, N_NEON::depthwise_tile_float};
+    case InstructionSet::neon:
+      return {N_NEON::panel_tile_float, N_NEON::depthwise_tile_float};
 #endif
-    case InstructionSet::scalar: return {scalar_panel_tile<float>, scalar_depthwise_tile<float>};
-    default: return {};
+    case InstructionSet::scalar:
+      return {scalar_panel_tile<float>, scalar_depthwise_tile<float>};
+    default:
+      return {};
   }
 }
 
 Kernels<double> kernels(InstructionSet set, double) {
   switch (set) {
 #if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512: return {N_AVX3::panel_tile_double, N_AVX3::depthwise_tile_double};
+    case InstructionSet::avx512:
+      return {N_AVX3::panel_tile_double, N_AVX3::depthwise_tile_double};
 #endif
 #if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2: return {N_AVX2::panel_tile_double, N_AVX2::depthwise_tile_double};
+    case InstructionSet::avx2:
+      return {N_AVX2::panel_tile_double, N_AVX2::depthwise_tile_double};
 #endif
 #if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon: return {N_NEON::panel_tile_double, N_NEON::depthwise_tile_double};
+    case InstructionSet::neon:
+      return {N_NEON::panel_tile_double, N_NEON::depthwise_tile_double};
 #endif
-    case InstructionSet::scalar: return {scalar_panel_tile<double>, scalar_depthwise_tile<double>};
-    default: return {};
+    case InstructionSet::scalar:
+      return {scalar_panel_tile<double>, scalar_depthwise_tile<double>};
+    default:
+      return {};
   }
 }
 
@@ -246,17 +321,20 @@ int panel_kernel_pixels(InstructionSet set, Lanes lanes, std::int64_t strips) {
   if (lanes == Lanes::depthwise) return 8;
   if (set != InstructionSet::avx512) return 6;
   switch (strips) {
-    case 1: return 16;
-    case 2: return 12;
-    case 3: return 8;
-    default: return 6;
+    case 1:
+      return 16;
+    case 2:
+      return 12;
+    case 3:
+      return 8;
+    default:
+      return 6;
   }
 }
 
 template <class T>
-void run_panels(const Window& window, const T* x, const Panels<T>& weights, const Epilogue<T>& epilogue,
-                T* y, const Execution& execution) {
-  weights.require_fits(window);
+void run_panels(const Window& window, const T* x, const Panels<T>& weights,
+                const Epilogue<T>& epilogue, T* y, const Execution& execution) {
   const Window walked = weights.walked(window);
   const InstructionSet set = resolve(execution.instruction_set);
   const PanelKernel<T> kernel = panel_kernel<T>(set, weights.lanes());
@@ -264,8 +342,9 @@ void run_panels(const Window& window, const T* x, const Panels<T>& weights, cons
   walk<T>(walked, x, y, weights.panels(), pixels, execution,
           [&](const Tile<T>& tile, std::size_t panel, int) {
             const Panel& p = weights.panels()[panel];
-            kernel(tile, {weights.weights(panel), weights.strips_of(panel) * Panels<T>::strip, p.channels,
-                          walked.IC, walked.KH * walked.KW, p.group * walked.OC + p.channel, &epilogue});
+            kernel(tile,
+                   {weights.weights(panel), weights.strips_of(panel) * Panels<T>::strip, p.channels,
+                    walked.IC, walked.KH * walked.KW, p.group * walked.OC + p.channel, &epilogue});
           });
 }
 

@@ -12,12 +12,12 @@ namespace parity::cpu {
 /// What a kernel reads beside the tile.
 template <class T>
 struct PanelWork {
-  const T* weights;              ///< Panels::weights
-  std::int64_t width;            ///< elements of a k row
-  std::int64_t channels;         ///< of the panel, <= width
-  std::int64_t IC;               ///< of the window walked
-  std::int64_t taps;             ///< KH*KW of the weights
-  std::int64_t channel;          ///< the panel's first channel among all outputs, for the epilogue
+  const T* weights;       ///< Panels::weights
+  std::int64_t width;     ///< elements of a k row
+  std::int64_t channels;  ///< of the panel, <= width
+  std::int64_t IC;        ///< of the window walked
+  std::int64_t taps;      ///< KH*KW of the weights
+  std::int64_t channel;   ///< the panel's first channel among all outputs, for the epilogue
   const Epilogue<T>* epilogue;
 };
 
@@ -29,12 +29,13 @@ using PanelKernel = void (*)(const Tile<T>& tile, const PanelWork<T>& work);
 template <class T>
 PanelKernel<T> panel_kernel(InstructionSet set, Lanes lanes);
 
-/// The pixels per tile at which that kernel is fastest for panels of `strips` strips; it takes no more than these.
+/// The pixels per tile at which that kernel is fastest for panels of `strips` strips; it takes no
+/// more than these.
 int panel_kernel_pixels(InstructionSet set, Lanes lanes, std::int64_t strips);
 
 /// Packs and runs whole problems with these kernels: what `chain` and `fp64` share.
 template <class T>
-void run_panels(const Window& window, const T* x, const Panels<T>& weights, const Epilogue<T>& epilogue,
-                T* y, const Execution& execution);
+void run_panels(const Window& window, const T* x, const Panels<T>& weights,
+                const Epilogue<T>& epilogue, T* y, const Execution& execution);
 
 }  // namespace parity::cpu

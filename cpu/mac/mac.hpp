@@ -22,26 +22,31 @@ struct Weights {
   std::int64_t stride_g, stride_tap, stride_ic, stride_oc;  ///< in elements
 };
 
-/// Packs once per (weights, algorithm, rounding): panels of output channels, k rows in the MAC order.
-/// `magnitudes`: |w|.
-std::unique_ptr<const Packed> pack_chain(const Window& window, const Weights<float>& w, bool absolute);
-std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<float>& w, bool absolute);
+/// Packs once per (weights, algorithm, rounding): panels of output channels, k rows in the MAC
+/// order. `magnitudes`: |w|.
+std::unique_ptr<const Packed> pack_chain(const Window& window, const Weights<float>& w,
+                                         bool absolute);
+std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<float>& w,
+                                        bool absolute);
+/// The same for a right operand that is itself a value of an fp64 network.
+std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<double>& w);
 std::unique_ptr<const Packed> pack_tensor(const Window& window, const Weights<float>& w,
                                           Algorithm algorithm, Rounding rounding);
 std::unique_ptr<const Packed> pack_eigen(const Window& window, const Weights<float>& w);
 
 /// y = epilogue(MAC(x, w)), channels-last in and out: x {N, IH, IW, G*IC}, y {N, OH, OW, G*OC}.
 /// `chain`: AVX-512, AVX2, NEON and scalar give the same bits.
-void run_chain(const Window& window, const float* x, const Packed& w, const Epilogue<float>& epilogue,
-               float* y, const Execution& execution);
+void run_chain(const Window& window, const float* x, const Packed& w,
+               const Epilogue<float>& epilogue, float* y, const Execution& execution);
 /// The same order in double, fma.
-void run_fp64(const Window& window, const double* x, const Packed& w, const Epilogue<double>& epilogue,
-              double* y, const Execution& execution);
-/// The tensor-core model: every result equals the integer oracle (model/arithmetic/tensor_core.hpp).
-void run_tensor(const Window& window, const float* x, const Packed& w, const Epilogue<float>& epilogue,
-                float* y, const Execution& execution);
+void run_fp64(const Window& window, const double* x, const Packed& w,
+              const Epilogue<double>& epilogue, double* y, const Execution& execution);
+/// The tensor-core model: every result equals the integer oracle
+/// (model/arithmetic/tensor_core.hpp).
+void run_tensor(const Window& window, const float* x, const Packed& w,
+                const Epilogue<float>& epilogue, float* y, const Execution& execution);
 /// Eigen's matrix product over im2col: its own order, a third opinion.
-void run_eigen(const Window& window, const float* x, const Packed& w, const Epilogue<float>& epilogue,
-               float* y, const Execution& execution);
+void run_eigen(const Window& window, const float* x, const Packed& w,
+               const Epilogue<float>& epilogue, float* y, const Execution& execution);
 
 }  // namespace parity::cpu

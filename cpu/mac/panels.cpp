@@ -16,19 +16,21 @@ namespace {
 constexpr std::int64_t channel_block = 32;
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 
-/// Uninitialised, 64-byte aligned; on huge pages where the system gives them, because a panel is read once per
-/// tile and would otherwise miss the first-level TLB.
+/// Uninitialised, 64-byte aligned; on huge pages where the system gives them, because a panel is
+/// read once per tile and would otherwise miss the first-level TLB.
 void* allocate(std::size_t bytes) {
   const std::size_t alignment = bytes >= huge_page ? huge_page : 64;
   const std::size_t rounded = (bytes + alignment - 1) / alignment * alignment;
   void* data = std::aligned_alloc(alignment, std::max(rounded, alignment));
   if (data == nullptr)
-    throw Error(Fault::out_of_memory, "packing the weights of a convolution or matrix product needs " +
-                                          std::to_string(bytes) +
-                                          " bytes, which the system did not give; free memory or run a smaller "
-                                          "part of the model");
+    throw Error(Fault::out_of_memory,
+                "packing the weights of a convolution or matrix product needs " +
+                    std::to_string(bytes) +
+                    " bytes, which the system did not give; free memory or run a smaller "
+                    "part of the model");
 #ifdef MADV_HUGEPAGE
-  if (alignment == huge_page) madvise(data, rounded, MADV_HUGEPAGE);  // advice: failing changes no result
+  if (alignment == huge_page)
+    madvise(data, rounded, MADV_HUGEPAGE);  // advice: failing changes no result
 #endif
   return data;
 }
@@ -41,8 +43,8 @@ void Panels<T>::Free::operator()(T* data) const {
 }
 
 template <class T>
-Panels<T>::Panels(const Window& window, const Weights<float>& w, bool absolute)
-    : packed_for_(window) {
+template <class W>
+Panels<T>::Panels(const Window& window, const Weights<W>& w, bool absolute) : packed_for_(window) {
   const bool depthwise = window.G > 1 && window.IC == 1 && window.OC == 1;
   lanes_ = depthwise ? Lanes::depthwise : Lanes::outputs;
   const Window inside = walked(window);
@@ -58,8 +60,7 @@ Panels<T>::Panels(const Window& window, const Weights<float>& w, bool absolute)
       const std::int64_t first = all_strips * i / panels_per_group;
       const std::int64_t last = all_strips * (i + 1) / panels_per_group;
       strips_ = std::max(strips_, last - first);
-      panels_.push_back(
-          {g, first * strip, std::min(last * strip, inside.OC) - first * strip});
+      panels_.push_back({g, first * strip, std::min(last * strip, inside.OC) - first * strip});
       offset_.push_back(size);
       size += (last - first) * strip * K;
     }
@@ -81,7 +82,7 @@ Panels<T>::Panels(const Window& window, const Weights<float>& w, bool absolute)
             }
             const std::int64_t g = depthwise ? panel.channel + j : panel.group;
             const std::int64_t oc = depthwise ? 0 : panel.channel + j;
-            const float value =
+            const W value =
                 w.data[g * w.stride_g + tap * w.stride_tap + ic * w.stride_ic + oc * w.stride_oc];
             row[j] = absolute ? std::fabs(value) : value;
           }
@@ -89,16 +90,6 @@ Panels<T>::Panels(const Window& window, const Weights<float>& w, bool absolute)
       }
     }
   }
-}
-
-template <class T>
-void Panels<T>::require_fits(const Window& window) const {
-  const bool fits = window.G == packed_for_.G && window.IC == packed_for_.IC &&
-                    window.OC == packed_for_.OC && window.KH == packed_for_.KH &&
-                    window.KW == packed_for_.KW;
-  if (!fits)
-    throw Error(Fault::internal,
-                "a multiply-accumulate was given weights that were packed for other groups, channels or taps");
 }
 
 template <class T>
@@ -113,5 +104,8 @@ Window Panels<T>::walked(const Window& window) const {
 
 template class Panels<float>;
 template class Panels<double>;
+template Panels<float>::Panels(const Window&, const Weights<float>&, bool);
+template Panels<double>::Panels(const Window&, const Weights<float>&, bool);
+template Panels<double>::Panels(const Window&, const Weights<double>&, bool);
 
 }  // namespace parity::cpu

@@ -22,27 +22,6 @@ Weights<float> weights_of(const float* data, const WeightStrides& strides) {
   return {data, strides.g, strides.tap, strides.ic, strides.oc};
 }
 
-std::string packing(const Contract& contract) {
-  std::string text(name(contract.algorithm));
-  if (contract.rounding) text.append("/").append(name(*contract.rounding));
-  return text;
-}
-
-std::unique_ptr<const Packed> pack(const Window& window, const Weights<float>& w, const Contract& contract) {
-  switch (contract.algorithm) {
-    case Algorithm::chain: return pack_chain(window, w, false);
-    case Algorithm::tensor_k4f24:
-    case Algorithm::tensor_k8f25: return pack_tensor(window, w, contract.algorithm, *contract.rounding);
-    case Algorithm::gemm_eigen: return pack_eigen(window, w);
-    case Algorithm::fp64:
-    case Algorithm::exact: return pack_fp64(window, w, false);
-    case Algorithm::lanes32:
-    case Algorithm::elementwise:
-    case Algorithm::move: break;
-  }
-  throw Error(Fault::internal, "a MAC was planned as " + contract.text());
-}
-
 /// One output before its bias; channel = g*OC + oc.
 double exact_mac(const Window& window, const float* x, const float* w, const WeightStrides& strides, std::int64_t n,
                  std::int64_t oh, std::int64_t ow, std::int64_t channel) {
@@ -74,6 +53,47 @@ double exact_mac(const Window& window, const float* x, const float* w, const Wei
 
 }  // namespace
 
+std::string packing(const Contract& contract) {
+  std::string text(name(contract.algorithm));
+  if (contract.rounding) text.append("/").append(name(*contract.rounding));
+  return text;
+}
+
+std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window, const Weights<float>& w) {
+  switch (contract.algorithm) {
+    case Algorithm::chain: return pack_chain(window, w, false);
+    case Algorithm::tensor_k4f24:
+    case Algorithm::tensor_k8f25: return pack_tensor(window, w, contract.algorithm, *contract.rounding);
+    case Algorithm::gemm_eigen: return pack_eigen(window, w);
+    case Algorithm::fp64:
+    case Algorithm::exact: return pack_fp64(window, w, false);
+    case Algorithm::lanes32:
+    case Algorithm::elementwise:
+    case Algorithm::move: break;
+  }
+  throw Error(Fault::internal, "a MAC was planned as " + contract.text());
+}
+
+std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window, const Weights<double>& w) {
+  if (!in_double(contract)) throw Error(Fault::internal, "weights in double were planned as " + contract.text());
+  return pack_fp64(window, w);
+}
+
+void run_packed(const Contract& contract, const Window& window, const float* x, const Packed& w,
+                const Epilogue<float>& epilogue, float* y, const Execution& execution) {
+  if (contract.algorithm == Algorithm::chain)
+    run_chain(window, x, w, epilogue, y, execution);
+  else if (contract.algorithm == Algorithm::gemm_eigen)
+    run_eigen(window, x, w, epilogue, y, execution);
+  else
+    run_tensor(window, x, w, epilogue, y, execution);
+}
+
+void run_packed(const Contract&, const Window& window, const double* x, const Packed& w,
+                const Epilogue<double>& epilogue, double* y, const Execution& execution) {
+  run_fp64(window, x, w, epilogue, y, execution);
+}
+
 Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const Tensor>& weights,
               const WeightStrides& strides, const Tensor* bias, const Job& job) {
   Fresh fresh(job.output, Layout::channels_last);
@@ -88,7 +108,7 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
     return std::move(fresh).value();
   }
   const Packed& packed = job.packs.get(weights, packing(job.contract),
-                                       [&] { return pack(window, weights_of(w, strides), job.contract); });
+                                       [&] { return pack(job.contract, window, weights_of(w, strides)); });
   if (job.in_double()) {
     const Elements<double> in = elements<double>(x, Layout::channels_last, job.execution);
     run_fp64(window, in.data, packed, with_bias(bias, job.epilogue64, job.reading), fresh.data<double>(),
@@ -97,12 +117,7 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
   }
   const Elements<float> in = elements<float>(x, Layout::channels_last, job.execution);
   const Epilogue<float> epilogue = with_bias(bias, job.epilogue32, job.reading);
-  if (job.contract.algorithm == Algorithm::chain)
-    run_chain(window, in.data, packed, epilogue, fresh.data<float>(), job.execution);
-  else if (job.contract.algorithm == Algorithm::gemm_eigen)
-    run_eigen(window, in.data, packed, epilogue, fresh.data<float>(), job.execution);
-  else
-    run_tensor(window, in.data, packed, epilogue, fresh.data<float>(), job.execution);
+  run_packed(job.contract, window, in.data, packed, epilogue, fresh.data<float>(), job.execution);
   return std::move(fresh).value();
 }
 

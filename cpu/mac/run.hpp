@@ -10,6 +10,17 @@ struct WeightStrides {
   std::int64_t g, tap, ic, oc;
 };
 
+/// Packs weights for the contract's algorithm. Weights<double> only under fp64 and exact.
+std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window, const Weights<float>& w);
+std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window, const Weights<double>& w);
+/// The packing's name in a PackCache.
+std::string packing(const Contract& contract);
+/// y = epilogue(MAC(x, w)) by the contract's algorithm, on weights that pack() made for it.
+void run_packed(const Contract& contract, const Window& window, const float* x, const Packed& w,
+                const Epilogue<float>& epilogue, float* y, const Execution& execution);
+void run_packed(const Contract& contract, const Window& window, const double* x, const Packed& w,
+                const Epilogue<double>& epilogue, double* y, const Execution& execution);
+
 /// Runs one MAC under the job's contract: reads x channels-last, packs the weights once (job.packs), applies the
 /// bias and then the job's epilogue. In magnitudes: `chain` on magnitude_operand of x (done by the backend) and w.
 /// `x` and the result have the window's extents; the result is stored channels-last where its rank allows it.

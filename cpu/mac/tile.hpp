@@ -4,8 +4,8 @@
 
 namespace parity::cpu {
 
-/// One multiply-accumulate problem in the form that every MAC room lowers to: Conv, ConvTranspose (which
-/// gathers) and MatMul/Gemm (a 1x1 window over rows). Activations are channels-last.
+/// One multiply-accumulate problem in the form that every MAC room lowers to: Conv, ConvTranspose
+/// (which gathers) and MatMul/Gemm (a 1x1 window over rows). Activations are channels-last.
 ///
 ///   y[n, oh, ow, g*OC + oc] = sum over taps (kh, kw) and channels ic < IC of
 ///                             x[n, ih, iw, g*IC + ic] * w[g, kh, kw, ic, oc]
@@ -23,12 +23,12 @@ struct Window {
 /// The MAC order is (ic div 32, tap ascending, ic mod 32) over the listed taps.
 template <class T>
 struct Tile {
-  int pixels = 0;             ///< 1 … the kernel's maximum
-  int taps = 0;               ///< listed taps, ascending
-  const std::int32_t* tap;    ///< [taps] kh*KW + kw, which k rows of the packed weights
-  const T* const* x;          ///< [taps * pixels] at [t * pixels + p]: channel 0 of the group at the tap's
-                              ///< pixel, or of a row of zeros where the tap hits outside the image
-  T* const* y;                ///< [pixels] channel 0 of the panel at the output pixel
+  int pixels = 0;           ///< 1 … the kernel's maximum
+  int taps = 0;             ///< listed taps, ascending
+  const std::int32_t* tap;  ///< [taps] kh*KW + kw, which k rows of the packed weights
+  const T* const* x;  ///< [taps * pixels] at [t * pixels + p]: channel 0 of the group at the tap's
+                      ///< pixel, or of a row of zeros where the tap hits outside the image
+  T* const* y;        ///< [pixels] channel 0 of the panel at the output pixel
 };
 
 }  // namespace parity::cpu

@@ -9,12 +9,25 @@
 namespace parity::cpu {
 namespace {
 
-/// One axis of a class of output pixels: the i-th of them lies at output first + i*step and reads, by its t-th
-/// tap, input i*input_step + offset[t].
+/// One axis of a class of output pixels: the i-th of them lies at output first + i*step and reads,
+/// by its t-th tap, input i*input_step + offset[t].
 struct Axis {
   std::int64_t first = 0, step = 1, count = 0;
   std::int64_t input_step = 1;
   std::vector<std::int64_t> tap, offset;
+  std::int64_t inside_first = 0,
+               inside_last = 0;  ///< the i for which every tap lies inside the input
+
+  void find_inside(std::int64_t inputs) {
+    const auto inside = [&](std::int64_t i) {
+      return std::all_of(offset.begin(), offset.end(), [&](std::int64_t o) {
+        return i * input_step + o >= 0 && i * input_step + o < inputs;
+      });
+    };
+    while (inside_first < count && !inside(inside_first)) ++inside_first;
+    inside_last = count;
+    while (inside_last > inside_first && !inside(inside_last - 1)) --inside_last;
+  }
 };
 
 /// Output pixels that share a tap list, and where their tiles stand among those of a panel.
@@ -24,35 +37,39 @@ struct PixelClass {
   std::int64_t pixels = 0, first_tile = 0;
 };
 
-std::vector<Axis> axis_classes(Window::Direction direction, std::int64_t outputs, std::int64_t taps,
-                               std::int64_t stride, std::int64_t pad, std::int64_t dilation) {
+std::vector<Axis> axis_classes(Window::Direction direction, std::int64_t inputs,
+                               std::int64_t outputs, std::int64_t taps, std::int64_t stride,
+                               std::int64_t pad, std::int64_t dilation) {
   std::vector<Axis> classes;
   if (direction == Window::Direction::forward) {
-    Axis all{0, 1, outputs, stride, {}, {}};
+    Axis all{0, 1, outputs, stride, {}, {}, 0, 0};
     for (std::int64_t k = 0; k < taps; ++k) {
       all.tap.push_back(k);
       all.offset.push_back(k * dilation - pad);
     }
+    all.find_inside(inputs);
     classes.push_back(std::move(all));
     return classes;
   }
   for (std::int64_t residue = 0; residue < std::min(stride, outputs); ++residue) {
-    Axis axis{residue, stride, (outputs - residue + stride - 1) / stride, 1, {}, {}};
+    Axis axis{residue, stride, (outputs - residue + stride - 1) / stride, 1, {}, {}, 0, 0};
     for (std::int64_t k = 0; k < taps; ++k) {
       const std::int64_t numerator = residue + pad - k * dilation;
       if (numerator % stride != 0) continue;
       axis.tap.push_back(k);
       axis.offset.push_back(numerator / stride);
     }
+    axis.find_inside(inputs);
     classes.push_back(std::move(axis));
   }
   return classes;
 }
 
 std::vector<PixelClass> pixel_classes(const Window& window, std::int64_t pixels_per_tile) {
-  const auto rows = axis_classes(window.direction, window.OH, window.KH, window.sh, window.ph, window.dh);
-  const auto columns =
-      axis_classes(window.direction, window.OW, window.KW, window.sw, window.pw, window.dw);
+  const auto rows = axis_classes(window.direction, window.IH, window.OH, window.KH, window.sh,
+                                 window.ph, window.dh);
+  const auto columns = axis_classes(window.direction, window.IW, window.OW, window.KW, window.sw,
+                                    window.pw, window.dw);
   std::vector<PixelClass> classes;
   std::int64_t tiles = 0;
   for (const Axis& row : rows) {
@@ -73,60 +90,114 @@ template <class T>
 class TileBuilder {
  public:
   TileBuilder(const Window& window, const T* x, T* y, const T* zeros, int pixels)
-      : window_(window), x_(x), y_(y), zeros_(zeros), pixels_(pixels) {
+      : window_(window),
+        x_(x),
+        y_(y),
+        zeros_(zeros),
+        pixels_(pixels),
+        x_pixel_(window.G * window.IC),
+        y_pixel_(window.G * window.OC) {
     inputs_.resize(static_cast<std::size_t>(window.KH * window.KW * pixels));
     outputs_.resize(static_cast<std::size_t>(pixels));
   }
 
-  /// The tile of pixels [first, first + pixels) of the class, for one panel.
+  /// The tile-th tile of the class, for one panel. Cheapest when asked for in ascending order.
   Tile<T> build(const PixelClass& c, std::int64_t tile, const Panel& panel) {
     const std::int64_t first = tile * pixels_;
     const std::int64_t count = std::min<std::int64_t>(pixels_, c.pixels - first);
-    // pixel = (n * rows.count + i) * columns.count + j
-    std::int64_t j = first % c.columns.count;
-    std::int64_t i = first / c.columns.count % c.rows.count;
-    std::int64_t n = first / c.columns.count / c.rows.count;
-    const std::int64_t x_pixel = window_.G * window_.IC, y_pixel = window_.G * window_.OC;
-    const std::int64_t taps_h = static_cast<std::int64_t>(c.rows.tap.size());
-    const std::int64_t taps_w = static_cast<std::int64_t>(c.columns.tap.size());
-    for (std::int64_t p = 0; p < count; ++p) {
-      const std::int64_t oh = c.rows.first + i * c.rows.step;
-      const std::int64_t ow = c.columns.first + j * c.columns.step;
-      // y[n, oh, ow, g*OC + oc], x[n, ih, iw, g*IC + ic]
-      outputs_[p] = y_ + ((n * window_.OH + oh) * window_.OW + ow) * y_pixel +
-                    panel.group * window_.OC + panel.channel;
-      const T* const image = x_ + n * window_.IH * window_.IW * x_pixel + panel.group * window_.IC;
-      const T** input = inputs_.data() + p;
-      for (std::int64_t r = 0; r < taps_h; ++r) {
-        const std::int64_t ih = i * c.rows.input_step + c.rows.offset[r];
-        const bool row_inside = ih >= 0 && ih < window_.IH;
-        for (std::int64_t s = 0; s < taps_w; ++s) {
-          const std::int64_t iw = j * c.columns.input_step + c.columns.offset[s];
-          const bool inside = row_inside && iw >= 0 && iw < window_.IW;
-          *input = inside ? image + (ih * window_.IW + iw) * x_pixel : zeros_;
-          input += count;
-        }
-      }
-      if (++j == c.columns.count) {
-        j = 0;
-        if (++i == c.rows.count) {
-          i = 0;
-          ++n;
-        }
-      }
+    if (&c != class_ || first != next_) {
+      // pixel = (n * rows.count + i) * columns.count + j
+      j_ = first % c.columns.count;
+      i_ = first / c.columns.count % c.rows.count;
+      n_ = first / c.columns.count / c.rows.count;
+      class_ = &c;
+    }
+    next_ = first + count;
+    if (j_ >= c.columns.inside_first && j_ + count <= c.columns.inside_last) {
+      inside_row(c, count, panel);
+    } else {
+      anywhere(c, count, panel);
     }
     return {static_cast<int>(count), static_cast<int>(c.tap.size()), c.tap.data(), inputs_.data(),
             outputs_.data()};
   }
 
  private:
+  const T* image(const Panel& panel) const {
+    // x[n, ih, iw, g*IC + ic]
+    return x_ + n_ * window_.IH * window_.IW * x_pixel_ + panel.group * window_.IC;
+  }
+  T* output(const PixelClass& c, const Panel& panel) const {
+    // y[n, oh, ow, g*OC + oc]
+    const std::int64_t oh = c.rows.first + i_ * c.rows.step;
+    const std::int64_t ow = c.columns.first + j_ * c.columns.step;
+    return y_ + ((n_ * window_.OH + oh) * window_.OW + ow) * y_pixel_ + panel.group * window_.OC +
+           panel.channel;
+  }
+  bool row_inside(std::int64_t ih) const { return ih >= 0 && ih < window_.IH; }
+
+  /// All pixels lie in one row, and no tap of theirs left or right of the image: pointers in even
+  /// steps.
+  void inside_row(const PixelClass& c, std::int64_t count, const Panel& panel) {
+    T* const y = output(c, panel);
+    for (std::int64_t p = 0; p < count; ++p) outputs_[p] = y + p * c.columns.step * y_pixel_;
+    const T** input = inputs_.data();
+    const std::int64_t step = c.columns.input_step * x_pixel_;
+    for (const std::int64_t row : c.rows.offset) {
+      const std::int64_t ih = i_ * c.rows.input_step + row;
+      if (row_inside(ih)) {
+        const T* const start =
+            image(panel) + (ih * window_.IW + j_ * c.columns.input_step) * x_pixel_;
+        for (const std::int64_t column : c.columns.offset) {
+          const T* const x = start + column * x_pixel_;
+          for (std::int64_t p = 0; p < count; ++p) input[p] = x + p * step;
+          input += count;
+        }
+      } else {
+        const std::int64_t outside = count * static_cast<std::int64_t>(c.columns.offset.size());
+        std::fill_n(input, outside, zeros_);
+        input += outside;
+      }
+    }
+    j_ += count;
+    if (j_ == c.columns.count) next_row(c);
+  }
+
+  void anywhere(const PixelClass& c, std::int64_t count, const Panel& panel) {
+    for (std::int64_t p = 0; p < count; ++p) {
+      outputs_[p] = output(c, panel);
+      const T** input = inputs_.data() + p;
+      for (const std::int64_t row : c.rows.offset) {
+        const std::int64_t ih = i_ * c.rows.input_step + row;
+        for (const std::int64_t column : c.columns.offset) {
+          const std::int64_t iw = j_ * c.columns.input_step + column;
+          const bool inside = row_inside(ih) && iw >= 0 && iw < window_.IW;
+          *input = inside ? image(panel) + (ih * window_.IW + iw) * x_pixel_ : zeros_;
+          input += count;
+        }
+      }
+      if (++j_ == c.columns.count) next_row(c);
+    }
+  }
+
+  void next_row(const PixelClass& c) {
+    j_ = 0;
+    if (++i_ == c.rows.count) {
+      i_ = 0;
+      ++n_;
+    }
+  }
+
   const Window& window_;
   const T* x_;
   T* y_;
   const T* zeros_;
-  std::int64_t pixels_;
+  std::int64_t pixels_, x_pixel_, y_pixel_;
   std::vector<const T*> inputs_;
   std::vector<T*> outputs_;
+  const PixelClass* class_ = nullptr;  ///< of the tile built last
+  std::int64_t next_ = 0;              ///< the pixel after it, which is (n_, i_, j_)
+  std::int64_t n_ = 0, i_ = 0, j_ = 0;
 };
 
 }  // namespace
@@ -142,8 +213,8 @@ void walk(const Window& window, const T* x, T* y, std::span<const Panel> panels,
   const std::vector<T> zeros(static_cast<std::size_t>(window.IC + 64), T{0});
 
   const std::int64_t workers = std::min<std::int64_t>(std::max(execution.threads, 1), total);
-  // Sixteen runs per worker: short enough that a worker held up by another process costs little, long enough
-  // that neighbouring tiles find each other's input rows in the cache.
+  // Sixteen runs per worker: short enough that a worker held up by another process costs little,
+  // long enough that neighbouring tiles find each other's input rows in the cache.
   const std::int64_t run = workers == 1 ? total : std::max<std::int64_t>(1, total / (workers * 16));
   std::atomic<std::int64_t> next{0};
   parallel_for(workers, 1, static_cast<int>(workers), [&](std::int64_t worker, std::int64_t) {

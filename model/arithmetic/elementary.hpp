@@ -7,15 +7,17 @@
 
 namespace parity::elementary {
 
-// Every backend computes these functions by the same sequence of IEEE operations, each rounded to nearest even,
-// with each fused multiply-add spelled; so they give the same bits everywhere. A sequence is locked by the
-// checksum sum of bits(f(x_i)) * (2i + 1) mod 2^64 over all 2^32 inputs x_i with bits i (tests/model).
+// Every backend computes these functions by the same sequence of IEEE operations, each rounded to
+// nearest even, with each fused multiply-add spelled; so they give the same bits everywhere. A
+// sequence is locked by the checksum sum of bits(f(x_i)) * (2i + 1) mod 2^64 over all 2^32 inputs
+// x_i with bits i (tests/model).
 
 inline constexpr std::uint32_t canonical_nan = 0x7fffffff;
 
 /// exp on [-104, 89] by x = n ln2 + r. No special cases; the caller clamps.
 inline float exp_core(float x) {
-  const float t = std::fma(x, 0x1.715476p+0F, 0x1.8p23F);  // rounds x/ln2 to an integer in the low bits
+  const float t =
+      std::fma(x, 0x1.715476p+0F, 0x1.8p23F);  // rounds x/ln2 to an integer in the low bits
   const float n = t - 0x1.8p23F;
   const std::int32_t ni = std::bit_cast<std::int32_t>(t) - 0x4b400000;
   float r = std::fma(n, -0x1.62p-1F, x);
@@ -26,7 +28,8 @@ inline float exp_core(float x) {
   q = std::fma(q, r, 0.5F);
   const float r2 = r * r;
   const float p = std::fma(q, r2, r) + 1.0F;
-  // 2^n in two factors, each a normal float, so that a subnormal result is rounded once, by the last product.
+  // 2^n in two factors, each a normal float, so that a subnormal result is rounded once, by the
+  // last product.
   const std::int32_t a = ni >> 1;
   const std::int32_t b = ni - a;
   return (p * std::bit_cast<float>((a + 127) << 23)) * std::bit_cast<float>((b + 127) << 23);

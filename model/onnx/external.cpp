@@ -38,7 +38,8 @@ class Descriptor {
   int fd_;
 };
 
-/// Opens a file strictly beneath `root`: the kernel refuses every link and every way out. Errno on failure.
+/// Opens a file strictly beneath `root`: the kernel refuses every link and every way out. Errno on
+/// failure.
 struct Opened {
   Descriptor file;
   int error = 0;
@@ -56,9 +57,8 @@ Opened open_beneath(const fs::path& root, const std::string& relative) {
 }
 
 struct stat status_of(const Descriptor& file, const std::string& action) {
-  struct stat status{};
-  if (fstat(file.get(), &status) != 0)
-    throw Error(Fault::io, action + ": " + std::strerror(errno));
+  struct stat status {};
+  if (fstat(file.get(), &status) != 0) throw Error(Fault::io, action + ": " + std::strerror(errno));
   return status;
 }
 
@@ -71,7 +71,8 @@ std::optional<std::string> beneath(const fs::path& root, const fs::path& path) {
   return relative.string();
 }
 
-/// The file by way of the roots: as a name beneath a root, or linked from the model's folder into one.
+/// The file by way of the roots: as a name beneath a root, or linked from the model's folder into
+/// one.
 std::optional<Descriptor> open_in_roots(const Sandbox& sandbox, const std::string& location) {
   std::vector<fs::path> candidates;
   candidates.push_back(sandbox.folder / location);
@@ -85,7 +86,8 @@ std::optional<Descriptor> open_in_roots(const Sandbox& sandbox, const std::strin
       if (failed) continue;
       const std::optional<std::string> relative = beneath(canonical_root, target);
       if (!relative) continue;
-      // the path is free of links now, so the strict open takes it unless somebody swapped a link in
+      // the path is free of links now, so the strict open takes it unless somebody swapped a link
+      // in
       Opened opened = open_beneath(canonical_root, *relative);
       if (opened.error == 0) return std::move(opened.file);
     }
@@ -109,22 +111,28 @@ std::string reason(int error) {
 
 }  // namespace
 
-std::shared_ptr<const std::vector<std::byte>> read_external(const Sandbox& sandbox, const ExternalRange& range,
+std::shared_ptr<const std::vector<std::byte>> read_external(const Sandbox& sandbox,
+                                                            const ExternalRange& range,
                                                             const std::string& tensor) {
-  const std::string action = "cannot read the external data " + shown(range.location) + " of tensor " +
-                             shown(tensor);
+  const std::string action =
+      "cannot read the external data " + shown(range.location) + " of tensor " + shown(tensor);
   const std::string advice =
-      ". If the file is meant to lie elsewhere (a model cache), name its folder with --external-root DIR.";
+      ". If the file is meant to lie elsewhere (a model cache), name its folder with "
+      "--external-root DIR.";
   if (range.location.empty() || range.location.find('\0') != std::string::npos ||
       fs::path(range.location).is_absolute())
-    throw Error(Fault::bad_model, action + ": the location must be a path relative to the model's folder" + advice);
+    throw Error(Fault::bad_model,
+                action + ": the location must be a path relative to the model's folder" + advice);
 
   Opened opened = open_beneath(sandbox.folder, range.location);
   std::string refused;
   if (opened.error == ENOSYS || opened.error == EPERM)
-    throw Error(Fault::io, action + ": the system call openat2, by which the lab keeps a model inside its folder, is " +
-                               "not available (" + std::strerror(opened.error) +
-                               "). Use Linux 5.6 or newer, or store the weights inside the model file.");
+    throw Error(
+        Fault::io,
+        action +
+            ": the system call openat2, by which the lab keeps a model inside its folder, is " +
+            "not available (" + std::strerror(opened.error) +
+            "). Use Linux 5.6 or newer, or store the weights inside the model file.");
   if (opened.error != 0) {
     refused = reason(opened.error);
   } else {
@@ -132,7 +140,8 @@ std::shared_ptr<const std::vector<std::byte>> read_external(const Sandbox& sandb
     if (!S_ISREG(status.st_mode))
       refused = "it is not a regular file";
     else if (status.st_nlink != 1)
-      refused = "it has " + std::to_string(status.st_nlink) + " hard links, so it may be somebody else's file";
+      refused = "it has " + std::to_string(status.st_nlink) +
+                " hard links, so it may be somebody else's file";
   }
   std::optional<Descriptor> rooted;
   if (!refused.empty() && !sandbox.roots.empty()) rooted = open_in_roots(sandbox, range.location);
@@ -140,13 +149,15 @@ std::shared_ptr<const std::vector<std::byte>> read_external(const Sandbox& sandb
   const Descriptor& file = rooted ? *rooted : opened.file;
 
   const struct stat status = status_of(file, action);
-  if (!S_ISREG(status.st_mode)) throw Error(Fault::bad_model, action + ": it is not a regular file");
+  if (!S_ISREG(status.st_mode))
+    throw Error(Fault::bad_model, action + ": it is not a regular file");
   if (range.offset < 0 || range.length < 0 || range.offset > status.st_size ||
       range.length > status.st_size - range.offset)
-    throw Error(Fault::bad_model, action + ": bytes " + std::to_string(range.offset) + " to " +
-                                      std::to_string(range.offset) + " + " + std::to_string(range.length) +
-                                      " are asked for, but the file has " + std::to_string(status.st_size) +
-                                      ". Copy the data file again.");
+    throw Error(Fault::bad_model,
+                action + ": bytes " + std::to_string(range.offset) + " to " +
+                    std::to_string(range.offset) + " + " + std::to_string(range.length) +
+                    " are asked for, but the file has " + std::to_string(status.st_size) +
+                    ". Copy the data file again.");
   auto bytes = std::make_shared<std::vector<std::byte>>(static_cast<std::size_t>(range.length));
   std::size_t done = 0;
   while (done < bytes->size()) {

@@ -8,7 +8,8 @@
 
 namespace parity::onnx_import {
 
-HashedFile::HashedFile(const std::filesystem::path& file) : path_(file), state_(XXH3_createState()) {
+HashedFile::HashedFile(const std::filesystem::path& file)
+    : path_(file), state_(XXH3_createState()) {
   const std::string action = "cannot read " + shown(file.string());
   std::error_code failed;
   const std::filesystem::file_status status = std::filesystem::status(file, failed);
@@ -32,7 +33,9 @@ int HashedFile::Read(void* buffer, int size) {
 }
 
 void HashedFile::check() const {
-  if (stream_.bad()) throw Error(Fault::io, "cannot read " + shown(path_.string()) + ": the system reported an error on the way");
+  if (stream_.bad())
+    throw Error(Fault::io, "cannot read " + shown(path_.string()) +
+                               ": the system reported an error on the way");
 }
 
 std::string HashedFile::digest() const { return digest_text(XXH3_128bits_digest(state_.get())); }

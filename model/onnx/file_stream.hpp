@@ -10,8 +10,8 @@
 
 namespace parity::onnx_import {
 
-/// Feeds a file to the parser and hashes the bytes as they pass, so that what was parsed is what was hashed
-/// and the file is never in memory beside the message.
+/// Feeds a file to the parser and hashes the bytes as they pass, so that what was parsed is what
+/// was hashed and the file is never in memory beside the message.
 class HashedFile final : public google::protobuf::io::CopyingInputStream {
  public:
   /// Throws Fault::io when the file cannot be opened or is no regular file.

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "model/error.hpp"
+#include "model/nearest.hpp"
 #include "model/onnx/file_stream.hpp"
 #include "model/onnx/import.hpp"
 #include "model/text.hpp"
@@ -23,14 +24,17 @@ constexpr int deepest_call = 32;
 constexpr std::int64_t oldest_ir = 3, newest_ir = 14;
 
 // Fields that onnx.proto got after the packaged one; the parser keeps them as unknown.
-constexpr int node_overload = 8, node_metadata = 9, function_attribute_defaults = 11, function_overload = 13;
+constexpr int node_overload = 8, node_metadata = 9, function_attribute_defaults = 11,
+              function_overload = 13;
 
 template <class Message, class Visit>
 void each_unknown(const Message& message, int field, Visit visit) {
-  const google::protobuf::UnknownFieldSet& unknown = message.GetReflection()->GetUnknownFields(message);
+  const google::protobuf::UnknownFieldSet& unknown =
+      message.GetReflection()->GetUnknownFields(message);
   for (int i = 0; i < unknown.field_count(); ++i) {
     const google::protobuf::UnknownField& entry = unknown.field(i);
-    if (entry.number() == field && entry.type() == google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED)
+    if (entry.number() == field &&
+        entry.type() == google::protobuf::UnknownField::TYPE_LENGTH_DELIMITED)
       visit(entry.length_delimited());
   }
 }
@@ -55,7 +59,8 @@ std::vector<std::string> python_strings(const std::string& text) {
   return parts;
 }
 
-/// The names in ": Model/layer1: torch.nn.Sequential/conv: aten.conv2d": what stands before each colon.
+/// The names in ": Model/layer1: torch.nn.Sequential/conv: aten.conv2d": what stands before each
+/// colon.
 std::vector<std::string> namespace_parts(const std::string& text) {
   std::vector<std::string> parts;
   std::size_t at = 0;
@@ -68,7 +73,8 @@ std::vector<std::string> namespace_parts(const std::string& text) {
   return parts;
 }
 
-/// The module a node came from, by the metadata that exporters write; the last part names the call itself.
+/// The module a node came from, by the metadata that exporters write; the last part names the call
+/// itself.
 std::string scope_of(const onnx::NodeProto& node) {
   std::string scopes, spaces;
   each_unknown(node, node_metadata, [&](const std::string& bytes) {
@@ -77,22 +83,27 @@ std::string scope_of(const onnx::NodeProto& node) {
     if (entry.key() == "pkg.torch.onnx.name_scopes") scopes = entry.value();
     if (entry.key() == "namespace") spaces = entry.value();
   });
-  std::vector<std::string> parts = scopes.empty() ? namespace_parts(spaces) : python_strings(scopes);
+  std::vector<std::string> parts =
+      scopes.empty() ? namespace_parts(spaces) : python_strings(scopes);
   if (parts.size() < 2) return {};
   parts.pop_back();
   return parts.back();
 }
 
 std::string described(const onnx::NodeProto& node) {
-  if (!node.name().empty()) return "node " + shown(node.name()) + " (" + node.op_type() + ")";
-  return "the " + node.op_type() + " node that makes " + shown(node.output_size() > 0 ? node.output(0) : "");
+  if (!node.name().empty())
+    return "node " + shown(node.name()) + " (" + shown_type(node.op_type()) + ")";
+  return "the " + shown_type(node.op_type()) + " node that makes " +
+         shown(node.output_size() > 0 ? node.output(0) : "");
 }
 
-std::string function_key(const std::string& domain, const std::string& name, const std::string& overload) {
+std::string function_key(const std::string& domain, const std::string& name,
+                         const std::string& overload) {
   return (domain == "ai.onnx" ? std::string() : domain) + '\n' + name + '\n' + overload;
 }
 
-std::optional<int> opset_in(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports) {
+std::optional<int> opset_in(
+    const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports) {
   std::optional<int> version;
   for (const onnx::OperatorSetIdProto& import : imports)
     if (import.domain().empty() || import.domain() == "ai.onnx")
@@ -106,9 +117,11 @@ class Flattener {
     for (const onnx::FunctionProto& function : model.proto->functions()) {
       const std::string overload = unknown_text(function, function_overload);
       const bool added =
-          functions_.emplace(function_key(function.domain(), function.name(), overload), &function).second;
+          functions_.emplace(function_key(function.domain(), function.name(), overload), &function)
+              .second;
       if (!added)
-        throw Error(Fault::bad_model, model.name + ": function " + shown(function.name()) + " is defined twice");
+        throw Error(Fault::bad_model,
+                    model.name + ": function " + shown(function.name()) + " is defined twice");
     }
   }
 
@@ -120,9 +133,10 @@ class Flattener {
  private:
   using Names = std::unordered_map<std::string, std::string>;
 
-  void append(std::shared_ptr<const onnx::NodeProto> node, int opset, const std::string& scope, int depth) {
-    const auto function =
-        functions_.find(function_key(node->domain(), node->op_type(), unknown_text(*node, node_overload)));
+  void append(std::shared_ptr<const onnx::NodeProto> node, int opset, const std::string& scope,
+              int depth) {
+    const auto function = functions_.find(
+        function_key(node->domain(), node->op_type(), unknown_text(*node, node_overload)));
     std::string own_scope = scope_of(*node);
     if (own_scope.empty()) own_scope = scope;
     if (function != functions_.end()) {
@@ -130,25 +144,29 @@ class Flattener {
       return;
     }
     if (model_.nodes.size() >= most_nodes)
-      throw Error(Fault::bad_model, model_.name + " has more than " + std::to_string(most_nodes) +
-                                        " nodes once its functions are inlined; the lab takes no more");
+      throw Error(Fault::bad_model,
+                  model_.name + " has more than " + std::to_string(most_nodes) +
+                      " nodes once its functions are inlined; the lab takes no more");
     model_.nodes.push_back({std::move(node), opset, std::move(own_scope)});
   }
 
-  void inline_call(const onnx::NodeProto& call, const onnx::FunctionProto& function, const std::string& scope,
-                   int depth) {
+  void inline_call(const onnx::NodeProto& call, const onnx::FunctionProto& function,
+                   const std::string& scope, int depth) {
     if (depth > deepest_call)
-      throw Error(Fault::bad_model, model_.name + ": " + described(call) + " calls functions " +
-                                        std::to_string(deepest_call) +
-                                        " deep; the lab inlines no deeper, and a function may not call itself");
+      throw Error(Fault::bad_model,
+                  model_.name + ": " + described(call) + " calls functions " +
+                      std::to_string(deepest_call) +
+                      " deep; the lab inlines no deeper, and a function may not call itself");
     // a call adds work even when its body is empty, so calls count against the nodes too
     if (++calls_ > most_nodes)
-      throw Error(Fault::bad_model, model_.name + " calls its functions more than " + std::to_string(most_nodes) +
+      throw Error(Fault::bad_model, model_.name + " calls its functions more than " +
+                                        std::to_string(most_nodes) +
                                         " times; the lab takes no more");
     const std::string prefix = unique_prefix(call.name().empty() ? call.op_type() : call.name());
     const int opset = opset_in(function.opset_import()).value_or(model_.opset);
     if (call.input_size() > function.input_size() || call.output_size() > function.output_size())
-      throw Error(Fault::bad_model, model_.name + ": " + described(call) + " passes more operands than function " +
+      throw Error(Fault::bad_model, model_.name + ": " + described(call) +
+                                        " passes more operands than function " +
                                         shown(function.name()) + " has");
 
     Names names;
@@ -184,7 +202,8 @@ class Flattener {
     }
   }
 
-  /// Attributes that refer to the call's get the call's value, else the function's default, else go.
+  /// Attributes that refer to the call's get the call's value, else the function's default, else
+  /// go.
   static void bind_attributes(onnx::NodeProto& node, const onnx::NodeProto& call,
                               const onnx::FunctionProto& function) {
     google::protobuf::RepeatedPtrField<onnx::AttributeProto> bound;
@@ -225,20 +244,24 @@ void find_sources(Model& model) {
   const onnx::GraphProto& graph = model.proto->graph();
   const auto check_name = [&](const std::string& name) {
     if (!is_utf8(name))
-      throw Error(Fault::bad_model, model.name + ": the name " + shown(name) + " is not UTF-8; the file is damaged");
+      throw Error(Fault::bad_model,
+                  model.name + ": the name " + shown(name) + " is not UTF-8; the file is damaged");
   };
   const auto define = [&](const std::string& name, Source source, const std::string& by) {
     check_name(name);
     const auto [entry, added] = model.sources.emplace(name, source);
     if (added) return;
     // IR 3 lists initializers among the inputs; then the tensor is a constant
-    if (entry->second == Source::input && (source == Source::initializer || source == Source::sparse_initializer)) {
+    if (entry->second == Source::input &&
+        (source == Source::initializer || source == Source::sparse_initializer)) {
       entry->second = source;
       return;
     }
-    throw Error(Fault::bad_model, model.name + ": tensor " + shown(name) + " is defined twice, the second time by " + by);
+    throw Error(Fault::bad_model, model.name + ": tensor " + shown(name) +
+                                      " is defined twice, the second time by " + by);
   };
-  for (const onnx::ValueInfoProto& input : graph.input()) define(input.name(), Source::input, "a graph input");
+  for (const onnx::ValueInfoProto& input : graph.input())
+    define(input.name(), Source::input, "a graph input");
   for (const onnx::TensorProto& tensor : graph.initializer())
     define(tensor.name(), Source::initializer, "an initializer");
   for (const onnx::SparseTensorProto& tensor : graph.sparse_initializer())
@@ -276,10 +299,11 @@ void sort_nodes(Model& model) {
         if (reads[i].insert(found->second).second) readers[found->second].push_back(i);
       } else if (!model.sources.contains(name)) {
         throw Error(Fault::bad_model,
-                    model.name + ": " + described(*model.nodes[i].proto) + " reads tensor " + shown(name) +
-                        ", which is no graph input, no initializer and no node's output; " +
+                    model.name + ": " + described(*model.nodes[i].proto) + " reads tensor " +
+                        shown(name) +
+                        ", which is no graph input, no initializer and no node's output" +
                         did_you_mean(name, names_of(model)) +
-                        " If the initializer is missing, export the model again with its weights.");
+                        " (a missing initializer? then export the model again with its weights)");
       }
     }
 
@@ -304,13 +328,15 @@ void sort_nodes(Model& model) {
     std::vector<std::size_t> walk;
     while (std::find(walk.begin(), walk.end(), at) == walk.end()) {
       walk.push_back(at);
-      at = *std::find_if(reads[at].begin(), reads[at].end(), [&](std::size_t i) { return waiting[i] > 0; });
+      at = *std::find_if(reads[at].begin(), reads[at].end(),
+                         [&](std::size_t i) { return waiting[i] > 0; });
     }
     const auto start = std::find(walk.begin(), walk.end(), at);
     std::string text;
     for (auto step = walk.end(); step != start && walk.end() - step < 4;)
       text += described(*model.nodes[*--step].proto) + " → ";
-    throw Error(Fault::bad_model, model.name + ": the graph has a cycle of " + std::to_string(walk.end() - start) +
+    throw Error(Fault::bad_model, model.name + ": the graph has a cycle of " +
+                                      std::to_string(walk.end() - start) +
                                       " nodes, so it has no order to run in: " + text + "…");
   }
   if (std::is_sorted(order.begin(), order.end())) return;
@@ -326,20 +352,26 @@ void check_and_flatten(Model& model) {
     throw Error(Fault::bad_model, model.name + " is no ONNX model: it has no " +
                                       (proto.has_graph() ? "IR version" : "graph"));
   if (proto.ir_version() < oldest_ir)
-    throw Error(Fault::bad_model, model.name + " has IR version " + std::to_string(proto.ir_version()) +
+    throw Error(Fault::bad_model, model.name + " has IR version " +
+                                      std::to_string(proto.ir_version()) +
                                       "; the lab reads version " + std::to_string(oldest_ir) +
                                       " and newer. Export it again with a current exporter.");
   if (proto.ir_version() > newest_ir)
-    model.notes.push_back("IR version " + std::to_string(proto.ir_version()) + " is newer than the newest the lab knows (" +
-                          std::to_string(newest_ir) + "); what it adds was not read");
+    model.notes.push_back("IR version " + std::to_string(proto.ir_version()) +
+                          " is newer than the newest the lab knows (" + std::to_string(newest_ir) +
+                          "); what it adds was not read");
   const std::optional<int> opset = opset_in(proto.opset_import());
   if (!opset)
-    throw Error(Fault::bad_model, model.name + " imports no version of the ONNX operator set, so its nodes have no meaning");
+    throw Error(
+        Fault::bad_model,
+        model.name + " imports no version of the ONNX operator set, so its nodes have no meaning");
   model.opset = *opset;
   if (model.opset < oldest_opset || model.opset > newest_opset)
-    throw Error(Fault::bad_model, model.name + " uses opset " + std::to_string(model.opset) + "; the lab knows opsets " +
-                                      std::to_string(oldest_opset) + " to " + std::to_string(newest_opset) +
-                                      ". Convert the model, or export it with another opset_version.");
+    throw Error(Fault::bad_model,
+                model.name + " uses opset " + std::to_string(model.opset) +
+                    "; the lab knows opsets " + std::to_string(oldest_opset) + " to " +
+                    std::to_string(newest_opset) +
+                    ". Convert the model, or export it with another opset_version.");
   Flattener(model).run();
   find_sources(model);
   sort_nodes(model);
@@ -357,21 +389,25 @@ Model load_model(const std::filesystem::path& file) {
   const bool parsed = model.proto->ParseFromZeroCopyStream(&adaptor);
   stream.check();
   if (!parsed)
-    throw Error(Fault::bad_model, shown(file.string()) +
-                                      " is no ONNX model: its bytes do not parse (truncated, or another format)");
+    throw Error(Fault::bad_model,
+                shown(file.string()) +
+                    " is no ONNX model: its bytes do not parse (truncated, or another format)");
   model.digest = stream.digest();
   check_and_flatten(model);
   return model;
 }
 
-Model load_model(std::span<const std::byte> bytes, const std::string& name, const std::filesystem::path& folder) {
+Model load_model(std::span<const std::byte> bytes, const std::string& name,
+                 const std::filesystem::path& folder) {
   Model model;
   model.proto = std::make_shared<onnx::ModelProto>();
   model.name = name;
   model.folder = folder;
-  if (bytes.size() > INT_MAX || !model.proto->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
-    throw Error(Fault::bad_model, shown(name) +
-                                      " is no ONNX model: its bytes do not parse (truncated, or another format)");
+  if (bytes.size() > INT_MAX ||
+      !model.proto->ParseFromArray(bytes.data(), static_cast<int>(bytes.size())))
+    throw Error(
+        Fault::bad_model,
+        shown(name) + " is no ONNX model: its bytes do not parse (truncated, or another format)");
   model.digest = digest_text(XXH3_128bits(bytes.data(), bytes.size()));
   check_and_flatten(model);
   return model;

@@ -22,8 +22,8 @@ struct FlatNode {
 /// What defines a tensor of the main graph besides nodes.
 enum class Source { node, input, initializer, sparse_initializer };
 
-/// A parsed and checked model: every tensor has exactly one producer, every tensor read has one, and the
-/// nodes stand in an order in which they can run (the file's own wherever that is one).
+/// A parsed and checked model: every tensor has exactly one producer, every tensor read has one,
+/// and the nodes stand in an order in which they can run (the file's own wherever that is one).
 struct Model {
   std::shared_ptr<onnx::ModelProto> proto;
   std::string name;
@@ -37,6 +37,7 @@ struct Model {
 
 /// Throws Fault::bad_model or Fault::io.
 Model load_model(const std::filesystem::path& file);
-Model load_model(std::span<const std::byte> bytes, const std::string& name, const std::filesystem::path& folder);
+Model load_model(std::span<const std::byte> bytes, const std::string& name,
+                 const std::filesystem::path& folder);
 
 }  // namespace parity::onnx_import

@@ -1,23 +1,25 @@
 #include "model/onnx/tensor_file.hpp"
 
 #include "model/onnx/file_stream.hpp"
-#include "model/text.hpp"
 #include "model/onnx/weights.hpp"
+#include "model/text.hpp"
 
 namespace parity {
 
 NamedTensor read_tensor_proto(const std::filesystem::path& file) {
-  using onnx_import::quoted;
   onnx_import::HashedFile stream(file);
   google::protobuf::io::CopyingInputStreamAdaptor adaptor(&stream);
   onnx::TensorProto proto;
   const bool parsed = proto.ParseFromZeroCopyStream(&adaptor);
   stream.check();
   if (!parsed || !proto.has_data_type())
-    throw Error(Fault::bad_input, "cannot read " + shown(file.string()) + ": it is no serialized TensorProto");
+    throw Error(Fault::bad_input,
+                "cannot read " + shown(file.string()) + ": it is no serialized TensorProto");
   try {
     const std::string name = proto.name();
-    return {name, onnx_import::to_constant(proto, {file.parent_path(), {}}, onnx_import::Doubles::kept).tensor};
+    return {name,
+            onnx_import::to_constant(proto, {file.parent_path(), {}}, onnx_import::Doubles::kept)
+                .tensor};
   } catch (const Error& error) {
     if (error.fault() != Fault::bad_model) throw;
     throw Error(Fault::bad_input, "cannot read " + shown(file.string()) + ": " + error.what());
@@ -28,7 +30,8 @@ TestDataSet read_test_data_set(const std::filesystem::path& folder) {
   const auto read_all = [&](const std::string& stem) {
     std::vector<NamedTensor> tensors;
     for (;;) {
-      const std::filesystem::path file = folder / (stem + "_" + std::to_string(tensors.size()) + ".pb");
+      const std::filesystem::path file =
+          folder / (stem + "_" + std::to_string(tensors.size()) + ".pb");
       if (!std::filesystem::exists(file)) return tensors;
       tensors.push_back(read_tensor_proto(file));
     }

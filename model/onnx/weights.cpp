@@ -13,7 +13,8 @@
 namespace parity::onnx_import {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "raw_data is little-endian and is taken as it lies");
+static_assert(std::endian::native == std::endian::little,
+              "raw_data is little-endian and is taken as it lies");
 
 constexpr int largest_rank = 16;
 
@@ -40,23 +41,26 @@ std::optional<Held> held(int onnx_type) {
   }
 }
 
-std::int64_t parse_number(const std::string& text, const std::string& key, const std::string& action) {
+std::int64_t parse_number(const std::string& text, const std::string& key,
+                          const std::string& action) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() || number < 0)
-    throw Error(Fault::bad_model, action + ": its external data gives " + key + " as " + shown(text) +
-                                      ", which is no count of bytes");
+    throw Error(Fault::bad_model, action + ": its external data gives " + key + " as " +
+                                      shown(text) + ", which is no count of bytes");
   return number;
 }
 
-ExternalRange external_range(const onnx::TensorProto& proto, std::int64_t needed, const std::string& action) {
+ExternalRange external_range(const onnx::TensorProto& proto, std::int64_t needed,
+                             const std::string& action) {
   ExternalRange range;
   range.length = needed;
   std::vector<std::string> seen;
   for (const onnx::StringStringEntryProto& entry : proto.external_data()) {
     for (const std::string& key : seen)
       if (key == entry.key())
-        throw Error(Fault::bad_model, action + ": its external data gives " + shown(key) + " twice");
+        throw Error(Fault::bad_model,
+                    action + ": its external data gives " + shown(key) + " twice");
     seen.push_back(entry.key());
     if (entry.key() == "location") {
       range.location = entry.value();
@@ -68,7 +72,8 @@ ExternalRange external_range(const onnx::TensorProto& proto, std::int64_t needed
         throw Error(Fault::bad_model, action + ": its external data has " + std::to_string(length) +
                                           " bytes, its shape needs " + std::to_string(needed));
     } else if (entry.key() != "checksum") {
-      throw Error(Fault::bad_model, action + ": its external data has the unknown key " + shown(entry.key()) +
+      throw Error(Fault::bad_model, action + ": its external data has the unknown key " +
+                                        shown(entry.key()) +
                                         "; known are location, offset, length and checksum");
     }
   }
@@ -83,7 +88,8 @@ struct Bytes {
 };
 
 template <class Stored, class Field>
-std::vector<Stored> converted(const Field& field, const std::string& action, std::int64_t elements) {
+std::vector<Stored> converted(const Field& field, const std::string& action,
+                              std::int64_t elements) {
   if (field.size() != elements)
     throw Error(Fault::bad_model, action + ": it holds " + std::to_string(field.size()) +
                                       " elements, its shape needs " + std::to_string(elements));
@@ -107,7 +113,8 @@ Tensor from_bytes(const onnx::TensorProto& proto, const Held& held, Shape shape,
     const auto* flags = static_cast<const std::uint8_t*>(bytes.data);
     for (std::size_t i = 0; i < count; ++i)
       if (flags[i] > 1)
-        throw Error(Fault::bad_model, action + ": a bool element is " + std::to_string(flags[i]) + ", not 0 or 1");
+        throw Error(Fault::bad_model,
+                    action + ": a bool element is " + std::to_string(flags[i]) + ", not 0 or 1");
   }
   if (count == 0 || reinterpret_cast<std::uintptr_t>(bytes.data) % held.raw_width == 0)
     return Tensor({held.type, std::move(shape)}, std::move(bytes.owner), bytes.data);
@@ -125,14 +132,18 @@ Tensor from_fields(const onnx::TensorProto& proto, Shape shape, const std::strin
     case onnx::TensorProto::DOUBLE:
       return Tensor::of(std::move(shape), converted<double>(proto.double_data(), action, elements));
     case onnx::TensorProto::INT64:
-      return Tensor::of(std::move(shape), converted<std::int64_t>(proto.int64_data(), action, elements));
+      return Tensor::of(std::move(shape),
+                        converted<std::int64_t>(proto.int64_data(), action, elements));
     case onnx::TensorProto::INT32:
-      return Tensor::of(std::move(shape), converted<std::int64_t>(proto.int32_data(), action, elements));
+      return Tensor::of(std::move(shape),
+                        converted<std::int64_t>(proto.int32_data(), action, elements));
     default: {
       for (const std::int32_t flag : proto.int32_data())
         if (flag != 0 && flag != 1)
-          throw Error(Fault::bad_model, action + ": a bool element is " + std::to_string(flag) + ", not 0 or 1");
-      return Tensor::of(std::move(shape), converted<std::uint8_t>(proto.int32_data(), action, elements));
+          throw Error(Fault::bad_model,
+                      action + ": a bool element is " + std::to_string(flag) + ", not 0 or 1");
+      return Tensor::of(std::move(shape),
+                        converted<std::uint8_t>(proto.int32_data(), action, elements));
     }
   }
 }
@@ -141,7 +152,8 @@ std::string advice_for(int onnx_type) {
   switch (onnx_type) {
     case onnx::TensorProto::FLOAT16:
     case onnx::TensorProto::BFLOAT16:
-      return "The lab compares float32 networks: export the model without half precision (model.float()).";
+      return "The lab compares float32 networks: export the model without half precision "
+             "(model.float()).";
     case onnx::TensorProto::INT8:
     case onnx::TensorProto::UINT8:
       return "The lab does not run quantised networks: export the model before quantisation.";
@@ -153,11 +165,11 @@ std::string advice_for(int onnx_type) {
 }  // namespace
 
 std::string type_name(int onnx_type) {
-  static constexpr const char* names[] = {"undefined", "float32", "uint8",   "int8",    "uint16",    "int16",
-                                          "int32",     "int64",   "string",  "bool",    "float16",   "float64",
-                                          "uint32",    "uint64",  "complex64", "complex128", "bfloat16",
-                                          "float8e4m3fn", "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz",
-                                          "uint4", "int4", "float4e2m1"};
+  static constexpr const char* names[] = {
+      "undefined",      "float32",    "uint8",          "int8",       "uint16",   "int16",
+      "int32",          "int64",      "string",         "bool",       "float16",  "float64",
+      "uint32",         "uint64",     "complex64",      "complex128", "bfloat16", "float8e4m3fn",
+      "float8e4m3fnuz", "float8e5m2", "float8e5m2fnuz", "uint4",      "int4",     "float4e2m1"};
   if (onnx_type >= 0 && onnx_type < static_cast<int>(std::size(names))) return names[onnx_type];
   return "element type " + std::to_string(onnx_type);
 }
@@ -166,13 +178,14 @@ Constant to_constant(onnx::TensorProto& proto, const Sandbox& sandbox, Doubles d
   const std::string action = "cannot use tensor " + shown(proto.name());
   const std::optional<Held> kind = held(proto.data_type());
   if (!kind)
-    throw Error(Fault::bad_model,
-                action + ": it is " + type_name(proto.data_type()) + ". " + advice_for(proto.data_type()));
+    throw Error(Fault::bad_model, action + ": it is " + type_name(proto.data_type()) + ". " +
+                                      advice_for(proto.data_type()));
   if (proto.has_segment())
     throw Error(Fault::bad_model, action + ": it is stored in segments, which no exporter writes");
   if (proto.dims_size() > largest_rank)
     throw Error(Fault::bad_model, action + ": it has " + std::to_string(proto.dims_size()) +
-                                      " dimensions; the lab takes at most " + std::to_string(largest_rank));
+                                      " dimensions; the lab takes at most " +
+                                      std::to_string(largest_rank));
   Shape shape(proto.dims().begin(), proto.dims().end());
   std::int64_t elements = 0;
   try {
@@ -190,15 +203,18 @@ Constant to_constant(onnx::TensorProto& proto, const Sandbox& sandbox, Doubles d
     if (proto.has_raw_data() || fields)
       throw Error(Fault::bad_model, action + ": it has both external data and data of its own");
     const auto bytes = read_external(sandbox, external_range(proto, needed, action), proto.name());
-    tensor = from_bytes(proto, *kind, std::move(shape), {bytes, bytes->data(), bytes->size()}, action);
+    tensor =
+        from_bytes(proto, *kind, std::move(shape), {bytes, bytes->data(), bytes->size()}, action);
   } else if (proto.has_raw_data()) {
-    if (fields) throw Error(Fault::bad_model, action + ": it has its elements twice, raw and typed");
+    if (fields)
+      throw Error(Fault::bad_model, action + ": it has its elements twice, raw and typed");
     if (static_cast<std::int64_t>(proto.raw_data().size()) != needed)
-      throw Error(Fault::bad_model, action + ": it holds " + std::to_string(proto.raw_data().size()) +
-                                        " bytes, its shape " + to_string(shape) + " needs " +
-                                        std::to_string(needed));
+      throw Error(Fault::bad_model,
+                  action + ": it holds " + std::to_string(proto.raw_data().size()) +
+                      " bytes, its shape " + to_string(shape) + " needs " + std::to_string(needed));
     auto bytes = std::make_shared<const std::string>(std::move(*proto.mutable_raw_data()));
-    tensor = from_bytes(proto, *kind, std::move(shape), {bytes, bytes->data(), bytes->size()}, action);
+    tensor =
+        from_bytes(proto, *kind, std::move(shape), {bytes, bytes->data(), bytes->size()}, action);
   } else {
     tensor = from_fields(proto, std::move(shape), action);
   }
@@ -211,9 +227,9 @@ Constant to_constant(onnx::TensorProto& proto, const Sandbox& sandbox, Doubles d
     const std::span<const float> after = rounded.values<float>();
     for (std::size_t i = 0; i < before.size(); ++i)
       if (before[i] == before[i] && static_cast<double>(after[i]) != before[i]) ++changed;
-    constant.lints.push_back("constant " + shown(proto.name()) + " is float64 and was rounded to float32; " +
-                             std::to_string(changed) + " of " + std::to_string(elements) +
-                             " values changed");
+    constant.lints.push_back("constant " + shown(proto.name()) +
+                             " is float64 and was rounded to float32; " + std::to_string(changed) +
+                             " of " + std::to_string(elements) + " values changed");
     constant.tensor = rounded;
   }
   return constant;

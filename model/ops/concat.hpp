@@ -18,6 +18,7 @@ struct Concat {
   std::int64_t axis = 1;  ///< negative counts from the back
 
   static constexpr Family family = Family::move;
+  static constexpr bool heads_stage = true;
   static std::span<const std::string_view> onnx_types();
   static Imported<Concat> from_onnx(const NodeView& node);
   std::string_view kind() const { return "Concat"; }

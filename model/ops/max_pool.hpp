@@ -20,6 +20,7 @@ struct MaxPool {
   SlidingWindow window;
 
   static constexpr Family family = Family::elementwise;
+  static constexpr bool heads_stage = true;
   static std::span<const std::string_view> onnx_types();
   static Imported<MaxPool> from_onnx(const NodeView& node);
   std::string_view kind() const { return "MaxPool"; }

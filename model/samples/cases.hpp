@@ -29,8 +29,8 @@ struct SecondCase {
   std::vector<std::int64_t> strides, widths, layers;
   std::vector<Resize> neck;
   std::int64_t shared = 64, head = 64;  ///< channels of the shared convolution and inside heads
-  std::vector<std::vector<Quantity>> tasks;  ///< per task what is predicted
-  std::int64_t settling_extent = 128;        ///< height and width of the settling image
+  std::vector<std::vector<Quantity>> tasks;                  ///< per task what is predicted
+  std::int64_t settling_height = 128, settling_width = 128;  ///< of the settling image
 };
 
 /// The bench cases A to G and `narrow`, whose channel counts are no multiples of 32.

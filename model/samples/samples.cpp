@@ -71,8 +71,8 @@ class Net {
     const TensorId id = builder_.add_input(
         std::string(input_name), {Type::float32, {1, net.channels, net.height, net.width}});
     const Tensor image = generate(
-        settling_input,
-        {Type::float32, {1, net.channels, net.settling_extent, net.settling_extent}}, "settling");
+        settling_input, {Type::float32, {1, net.channels, net.settling_height, net.settling_width}},
+        "settling");
     return {id, settler_.upload(image, execution_)};
   }
 
@@ -166,10 +166,11 @@ class Net {
   std::vector<Digest> digests_;
 };
 
-Conv2d convolution_of(std::int64_t stride, std::int64_t padding) {
+Conv2d convolution_of(std::int64_t kernel, std::int64_t stride, std::int64_t padding) {
   Conv2d op;
-  op.sh = op.sw = stride;
-  op.pad_top = op.pad_left = op.pad_bottom = op.pad_right = padding;
+  op.window.kernel = {kernel, kernel};
+  op.window.stride = {stride, stride};
+  op.window.pad_begin = op.window.pad_end = {padding, padding};
   return op;
 }
 
@@ -182,7 +183,7 @@ std::vector<Flow> backbone(Net& net, const SecondCase& of, Flow x) {
         return block + "/blocks." + std::to_string(b) + "." + std::to_string(3 * layer + offset);
       };
       const std::int64_t IC = net.channels(x);
-      const Flow z = net.convolution(x, convolution_of(layer == 0 ? of.strides[b] : 1, 1),
+      const Flow z = net.convolution(x, convolution_of(3, layer == 0 ? of.strides[b] : 1, 1),
                                      {of.widths[b], IC, 3, 3}, 9 * IC, at(0), "Conv");
       const std::string output = layer == of.layers[b] ? "block_" + std::to_string(b) : "";
       x = net.norm_relu(z, eps_of_second, at(1), at(2), output);
@@ -204,10 +205,10 @@ Flow neck(Net& net, const SecondCase& of, const std::vector<Flow>& features) {
     Flow z;
     if (resize.direction == Resize::Direction::up) {
       ConvTranspose2d op;
-      op.sh = op.sw = k;
+      op.window.kernel = op.window.stride = {k, k};
       z = net.convolution(features[b], op, {IC, resize.channels, k, k}, IC, at(0), "ConvTranspose");
     } else {
-      z = net.convolution(features[b], convolution_of(k, 0), {resize.channels, IC, k, k},
+      z = net.convolution(features[b], convolution_of(k, k, 0), {resize.channels, IC, k, k},
                           IC * k * k, at(0), "Conv");
     }
     branches.push_back(net.norm_relu(z, eps_of_second, at(1), at(2)));
@@ -222,7 +223,7 @@ void heads(Net& net, const SecondCase& of, const Flow& features) {
   const auto conv3x3 = [&](const Flow& x, std::int64_t OC, const std::string& path,
                            std::string output = {}) {
     const std::int64_t IC = net.channels(x);
-    return net.convolution(x, convolution_of(1, 1), {OC, IC, 3, 3}, 9 * IC, path, "Conv",
+    return net.convolution(x, convolution_of(3, 1, 1), {OC, IC, 3, 3}, 9 * IC, path, "Conv",
                            bias(OC, path), std::move(output));
   };
   const Flow z = conv3x3(features, of.shared, "/shared/shared.0");
@@ -237,15 +238,15 @@ void heads(Net& net, const SecondCase& of, const Flow& features) {
     }
 }
 
-enum class Family { second, second_fpn, centerpoint };
+enum class Reach { second, second_fpn, centerpoint };
 struct FamilyRow {
-  Family family;
+  Reach reach;
   std::string_view name, description;
 };
 constexpr std::array families{
-    FamilyRow{Family::second, "second", "SECOND backbone"},
-    FamilyRow{Family::second_fpn, "second_fpn", "SECOND backbone and SECFPN neck"},
-    FamilyRow{Family::centerpoint, "centerpoint", "CenterPoint after the scatter"},
+    FamilyRow{Reach::second, "second", "SECOND backbone"},
+    FamilyRow{Reach::second_fpn, "second_fpn", "SECOND backbone and SECFPN neck"},
+    FamilyRow{Reach::centerpoint, "centerpoint", "CenterPoint after the scatter"},
 };
 
 }  // namespace
@@ -288,12 +289,12 @@ Graph sample_graph(std::string_view name, Backend& settler, const Execution& exe
 
   Net net(full, settler, execution);
   const std::vector<Flow> blocks = backbone(net, *net_case, net.input(*net_case));
-  if (family->family == Family::second) {
+  if (family->reach == Reach::second) {
     for (const Flow& block : blocks) net.output(block);
     return net.finish();
   }
   const Flow features = neck(net, *net_case, blocks);
-  if (family->family == Family::second_fpn)
+  if (family->reach == Reach::second_fpn)
     net.output(features);
   else
     heads(net, *net_case, features);

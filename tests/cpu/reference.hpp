@@ -8,9 +8,10 @@
 
 namespace parity::cpu::reference {
 
-/// What a Window computes, as nested loops straight from the contract: for every output one chain of fma from +0 over
-/// (ic div 32, kh, kw, ic mod 32), taps outside the image multiplied as +0, taps that a transposed window does not
-/// have left out, closed by adding +0. No epilogue. y {N, OH, OW, G*OC}.
+/// What a Window computes, as nested loops straight from the contract: for every output one chain
+/// of fma from +0 over (ic div 32, kh, kw, ic mod 32), taps outside the image multiplied as +0,
+/// taps that a transposed window does not have left out, closed by adding +0. No epilogue. y {N,
+/// OH, OW, G*OC}.
 template <class T>
 std::vector<T> multiply_accumulate(const Window& w, const std::vector<T>& x,
                                    const Weights<float>& weights) {

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "model/backend.hpp"
+#include "model/plan.hpp"
+#include "model/spec.hpp"
+
+namespace parity::cli {
+
+/// The processor, as a backend and as the oracle that the differ asks.
+struct Processor {
+  std::shared_ptr<Backend> backend;
+  std::shared_ptr<Oracle> oracle;
+};
+Processor open_processor();
+
+/// The backend of a spec: the processor itself for cpu, a device for cuda. Throws Fault::device
+/// when there is no such device, and Fault::bad_request for a capture, which is no backend.
+std::shared_ptr<Backend> open_backend(const Spec& spec, const Processor& processor);
+
+/// The plan file that the spec names, or a plan made from its numerics.
+Plan plan_for(const Spec& spec, const std::vector<Stage>& stages, const Backend& backend);
+
+}  // namespace parity::cli

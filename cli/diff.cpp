@@ -1,0 +1,195 @@
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cmath>
+#include <ctime>
+#include <optional>
+
+#include "cli/backends.hpp"
+#include "cli/command.hpp"
+#include "cli/environment.hpp"
+#include "cli/model_source.hpp"
+#include "cli/progress.hpp"
+#include "cli/report_files.hpp"
+#include "cli/version.hpp"
+#include "compare/capture.hpp"
+#include "compare/differ.hpp"
+#include "model/files/npz.hpp"
+
+namespace parity::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  ExecutionOptions execution;
+  ReportOptions reports;
+  std::string a = "cpu:fp32", b;
+  std::optional<double> tolerance;
+  std::string save_plan_a, save_plan_b;
+  std::string command;  ///< the whole line, to run it again
+};
+
+/// "2026-08-01T12:00:00Z".
+std::string now_utc() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts = {};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
+}
+
+/// The most memory that this process ever held.
+std::int64_t peak_bytes() {
+  rusage usage = {};
+  return ::getrusage(RUSAGE_SELF, &usage) == 0 ? std::int64_t{usage.ru_maxrss} * 1024 : 0;
+}
+
+std::optional<OutputFile> opened(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  return OutputFile(path);
+}
+
+/// One side that computes: its backend and its plan.
+struct Computing {
+  std::shared_ptr<Backend> backend;
+  Plan plan;
+};
+
+Side side_of(const Computing& side, const Processor& processor, const Execution& execution,
+             const Spec& spec) {
+  Execution own = execution;
+  own.device = spec.device;
+  Backend* const twin = side.backend == processor.backend ? nullptr : processor.backend.get();
+  return {*side.backend, side.plan, own, twin};
+}
+
+void require_b(const Options& options) {
+  if (!options.b.empty()) return;
+  throw Error(Fault::bad_request,
+              fmt::format("`diff` was not told what to compare with: --b is missing. Try\n"
+                          "  paritylab diff {0} --b cpu:tf32@sm_90\n"
+                          "  paritylab diff {0} --b capture:FILE.npz",
+                          shell_quoted(options.model.model)));
+}
+
+ExitCode diff_command(const Options& options) {
+  const auto begin = std::chrono::steady_clock::now();
+  require_b(options);
+  const Spec spec_a = parse_spec(options.a), spec_b = parse_spec(options.b);
+  const bool capture = spec_b.backend == "capture";
+  if (spec_a.backend == "capture")
+    throw Error(Fault::bad_request,
+                "--a " + options.a + " is a recording, and only --b may be one; swap the sides.");
+  if (capture && !options.save_plan_b.empty())
+    throw Error(Fault::bad_request, "--save-plan-b has nothing to save: " + options.b +
+                                        " is a recording and has no plan.");
+  if (options.tolerance && (!std::isfinite(*options.tolerance) || *options.tolerance < 0))
+    throw Error(Fault::bad_request,
+                "--tolerance must be a finite number from 0 upward, in units of the output.");
+  const Execution execution = execution_of(options.execution);
+  ReportFiles reports(options.reports);
+  std::optional<OutputFile> plan_a_file = opened(options.save_plan_a);
+  std::optional<OutputFile> plan_b_file = opened(options.save_plan_b);
+
+  const Processor processor = open_processor();
+  Computing a{open_backend(spec_a, processor), {}}, b;
+  Capture recorded;
+  if (capture) {
+    recorded.file = spec_b.file;
+    for (NamedTensor& each : read_npz(spec_b.file))
+      recorded.tensors.emplace_back(std::move(each.name), std::move(each.tensor));
+  } else {
+    b.backend = open_backend(spec_b, processor);
+  }
+  const LoadedModel model = load_model(options.model, processor, execution);
+  a.plan = plan_for(spec_a, model.stages, *a.backend);
+  if (!capture) b.plan = plan_for(spec_b, model.stages, *b.backend);
+  if (plan_a_file) plan_a_file->write(write_plan(a.plan));
+  if (plan_b_file) plan_b_file->write(write_plan(b.plan));
+
+  const std::vector<Tensor> inputs = model.tensors();
+  const Referee referee{*processor.oracle, *processor.backend, execution};
+  const std::string started = now_utc();
+  RunRecord record;
+  {
+    ProgressLine line;
+    const Observer observer = [&](const Progress& progress) { line.show(progress); };
+    const Side side_a = side_of(a, processor, execution, spec_a);
+    if (capture) {
+      record = diff_capture({.graph = model.graph,
+                             .stages = model.stages,
+                             .a = side_a,
+                             .referee = referee,
+                             .inputs = inputs,
+                             .capture = recorded,
+                             .spec = spec_b.text,
+                             .numerics = spec_b.numerics,
+                             .tolerance = options.tolerance,
+                             .observer = observer});
+    } else {
+      record = diff({.graph = model.graph,
+                     .stages = model.stages,
+                     .a = side_a,
+                     .b = side_of(b, processor, execution, spec_b),
+                     .referee = referee,
+                     .inputs = inputs,
+                     .tolerance = options.tolerance,
+                     .observer = observer});
+    }
+  }
+  record.tool_version = version();
+  record.tool_commit = commit();
+  record.command = options.command;
+  record.inputs = model.input_texts();
+  const Facts vendor = vendor_facts();
+  for (SideRecord* side : {&record.a, &record.b})
+    side->facts.insert(side->facts.end(), vendor.begin(), vendor.end());
+  record.exit_code = exit_code_of(record);
+  record.started = started;
+  record.peak_bytes = peak_bytes();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  record.seconds = seconds.count();
+  reports.write(record);
+  return static_cast<ExitCode>(record.exit_code);
+}
+
+}  // namespace
+
+void add_diff(CLI::App& program, Invocation& invocation) {
+  CLI::App* command = program.add_subcommand(
+      "diff", "Run a network on two sides; find the first stage that diverges, and why.");
+  const auto options = std::make_shared<Options>();
+  add_model_options(*command, options->model);
+  command->add_option("--a", options->a, "the side to trust")
+      ->type_name("SPEC")
+      ->capture_default_str();
+  command->add_option("--b", options->b, "the side to question; required")->type_name("SPEC");
+  command
+      ->add_option("--tolerance", options->tolerance,
+                   "largest |b - a| of an output, absolute; beyond it the exit code is 1")
+      ->type_name("T");
+  add_report_options(*command, options->reports);
+  command->add_option("--save-plan-a", options->save_plan_a, "write a's plan, for plan=FILE")
+      ->type_name("FILE");
+  command->add_option("--save-plan-b", options->save_plan_b, "write b's plan")->type_name("FILE");
+  add_execution_options(*command, options->execution);
+  command->footer(
+      "SPEC is BACKEND:MATH[@ARCH][,CLAUSE=VALUE]... or capture:FILE.npz[,math=tf32]\n"
+      "  BACKEND cpu, cuda   MATH fp32, tf32, fp64, exact   ARCH sm_80 ... sm_120 (cpu:tf32 needs "
+      "one)\n"
+      "  CLAUSE conv= matmul= rnn= (fp32|tf32)  round= (rna|truncate|rn)  fold_bn= (on|off)\n"
+      "         algorithm=NAME (see `paritylab algorithms`)  promise=NAME  device=N  plan=FILE\n"
+      "Examples:\n"
+      "  paritylab diff model.onnx --b cpu:tf32@sm_90 --tolerance 1e-2 --report model.html\n"
+      "  paritylab diff sample:second/A --b cpu:fp64\n"
+      "  paritylab diff model.onnx --input frame.npz --b capture:tensorrt.npz,math=tf32\n"
+      "Exit codes: 0 same bits or explained by arithmetic · 1 diverged or beyond the tolerance ·\n"
+      "  2 usage · 3 model or input invalid · 4 incomplete · 5 device, memory or environment");
+  command->callback([&invocation, options] {
+    options->command = invocation.command_line;
+    invocation.job = [options] { return diff_command(*options); };
+  });
+}
+
+}  // namespace parity::cli

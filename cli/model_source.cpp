@@ -1,0 +1,171 @@
+#include "cli/model_source.hpp"
+
+#include <filesystem>
+#include <map>
+#include <string_view>
+
+#include "cli/environment.hpp"
+#include "model/error.hpp"
+#include "model/onnx/import.hpp"
+#include "model/samples/samples.hpp"
+
+namespace parity::cli {
+namespace {
+
+constexpr std::string_view sample_prefix = "sample:";
+
+struct Specialised {
+  Graph graph;
+  std::vector<std::pair<std::string, std::string>> declared;  ///< input generators of a sample
+  std::map<std::string, BoundInput> bound;  ///< tensors that import already needed
+};
+
+Specialised build_sample(const ModelOptions& options, const Processor& processor,
+                         const Execution& execution) {
+  if (!options.shapes.empty() || !options.dims.empty())
+    throw Error(Fault::bad_request,
+                "the sample '" + options.model +
+                    "' has fixed shapes; drop --shape and --dim, or choose another "
+                    "case.");
+  const std::string name = options.model.substr(sample_prefix.size());
+  const SampleInfo& info = sample_named(name);
+  Specialised made;
+  made.graph = sample_graph(info.name, *processor.backend, execution);
+  made.declared = info.inputs;
+  return made;
+}
+
+Specialised import_file(const ModelOptions& options, const InputRequests& requests) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(options.model, ignored))
+    throw Error(Fault::bad_model, "the model '" + options.model +
+                                      "' does not exist. Give the path of an .onnx file, or "
+                                      "sample:second/A.");
+  ImportOptions import;
+  for (const std::string& each : options.shapes) {
+    auto [name, text] = name_and_value("--shape", each);
+    import.shapes.insert_or_assign(std::move(name), parse_shape(text));
+  }
+  for (const std::string& each : options.dims) {
+    const auto [name, text] = name_and_value("--dim", each);
+    const Shape extent = parse_shape(text);
+    if (extent.size() != 1)
+      throw Error(
+          Fault::bad_request,
+          "--dim " + each + " cannot be read; write --dim NAME=EXTENT, as in --dim batch=1.");
+    import.dims.insert_or_assign(name, extent[0]);
+  }
+  for (const std::string& root : options.external_roots) import.external_roots.emplace_back(root);
+  import.until = options.until;
+  // With --from, a file's tensors may stand for edges inside the model, which import does not know.
+  if (options.from.empty()) import.bindings = requests.named();
+
+  std::vector<TensorInfo> inputs;
+  try {
+    for (const ModelInput& input : onnx_inputs(options.model, import))
+      inputs.push_back({input.name, input.type});
+  } catch (const Error& error) {
+    if (error.fault() != Fault::bad_request || requests.nameless().empty()) throw;
+    // Which input such a tensor is for cannot be known before the inputs are.
+    throw Error(error.fault(),
+                std::string(error.what()) + "; " + requests.nameless() +
+                    " does not say which input it is: write --input NAME=" + requests.nameless());
+  }
+  Specialised made;
+  if (options.from.empty()) {
+    for (BoundInput& each : requests.bind(inputs)) {
+      import.bindings.insert_or_assign(each.name, each.tensor);
+      made.bound.insert_or_assign(each.name, std::move(each));
+    }
+  }
+  made.graph = import_onnx(options.model, import);
+  return made;
+}
+
+}  // namespace
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("MODEL", options.model, "an .onnx file, or sample:NAME[/CASE]")->required();
+  command
+      .add_option("--input", options.inputs,
+                  "[NAME=]FILE (.npz .npy .pb or a test_data_set_N folder) or [NAME=]GENERATOR "
+                  "(normal:SEED pillars:SEED integers:SEED extreme:SEED denormal:SEED zeros ones); "
+                  "repeatable")
+      ->type_name("SPEC")
+      ->allow_extra_args(false);
+  command.add_option("--shape", options.shapes, "shape of an input, NAME=1x3x224x224; repeatable")
+      ->type_name("NAME=SHAPE")
+      ->allow_extra_args(false);
+  command.add_option("--dim", options.dims, "a named extent, batch=1; repeatable")
+      ->type_name("NAME=N")
+      ->allow_extra_args(false);
+  command.add_option("--from", options.from, "begin at this stage or tensor")
+      ->type_name("STAGE|TENSOR");
+  command.add_option("--until", options.until, "end with this stage or tensor")
+      ->type_name("STAGE|TENSOR");
+  command
+      .add_option("--external-root", options.external_roots,
+                  "folder into which external data may be linked; repeatable")
+      ->type_name("DIR")
+      ->allow_extra_args(false);
+}
+
+void add_execution_options(CLI::App& command, ExecutionOptions& options) {
+  command.add_option("--threads", options.threads, "threads; all by default. Never changes a bit")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  command
+      .add_option("--isa", options.instruction_set,
+                  "best, scalar, avx2, avx512 or neon. Never changes a bit")
+      ->type_name("NAME");
+}
+
+Execution execution_of(const ExecutionOptions& options) {
+  const std::optional<InstructionSet> set = instruction_set_named(options.instruction_set);
+  if (!set)
+    throw Error(Fault::bad_request,
+                "--isa " + options.instruction_set +
+                    " is no instruction set; there is best, scalar, avx2, avx512 and "
+                    "neon.");
+  Execution execution;
+  execution.threads = options.threads > 0 ? options.threads : machine().threads;
+  execution.instruction_set = *set;
+  return execution;
+}
+
+std::vector<Tensor> LoadedModel::tensors() const {
+  std::vector<Tensor> all;
+  for (const BoundInput& input : inputs) all.push_back(input.tensor);
+  return all;
+}
+
+std::vector<std::pair<std::string, std::string>> LoadedModel::input_texts() const {
+  std::vector<std::pair<std::string, std::string>> all;
+  for (const BoundInput& input : inputs) all.emplace_back(input.name, input.text());
+  return all;
+}
+
+LoadedModel load_model(const ModelOptions& options, const Processor& processor,
+                       const Execution& execution) {
+  const InputRequests requests(options.inputs);
+  const bool sample = options.model.compare(0, sample_prefix.size(), sample_prefix) == 0;
+  Specialised made =
+      sample ? build_sample(options, processor, execution) : import_file(options, requests);
+  LoadedModel loaded;
+  // An importer has stopped at --until already, so that what follows may be unsupported.
+  const std::string until = sample ? options.until : std::string();
+  loaded.graph = options.from.empty() && until.empty() ? std::move(made.graph)
+                                                       : part_of(made.graph, options.from, until);
+  loaded.stages = cut(loaded.graph);
+
+  std::vector<TensorInfo> inputs;
+  for (const TensorId id : loaded.graph.inputs) inputs.push_back(loaded.graph.tensor(id));
+  if (made.bound.empty()) {
+    loaded.inputs = requests.bind(inputs, made.declared);
+  } else {
+    for (const TensorInfo& input : inputs) loaded.inputs.push_back(made.bound.at(input.name));
+  }
+  return loaded;
+}
+
+}  // namespace parity::cli

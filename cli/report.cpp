@@ -1,0 +1,36 @@
+#include "cli/command.hpp"
+#include "cli/file_bytes.hpp"
+#include "cli/report_files.hpp"
+
+namespace parity::cli {
+namespace {
+
+struct Options {
+  std::string record;
+  ReportOptions reports;
+};
+
+ExitCode report_command(const Options& options) {
+  ReportFiles reports(options.reports);
+  reports.write(read_json(read_text_file(options.record)));
+  return ExitCode::consistent;
+}
+
+}  // namespace
+
+void add_report(CLI::App& program, Invocation& invocation) {
+  CLI::App* command =
+      program.add_subcommand("report", "Render the record of an earlier run again, in any format.");
+  const auto options = std::make_shared<Options>();
+  command->add_option("RECORD", options->record, "a .json that --report wrote")->required();
+  add_report_options(*command, options->reports);
+  command->footer(
+      "Example:\n"
+      "  paritylab report nightly.json --report nightly.html --report nightly.xml\n"
+      "Exit codes: 0 rendered, whatever the record says · 2 usage · 3 no such record · 5 cannot "
+      "read or write");
+  command->callback(
+      [&invocation, options] { invocation.job = [options] { return report_command(*options); }; });
+}
+
+}  // namespace parity::cli

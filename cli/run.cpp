@@ -1,0 +1,138 @@
+#include "compare/run.hpp"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <optional>
+
+#include "cli/backends.hpp"
+#include "cli/command.hpp"
+#include "cli/model_source.hpp"
+#include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "model/files/npz.hpp"
+
+namespace parity::cli {
+namespace {
+
+struct Options {
+  ModelOptions model;
+  ExecutionOptions execution;
+  std::string on;
+  std::string output, capture, save_plan;
+};
+
+std::optional<OutputFile> opened(const std::string& path) {
+  if (path.empty()) return std::nullopt;
+  if (path == "-")
+    throw Error(Fault::bad_request,
+                "an .npz is no text and does not go to standard output; name a file instead of -.");
+  return OutputFile(path);
+}
+
+/// The finite part of a tensor in a few numbers, so that a run says something without a file.
+std::string summary(Backend& backend, const Value& value, const Execution& execution) {
+  const Comparison self = backend.compare(value, value, nullptr, {}, execution);
+  return fmt::format("rms {:.6g}, {} of {} elements finite and not zero", self.rms_a,
+                     self.informative, self.elements);
+}
+
+ExitCode run_command(const Options& options) {
+  if (options.on.empty())
+    throw Error(Fault::bad_request,
+                fmt::format("`run` was not told where to run: --on is missing. Try\n"
+                            "  paritylab run {0} --on cpu:fp32\n"
+                            "  paritylab run {0} --on cpu:fp64 --output out.npz",
+                            shell_quoted(options.model.model)));
+  const Spec spec = parse_spec(options.on);
+  Execution execution = execution_of(options.execution);
+  execution.device = spec.device;
+  std::optional<OutputFile> output = opened(options.output);
+  std::optional<OutputFile> capture = opened(options.capture);
+  std::optional<OutputFile> plan_file;
+  if (!options.save_plan.empty()) plan_file.emplace(options.save_plan);
+
+  const Processor processor = open_processor();
+  const std::shared_ptr<Backend> backend = open_backend(spec, processor);
+  const LoadedModel model = load_model(options.model, processor, execution);
+  const Plan plan = plan_for(spec, model.stages, *backend);
+  if (plan_file) plan_file->write(write_plan(plan));
+
+  std::optional<NpzWriter> captured;
+  if (capture) captured.emplace(capture->partial_path());
+  Tap tap;
+  if (capture)
+    tap = [&](const PlannedStage& stage, std::span<const Value> outputs) {
+      // The stage's own name for what it is judged by; a second output keeps its ONNX name.
+      for (std::size_t i = 0; i < outputs.size(); ++i)
+        captured->add(i == 0 ? stage.stage.name : stage.stage.output_names[i],
+                      backend->download(outputs[i], execution));
+    };
+  const std::vector<Tensor> inputs = model.tensors();
+  const auto begin = std::chrono::steady_clock::now();
+  RunResult result;
+  {
+    ProgressLine line;
+    result = run({.graph = model.graph,
+                  .plan = plan,
+                  .backend = *backend,
+                  .execution = execution,
+                  .inputs = inputs,
+                  .tap = tap,
+                  .observer = [&](const Progress& progress) { line.show(progress); }});
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  if (capture) {
+    captured->finish();
+    capture->commit();
+  }
+  if (output) {
+    NpzWriter writer(output->partial_path());
+    for (std::size_t i = 0; i < result.outputs.size(); ++i)
+      writer.add(model.graph.tensor(model.graph.outputs[i]).name,
+                 backend->download(result.outputs[i], execution));
+    writer.finish();
+    output->commit();
+  }
+
+  fmt::print("{}   on {}   {}\n", model.graph.name, spec.text, backend->info(execution).device);
+  for (const auto& [name, text] : model.input_texts()) fmt::print("input   {}  {}\n", name, text);
+  for (std::size_t i = 0; i < result.outputs.size(); ++i) {
+    const Value& value = result.outputs[i];
+    fmt::print("output  {}  {}  digest {}  {}\n", model.graph.tensor(model.graph.outputs[i]).name,
+               to_string(value.type()), to_string(backend->digest(value, execution)),
+               summary(*backend, value, execution));
+  }
+  for (const std::string& lint : model.graph.lints) fmt::print(stderr, "lint: {}\n", lint);
+  fmt::print(stderr, "ran {} stages in {:.3f} s\n", plan.stages.size(), seconds.count());
+  return ExitCode::consistent;
+}
+
+}  // namespace
+
+void add_run(CLI::App& program, Invocation& invocation) {
+  CLI::App* command = program.add_subcommand(
+      "run", "Run a network on one side; write its outputs, or every stage's.");
+  const auto options = std::make_shared<Options>();
+  add_model_options(*command, options->model);
+  command->add_option("--on", options->on, "where and by which arithmetic; required")
+      ->type_name("SPEC");
+  command
+      ->add_option("--output", options->output, "the graph's outputs by their ONNX names, as .npz")
+      ->type_name("FILE");
+  command->add_option("--capture", options->capture, "every stage's output by stage name, as .npz")
+      ->type_name("FILE");
+  command->add_option("--save-plan", options->save_plan, "write the plan, for plan=FILE")
+      ->type_name("FILE");
+  add_execution_options(*command, options->execution);
+  command->footer(
+      "SPEC is BACKEND:MATH[@ARCH][,CLAUSE=VALUE]..., as in `paritylab diff --help`.\n"
+      "Examples:\n"
+      "  paritylab run model.onnx --on cpu:fp32 --input in.npz --output out.npz --capture all.npz\n"
+      "  paritylab run sample:second/A --on cpu:tf32@sm_90\n"
+      "Exit codes: 0 ran · 2 usage · 3 model or input invalid · 5 device, memory or environment");
+  command->callback(
+      [&invocation, options] { invocation.job = [options] { return run_command(*options); }; });
+}
+
+}  // namespace parity::cli

@@ -1,0 +1,467 @@
+#include "compare/differ.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+#include <string>
+
+#include "compare/walk.hpp"
+#include "model/error.hpp"
+
+namespace parity {
+namespace {
+
+/// A stage is judged against exact on every element when that costs no more than this.
+constexpr std::int64_t cheap_macs = 50'000'000, cheap_elements = std::int64_t{1} << 20;
+
+bool is_double(const Value& value) { return value.type().type == Type::float64; }
+
+std::string counted(std::int64_t count, const std::string& of) {
+  return std::to_string(count) + (count == 1 ? " " + of : " " + of + "s");
+}
+
+/// The walk's state between stages, and one function per step of DESIGN section 3.
+class Walk {
+ public:
+  explicit Walk(const DiffRequest& request)
+      : r_(request),
+        a_(request.a.backend),
+        b_(request.b.backend),
+        exact_plan_(make_plan(request.stages, Numerics{}, request.referee.backend, "exact")),
+        live_a_(request.graph, request.a.plan.stages),
+        live_x_(request.graph, request.a.plan.stages),
+        live_b_(request.graph, request.b.plan.stages),
+        flow_(request.stages.size()) {
+    const BackendInfo a = a_.info(r_.a.execution), b = b_.info(r_.b.execution);
+    same_device_ = a.name == b.name && a.device == b.device;
+    record_.a = side_record(r_.a.plan, a);
+    record_.b = side_record(r_.b.plan, b);
+  }
+
+  RunRecord run() {
+    Stopwatch total;
+    begin();
+    for (std::size_t i = 0; i < r_.stages.size(); ++i) {
+      report(r_.stages[i].name);
+      walk_stage(i);
+      ++progress_.stages_done;
+      progress_.macs_done += runs_per_stage * r_.stages[i].macs;
+    }
+    report({});
+    end();
+    record_.seconds = total.lap();
+    return std::move(record_);
+  }
+
+ private:
+  /// What one stage holds while it is looked at. Values marked x lie where B reads them.
+  struct Spot {
+    const PlannedStage& a_stage;
+    const PlannedStage& b_stage;
+    std::vector<Value> x_inputs;   ///< the shared input
+    std::vector<Value> a, a_on_b;  ///< A on its own past, and the same for B to read
+    std::vector<Value> a_local;    ///< A on the shared input, for B to read; mostly a_on_b
+    std::vector<Value> b, l;
+    std::vector<Value> magnitude;  ///< empty until somebody asks
+    bool inputs_equal = false;
+    bool converted = false;  ///< a_local is not a_on_b
+  };
+
+  static constexpr std::int64_t runs_per_stage = 4;  // A, B, l, M
+
+  Value for_b(const Value& value) { return on(b_, r_.b.execution, a_, r_.a.execution, value); }
+
+  void report(const std::string& stage) {
+    progress_.stage = stage;
+    if (r_.observer) r_.observer(progress_);
+  }
+
+  void begin() {
+    check_inputs(r_.graph, r_.inputs);
+    if (r_.a.plan.stages.size() != r_.stages.size() || r_.b.plan.stages.size() != r_.stages.size())
+      throw Error(Fault::internal, "a diff needs two plans of the same cut; there are " +
+                                       std::to_string(r_.stages.size()) + " stages, and plans of " +
+                                       std::to_string(r_.a.plan.stages.size()) + " and " +
+                                       std::to_string(r_.b.plan.stages.size()));
+    record_.model = r_.graph.name;
+    record_.model_digest = r_.graph.digest;
+    record_.producer = r_.graph.producer;
+    record_.opset = r_.graph.opset;
+    record_.notes = r_.graph.notes;
+    record_.lints = r_.graph.lints;
+    record_.tolerance = r_.tolerance;
+    progress_.stages = static_cast<int>(r_.stages.size());
+    for (const Stage& stage : r_.stages) progress_.macs += runs_per_stage * stage.macs;
+    for (std::size_t i = 0; i < r_.inputs.size(); ++i) {
+      const TensorId id = r_.graph.inputs[i];
+      const Value value = a_.upload(r_.inputs[i], r_.a.execution);
+      const Value shared = for_b(value);
+      live_a_.put(id, value);
+      live_x_.put(id, shared);
+      live_b_.put(id, shared);
+      equal_.insert(id);
+      const Comparison self = comparison(shared, shared);
+      flow_.source(id, self.rms_a * self.rms_a * static_cast<double>(self.elements));
+      accumulated_[id] = self;
+    }
+    for (const TensorId id : r_.graph.outputs) wanted_.insert(id);
+  }
+
+  Comparison comparison(const Value& a, const Value& b) {
+    return b_.compare(a, b, nullptr, {}, r_.b.execution);
+  }
+
+  void walk_stage(std::size_t i) {
+    const Stage& stage = r_.stages[i];
+    StageResult result = frame_of(stage, r_.stages, &r_.a.plan.stages[i], &r_.b.plan.stages[i]);
+    Spot spot{
+        r_.a.plan.stages[i], r_.b.plan.stages[i], live_x_.at(stage.inputs), {}, {}, {}, {}, {}, {}};
+    spot.inputs_equal = std::all_of(stage.inputs.begin(), stage.inputs.end(),
+                                    [&](TensorId id) { return equal_.contains(id); });
+    run_sides(stage, spot, result);
+    judge(i, spot, result);
+    accumulate(i, spot, result);
+    spot.magnitude.clear();
+    hand_on(stage, spot, result);
+    if (r_.packed_weights == PackedWeights::forget) {
+      a_.forget(spot.a_stage);
+      b_.forget(spot.b_stage);
+      b_.forget(exact_plan_.stages[i]);
+      r_.referee.backend.forget(exact_plan_.stages[i]);
+    }
+    record_.stages.push_back(std::move(result));
+  }
+
+  /// a, b and l.
+  void run_sides(const Stage& stage, Spot& spot, StageResult& result) {
+    Stopwatch watch;
+    const std::vector<Value> a_inputs = live_a_.at(stage.inputs);
+    spot.a = a_.run(spot.a_stage, a_inputs, Reading::values, r_.a.execution);
+    result.seconds_a = watch.lap();
+    if (r_.tap_a) r_.tap_a(spot.a_stage, spot.a);
+    for (const Value& value : spot.a) spot.a_on_b.push_back(for_b(value));
+    spot.a_local = spot.a_on_b;
+
+    // In double on one side only, x was rounded when it was shared, and a is recomputed on what b
+    // gets.
+    for (std::size_t i = 0; i < a_inputs.size(); ++i)
+      spot.converted |= is_double(a_inputs[i]) && !is_double(spot.x_inputs[i]);
+    watch.lap();
+    if (spot.converted) {
+      std::vector<Value> shared;
+      for (const Value& x : spot.x_inputs)
+        shared.push_back(on(a_, r_.a.execution, b_, r_.b.execution, x));
+      spot.a_local.clear();
+      for (const Value& value : a_.run(spot.a_stage, shared, Reading::values, r_.a.execution))
+        spot.a_local.push_back(for_b(value));
+      result.seconds_local = watch.lap();
+    }
+    {
+      const std::vector<Value> b_inputs = live_b_.at(stage.inputs);
+      // After its last reader b's own past is not needed for l.
+      live_b_.release(stage.inputs);
+      spot.b = b_.run(spot.b_stage, b_inputs, Reading::values, r_.b.execution);
+    }
+    result.seconds_b = watch.lap();
+    if (r_.tap_b) r_.tap_b(spot.b_stage, spot.b);
+    watch.lap();
+    if (spot.inputs_equal) {
+      spot.l = spot.b;
+    } else {
+      spot.l = b_.run(spot.b_stage, spot.x_inputs, Reading::values, r_.b.execution);
+      result.seconds_local += watch.lap();
+    }
+  }
+
+  const std::vector<Value>& magnitude(std::size_t i, Spot& spot, StageResult& result) {
+    if (!spot.magnitude.empty()) return spot.magnitude;
+    Stopwatch watch;
+    // With BatchNorm folded into the weights, |w'| would hide what cancels between mean and shift.
+    const PlannedStage& kept = r_.b.plan.numerics.batch_norm == BatchNormalisation::folded
+                                   ? exact_plan_.stages[i]
+                                   : spot.b_stage;
+    spot.magnitude = b_.run(kept, spot.x_inputs, Reading::magnitudes, r_.b.execution);
+    result.seconds_magnitude += watch.lap();
+    return spot.magnitude;
+  }
+
+  bool demands_zero(const Spot& spot) const {
+    if (spot.a_stage.contract_text() != spot.b_stage.contract_text()) return false;
+    if (spot.a_stage.numerics.batch_norm != spot.b_stage.numerics.batch_norm) return false;
+    const Determinism promise = std::min(spot.a_stage.promise(), spot.b_stage.promise());
+    return promise == Determinism::host_to_gpu ||
+           (same_device_ && promise >= Determinism::run_to_run);
+  }
+
+  /// Whether a few elements already show that a and l differ; saves a pass without the magnitude.
+  bool plainly_different(const Spot& spot) {
+    const std::vector<std::int64_t> few =
+        sample_of(element_count(spot.l[0].shape()), false, sample_seed, {});
+    const std::vector<double> a = b_.elements(spot.a_local[0], few),
+                              l = b_.elements(spot.l[0], few);
+    for (std::size_t i = 0; i < few.size(); ++i)
+      if (a[i] != l[i] && !(std::isnan(a[i]) && std::isnan(l[i]))) return true;
+    return false;
+  }
+
+  /// The verdict of the stage: every output is compared, the worst decides, the first is what is
+  /// shown.
+  void judge(std::size_t i, Spot& spot, StageResult& result) {
+    const bool zero = demands_zero(spot);
+    const Allowance allowance_a = stage_allowance(spot.a_stage),
+                    allowance_b = stage_allowance(spot.b_stage);
+    const Allowance pair = {allowance_a.coefficient + allowance_b.coefficient,
+                            allowance_a.underflow + allowance_b.underflow};
+    const auto judged = [&](std::size_t j) {
+      return b_.compare(spot.a_local[j], spot.l[j], &magnitude(i, spot, result)[j], pair,
+                        r_.b.execution);
+    };
+    std::vector<Comparison> introduced;
+    std::int64_t differing = 0;
+    for (std::size_t j = 0; j < spot.l.size(); ++j) {
+      // Under other contracts the bits differ almost surely: then one pass with the magnitude does.
+      if (!zero && (differing > 0 || (j == 0 && plainly_different(spot)))) {
+        introduced.push_back(judged(j));
+      } else {
+        introduced.push_back(comparison(spot.a_local[j], spot.l[j]));
+        if (introduced[j].differing > 0 && !zero) introduced[j] = judged(j);
+      }
+      differing += introduced[j].differing;
+    }
+    if (differing > 0 && zero)
+      for (Comparison& c : introduced) demand_equality(c);
+    run_twins(spot, result);
+
+    const auto beyond = [&] {
+      std::int64_t sum = 0;
+      for (const Comparison& c : introduced) sum += c.beyond;
+      return sum;
+    };
+    if (differing > 0) {
+      result.bound_coefficient_a = allowance_a.coefficient;
+      result.bound_coefficient_b = allowance_b.coefficient;
+      ask_oracle(i, spot, introduced[0], allowance_a, allowance_b, result);
+    }
+    decide(spot, zero, differing, beyond(), introduced[0], result);
+    if (introduced[0].differing > 0)
+      result.map = b_.map(spot.a_local[0], spot.l[0], r_.b.execution);
+    result.introduced = std::move(introduced[0]);
+  }
+
+  /// A bound of zero: any difference is beyond it.
+  static void demand_equality(Comparison& c) {
+    c.judged = true;
+    c.beyond = c.differing;
+    c.worst_bound = 0;
+    if (c.differing == 0) return;
+    c.worst_share = std::numeric_limits<double>::infinity();
+    c.worst_judged = c.worst;
+  }
+
+  /// (1) Each side that promises host_to_gpu against the CPU twin of its own contract, on the
+  /// shared input.
+  void run_twins(Spot& spot, StageResult& result) {
+    if (r_.a.twin && spot.a_stage.promise() == Determinism::host_to_gpu)
+      result.twin_a =
+          twin_test(*r_.a.twin, r_.a.execution, spot.a_stage, spot.x_inputs, spot.a_local[0]);
+    if (r_.b.twin && spot.b_stage.promise() == Determinism::host_to_gpu)
+      result.twin_b = twin_test(*r_.b.twin, r_.b.execution, spot.b_stage, spot.x_inputs, spot.l[0]);
+  }
+
+  TwinTest twin_test(Backend& twin, const Execution& execution, const PlannedStage& planned,
+                     const std::vector<Value>& x_inputs, const Value& output) {
+    std::vector<Value> inputs;
+    for (const Value& x : x_inputs) inputs.push_back(on(twin, execution, b_, r_.b.execution, x));
+    const Value expected = twin.run(planned, inputs, Reading::values, execution).front();
+    const Value given = on(twin, execution, b_, r_.b.execution, output);
+    const Comparison c = twin.compare(expected, given, nullptr, {}, execution);
+    if (r_.packed_weights == PackedWeights::forget) twin.forget(planned);
+    return {c.differing, c.first};
+  }
+
+  /// (2) Each side against the exact values of the stage, under its own bound.
+  void ask_oracle(std::size_t i, Spot& spot, const Comparison& introduced,
+                  const Allowance& allowance_a, const Allowance& allowance_b, StageResult& result) {
+    const PlannedStage& exact_stage = exact_plan_.stages[i];
+    const std::int64_t elements = element_count(spot.l[0].shape());
+    const bool all = r_.stages[i].macs <= cheap_macs && elements <= cheap_elements;
+    std::vector<std::int64_t> also;
+    for (const auto& pair : {introduced.first, introduced.worst, introduced.worst_judged})
+      if (pair) also.push_back(pair->index);
+    const std::vector<std::int64_t> indices = sample_of(elements, all, sample_seed, also);
+    Referee referee = r_.referee;
+    std::vector<Value> inputs;
+    for (const Value& x : spot.x_inputs)
+      inputs.push_back(on(referee.backend, referee.execution, b_, r_.b.execution, x));
+    const std::vector<double> exact =
+        referee.oracle.exact_at(exact_stage, inputs, indices, referee.execution);
+    const std::vector<double> m = b_.elements(magnitude(i, spot, result)[0], indices);
+    const std::int64_t terms = stage_terms(exact_stage);
+    const bool complete = static_cast<std::int64_t>(indices.size()) == elements;
+    result.exact_a = judge_exact(indices, complete, b_.elements(spot.a_local[0], indices), exact, m,
+                                 allowance_a, terms);
+    result.exact_b = judge_exact(indices, complete, b_.elements(spot.l[0], indices), exact, m,
+                                 allowance_b, terms);
+  }
+
+  void decide(const Spot& spot, bool zero, std::int64_t differing, std::int64_t beyond,
+              const Comparison& introduced, StageResult& result) {
+    const bool twin_a_fails = result.twin_a && result.twin_a->differing > 0;
+    const bool twin_b_fails = result.twin_b && result.twin_b->differing > 0;
+    const bool exact_a_fails = result.exact_a && result.exact_a->beyond > 0;
+    const bool exact_b_fails = result.exact_b && result.exact_b->beyond > 0;
+    const auto blame = [](bool a, bool b) {
+      return a == b ? Blame::pair : a ? Blame::a : Blame::b;
+    };
+    const std::string informative =
+        introduced.informative < 32
+            ? "; only " + counted(introduced.informative, "informative element")
+            : std::string();
+    const auto diverge = [&](Blame side, const std::string& reason) {
+      result.verdict = Verdict::diverged;
+      result.blame = side;
+      result.reason = reason + informative;
+    };
+    if (twin_a_fails || twin_b_fails)
+      return diverge(
+          blame(twin_a_fails, twin_b_fails),
+          std::string(twin_a_fails && twin_b_fails ? "both sides differ from their CPU twins"
+                      : twin_a_fails               ? "a differs from the CPU twin of its contract"
+                                     : "b differs from the CPU twin of its contract"));
+    if (differing > 0 && zero)
+      return diverge(
+          blame(exact_a_fails, exact_b_fails),
+          counted(differing, "element") + " with other bits under one contract, '" +
+              spot.a_stage.contract_text() + "', which promises " +
+              std::string(name(std::min(spot.a_stage.promise(), spot.b_stage.promise()))));
+    if (exact_a_fails || exact_b_fails)
+      return diverge(
+          blame(exact_a_fails, exact_b_fails),
+          std::string(exact_a_fails && exact_b_fails ? "both sides leave their own bounds"
+                      : exact_a_fails                ? "a leaves its own bound"
+                                                     : "b leaves its own bound") +
+              " around the exact value");
+    if (beyond > 0)
+      return diverge(Blame::pair,
+                     counted(beyond, "element") + " beyond the two sides' bounds together");
+    if (introduced.informative == 0) {
+      result.verdict = Verdict::untrusted;
+      result.reason = "no element is finite and other than zero on both sides";
+      return;
+    }
+    if (hands_input_through(b_, r_.b.execution, spot.b_stage, spot.x_inputs, spot.l[0])) {
+      result.verdict = Verdict::untrusted;
+      result.reason = "the output equals an input bit for bit, as if the stage had not run";
+      return;
+    }
+    result.verdict = differing == 0 ? Verdict::same_bits : Verdict::within_bound;
+    result.reason = (differing == 0 ? std::string("every bit agrees")
+                                    : "the difference stays within the bounds of both contracts") +
+                    informative;
+  }
+
+  /// b against a, each on its own past, and what that owes to the inputs.
+  void accumulate(std::size_t i, Spot& spot, StageResult& result) {
+    const Stage& stage = r_.stages[i];
+    const bool as_introduced = spot.inputs_equal && !spot.converted;
+    for (std::size_t j = 0; j < spot.b.size(); ++j) {
+      Comparison c = as_introduced && j == 0 ? unjudged(*result.introduced)
+                                             : comparison(spot.a_on_b[j], spot.b[j]);
+      if (c.differing == 0 && (spot.a_on_b[j].type() == spot.b[j].type()))
+        equal_.insert(stage.outputs[j]);
+      if (wanted_.contains(stage.outputs[j])) accumulated_[stage.outputs[j]] = c;
+      if (j == 0) result.accumulated = std::move(c);
+    }
+    const Comparison& c = *result.accumulated;
+    const double norm_square = c.rms_a * c.rms_a * static_cast<double>(c.elements);
+    if (c.differing > 0 || (result.introduced->differing > 0)) {
+      // In double, the conversion of the shared input is a step of its own; the split is around
+      // a_local.
+      result.split = b_.split(spot.a_local[0], spot.l[0], spot.b[0], r_.b.execution);
+      if (!spot.inputs_equal)
+        result.amplification = flow_.amplification(stage.inputs, *result.split);
+    }
+    if (spot.converted) {
+      const Comparison step = comparison(spot.a_on_b[0], spot.a_local[0]);
+      result.conversion = step.rms_a > 0 ? step.rms / step.rms_a : 0;
+    }
+    flow_.pass(i, stage.inputs, stage.outputs, result.split, norm_square);
+    if (c.nan_mismatches + c.infinity_mismatches > 0)
+      result.accumulated_relative = std::numeric_limits<double>::infinity();
+    else if (c.max_abs > 0)
+      result.accumulated_relative =
+          c.rms_a > 0 ? c.max_abs / c.rms_a : std::numeric_limits<double>::infinity();
+  }
+
+  static Comparison unjudged(Comparison c) {
+    c.judged = false;
+    c.worst_share = c.worst_bound = 0;
+    c.beyond = c.uninformative_bounds = 0;
+    c.worst_judged.reset();
+    return c;
+  }
+
+  /// Digests, then the outputs become inputs of later stages.
+  void hand_on(const Stage& stage, Spot& spot, StageResult& result) {
+    result.digest_a = b_.digest(spot.a_on_b[0], r_.b.execution);
+    result.digest_b =
+        equal_.contains(stage.outputs[0]) ? result.digest_a : b_.digest(spot.b[0], r_.b.execution);
+    spot.l.clear();
+    spot.a_local.clear();
+    spot.x_inputs.clear();
+    live_a_.release(stage.inputs);
+    live_x_.release(stage.inputs);
+    for (std::size_t j = 0; j < stage.outputs.size(); ++j) {
+      const TensorId id = stage.outputs[j];
+      const bool round = is_double(spot.a[j]) && !is_double(spot.b[j]);
+      const Value shared =
+          round ? b_.upload(to_float32(a_.download(spot.a[j], r_.a.execution)), r_.b.execution)
+                : spot.a_on_b[j];
+      live_b_.put(id, equal_.contains(id) ? shared : spot.b[j]);
+      live_x_.put(id, shared);
+      live_a_.put(id, spot.a[j]);
+    }
+  }
+
+  void end() {
+    const std::map<TensorId, int> made_by = producers_of(r_.stages);
+    for (const TensorId id : r_.graph.outputs) {
+      OutputResult output;
+      output.name = r_.graph.tensor(id).name;
+      output.shape = to_string(r_.graph.tensor(id).type.shape);
+      const auto maker = made_by.find(id);
+      if (maker != made_by.end())
+        output.stage = r_.stages[static_cast<std::size_t>(maker->second)].id;
+      const auto found = accumulated_.find(id);
+      if (found != accumulated_.end()) output.accumulated = found->second;
+      record_.outputs.push_back(std::move(output));
+    }
+    std::vector<TensorId> outputs(wanted_.begin(), wanted_.end());
+    conclude(record_, flow_.shares_of(outputs));
+  }
+
+  static constexpr std::uint64_t sample_seed = 7;
+
+  const DiffRequest& r_;
+  Backend& a_;
+  Backend& b_;
+  Plan exact_plan_;
+  LiveValues live_a_;  // A's values, readable by A
+  LiveValues
+      live_x_;  // the shared input: A's values as B reads them, float when B computes in float
+  LiveValues live_b_;  // B's own values
+  ErrorFlow flow_;
+  RunRecord record_;
+  Progress progress_;
+  bool same_device_ = false;
+  std::set<TensorId> equal_;   // tensors whose bits agree on both sides
+  std::set<TensorId> wanted_;  // graph outputs
+  std::map<TensorId, Comparison> accumulated_;
+};
+
+}  // namespace
+
+RunRecord diff(const DiffRequest& request) { return Walk(request).run(); }
+
+}  // namespace parity

@@ -1,0 +1,28 @@
+#include "compare/record.hpp"
+
+#include <array>
+
+namespace parity {
+namespace {
+
+constexpr std::array<std::string_view, 5> verdict_names = {"same_bits", "within_bound", "diverged",
+                                                           "untrusted", "not_run"};
+constexpr std::array<std::string_view, 4> blame_names = {"nobody", "a", "b", "pair"};
+
+template <class E, std::size_t count>
+std::optional<E> named(const std::array<std::string_view, count>& names, std::string_view text) {
+  for (std::size_t i = 0; i < count; ++i)
+    if (names[i] == text) return static_cast<E>(i);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string_view name(Verdict verdict) { return verdict_names[static_cast<std::size_t>(verdict)]; }
+std::optional<Verdict> verdict_named(std::string_view text) {
+  return named<Verdict>(verdict_names, text);
+}
+std::string_view name(Blame blame) { return blame_names[static_cast<std::size_t>(blame)]; }
+std::optional<Blame> blame_named(std::string_view text) { return named<Blame>(blame_names, text); }
+
+}  // namespace parity

@@ -1,0 +1,344 @@
+#include "compare/walk.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <set>
+
+#include "model/arithmetic/bounds.hpp"
+#include "model/arithmetic/fill.hpp"
+
+namespace parity {
+
+double Stopwatch::lap() {
+  const auto now = std::chrono::steady_clock::now();
+  const double seconds = std::chrono::duration<double>(now - start_).count();
+  start_ = now;
+  return seconds;
+}
+
+Value on(Backend& to, const Execution& to_execution, Backend& from, const Execution& from_execution,
+         const Value& value) {
+  if (to.reads(value)) return value;
+  return to.upload(from.download(value, from_execution), to_execution);
+}
+
+void ErrorFlow::source(TensorId input, double norm_square) { known_[input] = {0, norm_square, {}}; }
+
+void ErrorFlow::pass(std::size_t stage, std::span<const TensorId> inputs,
+                     std::span<const TensorId> outputs, const std::optional<Split>& split,
+                     double norm_square) {
+  Lineage made{0, norm_square, {}};
+  const double energy = split ? split->accumulated * split->accumulated : 0;
+  if (energy > 0 && std::isfinite(energy)) {
+    made.energy = energy;
+    double carried = 0;
+    for (const TensorId id : inputs) carried += known_.at(id).energy;
+    const double both = split->introduced_on_accumulated + split->inherited_on_accumulated;
+    // Without an error at the inputs, or a measure to divide by, all of it was made here.
+    const double introduced = carried > 0 && both > 0 ? split->introduced_on_accumulated / both : 1;
+    made.shares.assign(stages_, 0.0);
+    if (carried > 0)
+      for (const TensorId id : inputs) {
+        const Lineage& from = known_.at(id);
+        if (from.shares.empty()) continue;
+        for (std::size_t s = 0; s < stages_; ++s)
+          made.shares[s] += (1 - introduced) * (from.energy / carried) * from.shares[s];
+      }
+    made.shares[stage] += introduced;
+  }
+  for (const TensorId id : outputs) known_[id] = made;
+}
+
+void ErrorFlow::carry(std::span<const TensorId> inputs, std::span<const TensorId> outputs,
+                      double norm_square) {
+  Lineage made{0, norm_square, shares_of(inputs)};
+  for (const TensorId id : inputs) made.energy += known_.at(id).energy;
+  for (const TensorId id : outputs) known_[id] = made;
+}
+
+double ErrorFlow::amplification(std::span<const TensorId> inputs, const Split& split) const {
+  double error = 0, norm = 0;
+  for (const TensorId id : inputs) {
+    error += known_.at(id).energy;
+    norm += known_.at(id).norm_square;
+  }
+  if (!(error > 0) || !(norm > 0) || !(split.norm_a > 0) || !(split.inherited > 0)) return 0;
+  return split.inherited / split.norm_a / std::sqrt(error / norm);
+}
+
+std::vector<double> ErrorFlow::shares_of(std::span<const TensorId> tensors) const {
+  double energy = 0;
+  for (const TensorId id : tensors) {
+    const auto found = known_.find(id);
+    if (found != known_.end()) energy += found->second.energy;
+  }
+  if (!(energy > 0)) return {};
+  std::vector<double> total(stages_, 0.0);
+  for (const TensorId id : tensors) {
+    const auto found = known_.find(id);
+    if (found == known_.end() || found->second.shares.empty()) continue;
+    for (std::size_t s = 0; s < stages_; ++s)
+      total[s] += found->second.energy / energy * found->second.shares[s];
+  }
+  return total;
+}
+
+std::map<TensorId, int> producers_of(const std::vector<Stage>& stages) {
+  std::map<TensorId, int> made_by;
+  for (std::size_t i = 0; i < stages.size(); ++i)
+    for (const TensorId id : stages[i].outputs) made_by[id] = static_cast<int>(i);
+  return made_by;
+}
+
+StageResult frame_of(const Stage& stage, const std::vector<Stage>& all, const PlannedStage* a,
+                     const PlannedStage* b) {
+  StageResult result;
+  result.id = stage.id;
+  result.name = stage.name;
+  result.block = stage.block;
+  for (const Step& step : stage.steps) {
+    result.nodes.push_back(step.node);
+    result.op_types.push_back(step.op_type);
+  }
+  result.tensor = stage.output_names.empty() ? std::string() : stage.output_names.front();
+  result.shape = to_string(stage.output_types.front().shape);
+  result.elements = element_count(stage.output_types.front().shape);
+  result.macs = stage.macs;
+  if (a) result.contract_a = a->contract_text();
+  if (b) result.contract_b = b->contract_text();
+  std::set<int> producers;
+  for (const Stage& other : all)
+    for (const TensorId made : other.outputs)
+      if (std::find(stage.inputs.begin(), stage.inputs.end(), made) != stage.inputs.end())
+        producers.insert(other.id);
+  result.producers.assign(producers.begin(), producers.end());
+  return result;
+}
+
+std::string numerics_text(const Numerics& numerics) {
+  std::string text =
+      "conv " + std::string(name(numerics.conv)) + ", matmul " + std::string(name(numerics.matmul));
+  if (numerics.conv == Math::tf32 || numerics.matmul == Math::tf32)
+    text += ", round " + std::string(name(numerics.rounding));
+  text += numerics.batch_norm == BatchNormalisation::folded ? ", batch norm folded"
+                                                            : ", batch norm kept";
+  if (numerics.algorithm) text += ", algorithm " + std::string(name(*numerics.algorithm));
+  if (numerics.arch != Arch::none) text += ", " + std::string(name(numerics.arch));
+  return text;
+}
+
+SideRecord side_record(const Plan& plan, const BackendInfo& info) {
+  SideRecord side;
+  side.spec = plan.spec;
+  side.backend = info.name;
+  side.device = info.device;
+  side.facts = info.facts;
+  side.numerics = numerics_text(plan.numerics);
+  std::vector<std::pair<std::string, int>> counted;
+  Determinism weakest = Determinism::host_to_gpu;
+  for (const PlannedStage& planned : plan.stages) {
+    weakest = std::min(weakest, planned.promise());
+    if (planned.stage.macs == 0) continue;
+    const std::string text = planned.contract_text();
+    const auto found = std::find_if(counted.begin(), counted.end(),
+                                    [&](const auto& entry) { return entry.first == text; });
+    if (found == counted.end())
+      counted.emplace_back(text, 1);
+    else
+      ++found->second;
+  }
+  const auto most =
+      std::max_element(counted.begin(), counted.end(),
+                       [](const auto& x, const auto& y) { return x.second < y.second; });
+  if (most != counted.end()) side.contract = most->first;
+  side.promise = name(weakest);
+  return side;
+}
+
+std::vector<std::int64_t> sample_of(std::int64_t elements, bool all, std::uint64_t seed,
+                                    std::span<const std::int64_t> also) {
+  constexpr std::int64_t sampled = 4096;
+  std::vector<std::int64_t> indices;
+  if (all || elements <= sampled) {
+    indices.resize(static_cast<std::size_t>(elements));
+    for (std::int64_t i = 0; i < elements; ++i) indices[static_cast<std::size_t>(i)] = i;
+    return indices;
+  }
+  const Counter random(seed, "differ.sample");
+  indices.assign(also.begin(), also.end());
+  for (std::int64_t i = 0; i < sampled; ++i)
+    indices.push_back(static_cast<std::int64_t>(random.bits(static_cast<std::uint64_t>(i)) %
+                                                static_cast<std::uint64_t>(elements)));
+  std::sort(indices.begin(), indices.end());
+  indices.erase(std::unique(indices.begin(), indices.end()), indices.end());
+  return indices;
+}
+
+OracleTest judge_exact(std::span<const std::int64_t> indices, bool all, std::span<const double> y,
+                       std::span<const double> exact, std::span<const double> magnitude,
+                       const Allowance& allowance, std::int64_t terms) {
+  OracleTest test;
+  test.elements = static_cast<std::int64_t>(indices.size());
+  test.all = all;
+  // What the exact value itself may be off by (CONTRACTS section 2, fp64).
+  const double own = (static_cast<double>(terms) + 8) * unit_roundoff_double;
+  const double limit = (0x1p127 - allowance.underflow) / (1 + 0x1p-9);
+  double worst = -1;
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    if (!(magnitude[i] < limit)) continue;
+    const bool same = y[i] == exact[i] || (std::isnan(y[i]) && std::isnan(exact[i]));
+    double distance = same ? 0 : std::fabs(y[i] - exact[i]);
+    if (std::isnan(distance)) distance = std::numeric_limits<double>::infinity();
+    const double bound = (allowance.coefficient + own) * magnitude[i] + allowance.underflow;
+    const double share = distance == 0 ? 0
+                         : bound > 0   ? distance / bound
+                                       : std::numeric_limits<double>::infinity();
+    test.beyond += distance > bound;
+    test.max_abs = std::max(test.max_abs, distance);
+    if (share > worst) {
+      worst = share;
+      test.worst_share = share;
+      test.worst_index = indices[i];
+      test.worst_value = y[i];
+      test.worst_exact = exact[i];
+    }
+  }
+  return test;
+}
+
+bool hands_input_through(Backend& backend, const Execution& execution, const PlannedStage& planned,
+                         std::span<const Value> inputs, const Value& output) {
+  // Movement passes bits by contract; a ReLU or a maximum of what is already so returns it
+  // unchanged.
+  const Step& head = planned.stage.steps.front();
+  if (planned.contracts.front().algorithm == Algorithm::move) return false;
+  for (const char* selection : {"Relu", "MaxPool", "ReduceMax", "Clip", "Max", "Min"})
+    if (head.op_type == selection) return false;
+  for (const Value& input : inputs) {
+    if (input.type() != output.type() || element_count(output.shape()) == 0) continue;
+    // A few elements tell nearly always; only then is the whole tensor read.
+    const std::vector<std::int64_t> few = sample_of(element_count(output.shape()), false, 1, {});
+    const std::span<const std::int64_t> probe(few.data(), std::min<std::size_t>(few.size(), 64));
+    const std::vector<double> x = backend.elements(input, probe),
+                              y = backend.elements(output, probe);
+    bool equal = true;
+    for (std::size_t i = 0; i < x.size() && equal; ++i)
+      equal = x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]));
+    if (equal && backend.compare(input, output, nullptr, {}, execution).differing == 0) return true;
+  }
+  return false;
+}
+
+namespace {
+
+void add_blocks(RunRecord& record) {
+  for (const StageResult& stage : record.stages) {
+    auto block = std::find_if(record.blocks.begin(), record.blocks.end(),
+                              [&](const BlockResult& b) { return b.name == stage.block; });
+    if (block == record.blocks.end()) {
+      record.blocks.push_back({stage.block, stage.id, stage.id, 0, 0, 0});
+      block = record.blocks.end() - 1;
+    }
+    block->first = std::min(block->first, stage.id);
+    block->last = std::max(block->last, stage.id);
+    block->share_of_final += stage.share_of_final;
+    block->max_abs = stage.accumulated ? stage.accumulated->max_abs : 0;
+    block->diverged += stage.verdict == Verdict::diverged;
+  }
+}
+
+bool beyond(const Comparison& comparison, double tolerance) {
+  return comparison.max_abs > tolerance ||
+         comparison.nan_mismatches + comparison.infinity_mismatches > 0;
+}
+
+void add_milestones(RunRecord& record) {
+  constexpr double thresholds[] = {1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1e0, 1e1, 1e2, 1e3};
+  for (const double threshold : thresholds)
+    for (const StageResult& stage : record.stages)
+      if (stage.accumulated_relative >= threshold) {
+        record.answers.milestones.push_back({threshold, stage.id});
+        break;
+      }
+}
+
+/// Maps of the first diverging stage and of the three largest shares stay.
+void drop_maps(RunRecord& record) {
+  std::set<int> kept = {record.answers.first_diverging};
+  for (std::size_t i = 0; i < record.answers.by_share.size() && i < 3; ++i)
+    kept.insert(record.answers.by_share[i]);
+  for (StageResult& stage : record.stages)
+    if (!kept.contains(stage.id)) stage.map.reset();
+}
+
+double worst_share_of(const StageResult& stage) {
+  double worst = stage.introduced && stage.introduced->judged ? stage.introduced->worst_share : 0;
+  if (stage.exact_a) worst = std::max(worst, stage.exact_a->worst_share);
+  if (stage.exact_b) worst = std::max(worst, stage.exact_b->worst_share);
+  return worst;
+}
+
+}  // namespace
+
+void conclude(RunRecord& record, const std::vector<double>& shares) {
+  Answers& answers = record.answers;
+  double largest_introduced = 0;
+  for (std::size_t i = 0; i < record.stages.size(); ++i) {
+    StageResult& stage = record.stages[i];
+    if (i < shares.size()) stage.share_of_final = shares[i];
+    ++answers.counts[static_cast<int>(stage.verdict)];
+    if (stage.verdict == Verdict::diverged && answers.first_diverging < 0)
+      answers.first_diverging = stage.id;
+    if (stage.introduced && stage.introduced->differing > 0) {
+      if (answers.first_different < 0) answers.first_different = stage.id;
+      const double relative = stage.introduced->rms_a > 0
+                                  ? stage.introduced->max_abs / stage.introduced->rms_a
+                                  : std::numeric_limits<double>::infinity();
+      if (relative > largest_introduced) {
+        largest_introduced = relative;
+        answers.largest_introduced = stage.id;
+      }
+    }
+    const double worst = worst_share_of(stage);
+    if (worst > answers.worst_share_of_bound) {
+      answers.worst_share_of_bound = worst;
+      answers.worst_share_stage = stage.id;
+    }
+    if (record.tolerance && answers.first_beyond_tolerance < 0 && stage.accumulated &&
+        beyond(*stage.accumulated, *record.tolerance))
+      answers.first_beyond_tolerance = stage.id;
+    if (stage.share_of_final != 0) answers.by_share.push_back(stage.id);
+  }
+  std::map<int, double> share_of;
+  for (const StageResult& stage : record.stages) share_of[stage.id] = stage.share_of_final;
+  std::stable_sort(answers.by_share.begin(), answers.by_share.end(),
+                   [&](int x, int y) { return share_of[x] > share_of[y]; });
+  for (OutputResult& output : record.outputs)
+    output.beyond_tolerance =
+        record.tolerance && output.accumulated && beyond(*output.accumulated, *record.tolerance);
+  add_milestones(record);
+  add_blocks(record);
+  drop_maps(record);
+  record.exit_code = exit_code_of(record);
+}
+
+int exit_code_of(const RunRecord& record) {
+  bool incomplete = false, failed = record.answers.first_beyond_tolerance >= 0;
+  for (const StageResult& stage : record.stages) {
+    failed |= stage.verdict == Verdict::diverged;
+    incomplete |= stage.verdict == Verdict::untrusted || stage.verdict == Verdict::not_run;
+  }
+  for (const OutputResult& output : record.outputs) failed |= output.beyond_tolerance;
+  if (failed) return 1;
+  return incomplete ? 4 : 0;
+}
+
+double needed_seconds(const RunRecord& record) {
+  double seconds = 0;
+  for (const StageResult& stage : record.stages)
+    seconds += stage.seconds_a + stage.seconds_b + stage.seconds_local + stage.seconds_magnitude;
+  return seconds;
+}
+
+}  // namespace parity

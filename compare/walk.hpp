@@ -1,0 +1,93 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "compare/differ.hpp"
+
+namespace parity {
+
+/// What diff() and diff_capture() share: where errors come from, the record's frame, the answers.
+
+/// Seconds since it was made or last read.
+class Stopwatch {
+ public:
+  double lap();
+
+ private:
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+/// The value where `to` can read it; shared when it can be.
+Value on(Backend& to, const Execution& to_execution, Backend& from, const Execution& from_execution,
+         const Value& value);
+
+/// A tensor's accumulated error and where it came from.
+struct Lineage {
+  double energy = 0;           ///< ||b - a||^2
+  double norm_square = 0;      ///< ||a||^2
+  std::vector<double> shares;  ///< per stage; sums to 1, empty when there is no error
+};
+
+/// Hands shares of the error on from stage to stage: at each stage the part that was introduced
+/// there is <l - a, b - a> / <b - a, b - a>; the rest came with the inputs, in proportion to their
+/// error energies.
+class ErrorFlow {
+ public:
+  explicit ErrorFlow(std::size_t stages) : stages_(stages) {}
+
+  void source(TensorId input, double norm_square);
+  /// `stage`: position in the plan. `split` is nothing when a and b agree in every bit.
+  void pass(std::size_t stage, std::span<const TensorId> inputs, std::span<const TensorId> outputs,
+            const std::optional<Split>& split, double norm_square);
+  /// A stage that nobody looked into: what its inputs owe, its outputs owe.
+  void carry(std::span<const TensorId> inputs, std::span<const TensorId> outputs,
+             double norm_square);
+  /// ||inherited|| / ||accumulated at the inputs||, each relative to its tensor's norm; 0 without
+  /// either.
+  double amplification(std::span<const TensorId> inputs, const Split& split) const;
+  /// Over the given tensors together, weighted by their error energies; empty when there is no
+  /// error.
+  std::vector<double> shares_of(std::span<const TensorId> tensors) const;
+
+ private:
+  std::size_t stages_;
+  std::map<TensorId, Lineage> known_;
+};
+
+/// Names, nodes, shapes and contracts of a stage; its figures are still empty.
+StageResult frame_of(const Stage& stage, const std::vector<Stage>& all, const PlannedStage* a,
+                     const PlannedStage* b);
+/// Spec, device, numerics, commonest contract and weakest promise of a side.
+SideRecord side_record(const Plan& plan, const BackendInfo& info);
+std::string numerics_text(const Numerics& numerics);
+
+/// Element indices for a test on a sample: all when `all`, else 4096 seeded ones and `also`.
+std::vector<std::int64_t> sample_of(std::int64_t elements, bool all, std::uint64_t seed,
+                                    std::span<const std::int64_t> also);
+
+/// Judges y against exact values, element by element: |y - exact| <= c*M + t + (n + 8)*2^-53*M.
+OracleTest judge_exact(std::span<const std::int64_t> indices, bool all, std::span<const double> y,
+                       std::span<const double> exact, std::span<const double> magnitude,
+                       const Allowance& allowance, std::int64_t terms);
+
+/// Whether a value equals one of the stage's inputs bit for bit, under a head for which that proves
+/// nothing was done. `inputs` and `output` are readable by `backend`.
+bool hands_input_through(Backend& backend, const Execution& execution, const PlannedStage& planned,
+                         std::span<const Value> inputs, const Value& output);
+
+/// Which stage makes each tensor; position in `stages`.
+std::map<TensorId, int> producers_of(const std::vector<Stage>& stages);
+
+/// Shares, blocks, outputs' tolerance, answers, counts, maps kept, exit code. `output_shares` from
+/// ErrorFlow.
+void conclude(RunRecord& record, const std::vector<double>& shares);
+
+}  // namespace parity

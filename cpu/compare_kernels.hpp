@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstdint>
+
+#include "model/comparison.hpp"
+#include "model/numerics.hpp"
+
+namespace parity::cpu {
+
+/// Logical indices per chunk of the metrics' sums (CONTRACTS section 6).
+inline constexpr std::int64_t metric_chunk = 4096;
+/// ulp_histogram is counted in this many tables side by side, so that equal bins do not wait for
+/// each other.
+inline constexpr int histogram_tables = 4;
+
+/// What a chunk is judged by: |d| <= coefficient * M + underflow, unless M >= limit.
+struct Judgement {
+  double coefficient = 0, underflow = 0;
+  double limit = 0;  ///< magnitudes from here on judge nothing
+};
+
+/// One chunk of a comparison. Sums of lanes32 in double; counts are of this chunk.
+struct ChunkComparison {
+  double sum_abs = 0, sum_square = 0, sum_aa = 0, sum_bb = 0, sum_ab = 0;
+  double max_abs = 0;
+  std::int64_t informative = 0, differing = 0;
+  std::int64_t nan_mismatches = 0, infinity_mismatches = 0, signed_zero_mismatches = 0;
+  std::int64_t beyond = 0, uninformative_bounds = 0;
+  /// Largest |d| / bound in this chunk when it reaches `share_to_beat`; else -1.
+  double share = -1;
+  std::int64_t share_at = 0;  ///< its lowest index in the chunk
+};
+
+/// What a thread has seen so far; lets a chunk skip divisions that cannot matter.
+struct RunningComparison {
+  double max_rel = 0;
+  double share_to_beat = 0;
+  std::int64_t histogram[histogram_tables][ulp_bins] = {};
+};
+
+struct ChunkSplit {
+  double introduced = 0, inherited = 0, accumulated = 0;  ///< squares
+  double introduced_on_accumulated = 0, inherited_on_accumulated = 0;
+  double aa = 0;
+};
+
+/// The inner loops, one set per instruction set, all with the same results. n <= metric_chunk.
+struct CompareKernels {
+  ChunkComparison (*compare32)(const float* a, const float* b, const float* magnitude,
+                               std::int64_t n, const Judgement& judgement,
+                               RunningComparison& running);
+  ChunkComparison (*compare64)(const double* a, const double* b, const double* magnitude,
+                               std::int64_t n, const Judgement& judgement,
+                               RunningComparison& running);
+  ChunkSplit (*split32)(const float* a, const float* local, const float* b, std::int64_t n);
+  ChunkSplit (*split64)(const double* a, const double* local, const double* b, std::int64_t n);
+  /// |b - a| as float, rounded up never down: 0 where equal or both NaN, infinity where one is not
+  /// finite.
+  void (*distance32)(const float* a, const float* b, float* out, std::int64_t n);
+  void (*distance64)(const double* a, const double* b, float* out, std::int64_t n);
+  /// Adds digest_term(bits, first_index + i * step) of n consecutive elements to the two sums.
+  void (*digest32)(const std::uint32_t* bits, std::int64_t n, std::uint64_t first_index,
+                   std::uint64_t step, std::uint64_t* sums);
+  void (*digest64)(const std::uint64_t* bits, std::int64_t n, std::uint64_t first_index,
+                   std::uint64_t step, std::uint64_t* sums);
+  /// rows x columns of `from` (rows `from_stride` apart) to columns x rows of `to`.
+  void (*transpose32)(const float* from, std::int64_t from_stride, float* to,
+                      std::int64_t to_stride, std::int64_t rows, std::int64_t columns);
+  void (*transpose64)(const double* from, std::int64_t from_stride, double* to,
+                      std::int64_t to_stride, std::int64_t rows, std::int64_t columns);
+  /// Elementwise max into `into`, and the largest of `values`.
+  float (*max_into)(const float* values, float* into, std::int64_t n);
+};
+const CompareKernels& compare_kernels(InstructionSet set);
+
+}  // namespace parity::cpu

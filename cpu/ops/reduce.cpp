@@ -1,0 +1,138 @@
+#include "model/ops/reduce.hpp"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "cpu/maximum.hpp"
+#include "cpu/ops.hpp"
+#include "cpu/strides.hpp"
+#include "cpu/threads.hpp"
+
+// One element per set of elements that agree on the kept axes.
+//
+//   lanes32      32 interleaved lanes and an xor tree per block of 4096, block sums as a new list; mean divides once.
+//                Elements that lie side by side in memory and belong to neighbouring results (the channels of a pixel) are
+//                summed side by side: other results, so no order changes
+//   max          the IEEE maximum; no order
+//   fp64         the same in double
+//   magnitudes   the same on |x|
+
+namespace parity::cpu {
+namespace {
+
+/// Results computed side by side: enough to fill a vector, few enough that 32 lanes of them stay in the first cache.
+constexpr std::int64_t width = 32;
+constexpr std::int64_t lanes = 32, block = 4096;
+
+/// Where a reduction's elements lie: at a table's offsets, or evenly.
+struct Tabled {
+  const std::int64_t* offsets;
+  std::int64_t operator()(std::int64_t i) const { return offsets[i]; }
+};
+struct Even {
+  std::int64_t stride;
+  std::int64_t operator()(std::int64_t i) const { return i * stride; }
+};
+
+/// sums[j] = `lanes32` over x[offset(i) + j], i < n, for j < columns <= width.
+template <class T, class Offset>
+void lanes32(const T* x, Offset offset, std::int64_t n, std::int64_t columns, T* sums) {
+  std::array<T, lanes * width> acc;
+  const auto one_block = [&](std::int64_t first, std::int64_t last, T* sum) {
+    acc.fill(T{0});
+    for (std::int64_t i = first; i < last; ++i) {
+      T* const lane = acc.data() + (i - first) % lanes * width;
+      const T* const from = x + offset(i);
+      for (std::int64_t j = 0; j < columns; ++j) lane[j] += from[j];
+    }
+    // acc_l += acc_(l xor d); only the lanes that reach lane 0 are needed.
+    for (std::int64_t d = lanes / 2; d > 0; d /= 2)
+      for (std::int64_t l = 0; l < d; ++l)
+        for (std::int64_t j = 0; j < columns; ++j) acc[l * width + j] += acc[(l + d) * width + j];
+    std::copy_n(acc.data(), columns, sum);
+  };
+  if (n <= block) {
+    one_block(0, n, sums);
+    return;
+  }
+  const std::int64_t blocks = (n + block - 1) / block;
+  std::vector<T> list(static_cast<std::size_t>(blocks * columns));
+  for (std::int64_t b = 0; b < blocks; ++b)
+    one_block(b * block, std::min(n, (b + 1) * block), list.data() + b * columns);
+  lanes32(list.data(), Even{columns}, blocks, columns, sums);
+}
+
+template <class T>
+void largest(const T* x, const std::vector<std::int64_t>& offset, std::int64_t columns, T* result) {
+  std::copy_n(x + offset[0], columns, result);
+  for (std::size_t i = 1; i < offset.size(); ++i) {
+    const T* const from = x + offset[i];
+    for (std::int64_t j = 0; j < columns; ++j) result[j] = maximum(result[j], from[j]);
+  }
+}
+
+/// Offsets of all index tuples over `axes`, the last one fastest.
+std::vector<std::int64_t> offsets_over(const std::vector<std::size_t>& axes, const Shape& shape,
+                                       const std::vector<std::int64_t>& strides) {
+  std::vector<std::int64_t> offsets{0};
+  for (const std::size_t axis : axes) {
+    std::vector<std::int64_t> finer;
+    finer.reserve(offsets.size() * static_cast<std::size_t>(shape[axis]));
+    for (const std::int64_t offset : offsets)
+      for (std::int64_t i = 0; i < shape[axis]; ++i) finer.push_back(offset + i * strides[axis]);
+    offsets = std::move(finer);
+  }
+  return offsets;
+}
+
+template <class T>
+Value reduce(const Reduce& op, const Job& job) {
+  const Value& input = job.inputs[0];
+  const Shape& shape = input.shape();
+  // Dropped axes change what "channels last" means for y, so x is put in order first.
+  const Layout layout = op.reduced == Reduce::Axes::kept ? layout_of(input) : Layout::row_major;
+  const Elements<T> x = elements<T>(input, layout, job.execution);
+  if (op.axes.empty()) return x.value;
+
+  const std::vector<std::int64_t> strides = memory_strides(shape, layout);
+  std::vector<std::size_t> reduced(op.axes.begin(), op.axes.end()), kept;
+  for (const std::size_t axis : memory_order(shape.size(), layout))
+    if (!std::binary_search(reduced.begin(), reduced.end(), axis)) kept.push_back(axis);
+  // Ascending axes, row-major: the contract's order of the n elements, whatever the layout.
+  const std::vector<std::int64_t> terms = offsets_over(reduced, shape, strides);
+  const bool side_by_side = !kept.empty() && strides[kept.back()] == 1;
+  const std::int64_t columns = side_by_side ? shape[kept.back()] : 1;
+  if (side_by_side) kept.pop_back();
+  const std::vector<std::int64_t> rows = offsets_over(kept, shape, strides);
+
+  Fresh fresh(job.output, layout);
+  T* const y = fresh.data<T>();
+  const std::int64_t strips = (columns + width - 1) / width;
+  const auto n = static_cast<std::int64_t>(terms.size());
+  parallel_for(static_cast<std::int64_t>(rows.size()) * strips, 1, job.execution.threads,
+               [&](std::int64_t first, std::int64_t last) {
+                 for (std::int64_t i = first; i < last; ++i) {
+                   const std::int64_t row = i / strips, column = i % strips * width;
+                   const std::int64_t count = std::min(width, columns - column);
+                   const T* const from = x.data + rows[static_cast<std::size_t>(row)] + column;
+                   T* const to = y + row * columns + column;
+                   if (op.function == Reduce::Function::max) {
+                     largest(from, terms, count, to);
+                     continue;
+                   }
+                   lanes32(from, Tabled{terms.data()}, n, count, to);
+                   if (op.function == Reduce::Function::mean)
+                     for (std::int64_t j = 0; j < count; ++j) to[j] /= static_cast<T>(n);
+                 }
+               });
+  return std::move(fresh).value();
+}
+
+}  // namespace
+
+Value run(const Reduce& op, const Job& job) {
+  return job.in_double() ? reduce<double>(op, job) : reduce<float>(op, job);
+}
+
+}  // namespace parity::cpu

@@ -1,0 +1,276 @@
+#include "model/inputs.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <optional>
+#include <set>
+
+#include "model/arithmetic/digest.hpp"
+#include "model/error.hpp"
+#include "model/files/npy.hpp"
+#include "model/files/npz.hpp"
+#include "model/generator.hpp"
+#include "model/nearest.hpp"
+#include "model/onnx/tensor_file.hpp"
+
+namespace parity {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool has_suffix(const std::string& path, std::string_view suffix) {
+  return path.size() > suffix.size() &&
+         std::equal(suffix.rbegin(), suffix.rend(), path.rbegin(), [](char a, char b) {
+           return a == std::tolower(static_cast<unsigned char>(b));
+         });
+}
+
+[[noreturn]] void neither(const std::string& text, const std::string& source) {
+  const bool file_like = source.find('/') != std::string::npos || has_suffix(source, ".npz") ||
+                         has_suffix(source, ".npy") || has_suffix(source, ".pb");
+  if (file_like)
+    throw Error(Fault::bad_input,
+                "--input " + text + ": there is no file or folder '" + source + "'.");
+  // The generator's own refusal lists what there is.
+  parse_generator(source);
+  throw Error(Fault::internal, "--input " + text + " was taken for neither a file nor a generator");
+}
+
+std::vector<std::string> names_of(std::span<const TensorInfo> inputs) {
+  std::vector<std::string> names;
+  for (const TensorInfo& input : inputs) names.push_back(input.name);
+  return names;
+}
+
+std::string quoted_list(const std::vector<std::string>& names) {
+  return names.empty() ? "none" : fmt::format("'{}'", fmt::join(names, "', '"));
+}
+
+/// The tensor, when it is what the input wants. Nothing is converted: rounding an input is the
+/// user's to see.
+Tensor fitted(const Tensor& tensor, const TensorInfo& input, const std::string& origin) {
+  if (tensor.type() == input.type) return tensor;
+  const std::string advice = tensor.shape().size() != input.type.shape.size() ? "the ranks differ"
+                             : tensor.shape() != input.type.shape             ? "the shapes differ"
+                                                                  : "the element types differ";
+  throw Error(Fault::bad_input, "the input '" + input.name + "' is " + to_string(input.type) +
+                                    ", but " + origin + " holds " + to_string(tensor.type()) +
+                                    ": " + advice + ". Save the tensor as the input wants it.");
+}
+
+bool is_float(Type type) { return type == Type::float32 || type == Type::float64; }
+
+/// Whether a generator that was asked for without a name is meant for this input.
+bool serves(const Generator& generator, const TensorType& type) {
+  switch (generator.kind) {
+    case Generator::Kind::zeros:
+    case Generator::Kind::ones:
+    case Generator::Kind::integers:
+      return true;
+    case Generator::Kind::pillars:
+      return is_float(type.type) && type.shape.size() == 4;
+    case Generator::Kind::normal:
+    case Generator::Kind::extreme:
+    case Generator::Kind::denormal:
+      return is_float(type.type);
+  }
+  return false;
+}
+
+std::string default_generator(Type type) {
+  if (is_float(type)) return "normal:7";
+  return type == Type::int64 ? "integers:7" : "ones";
+}
+
+}  // namespace
+
+std::string BoundInput::text() const {
+  return to_string(tensor.type()) + " from " + origin + ", digest " + to_string(digest(tensor));
+}
+
+InputRequests::InputRequests(std::span<const std::string> options) {
+  for (const std::string& text : options) {
+    std::string name, source = text;
+    // A file whose own name holds '=' is taken as it is.
+    if (const std::size_t equals = text.find('=');
+        equals != std::string::npos && !fs::exists(text)) {
+      name = text.substr(0, equals);
+      source = text.substr(equals + 1);
+    }
+    if (source.empty())
+      throw Error(Fault::bad_request, "--input " + text +
+                                          " names no source; write NAME=FILE or NAME=GENERATOR, "
+                                          "as in " +
+                                          (name.empty() ? std::string("x") : name) + "=normal:7.");
+    if (is_generator(source)) {
+      parse_generator(source);  // refuses a bad seed now, not after the import
+      asked_.push_back({name, source});
+    } else if (fs::exists(source)) {
+      read_file(name, source);
+    } else {
+      neither(text, source);
+    }
+  }
+}
+
+void InputRequests::read_file(const std::string& name, const std::string& path) {
+  const auto one = [&](const std::string& own, Tensor tensor, const std::string& origin) {
+    given_.push_back({name.empty() ? own : name, origin, with_canonical_nan(tensor)});
+  };
+  if (fs::is_directory(path)) {
+    if (!name.empty())
+      throw Error(Fault::bad_request,
+                  "--input " + name + "=" + path +
+                      " gives a folder to one input; name a file in it, or leave "
+                      "the name out.");
+    for (NamedTensor& each : read_test_data_set(path).inputs)
+      one(each.name, std::move(each.tensor), path);
+  } else if (has_suffix(path, ".npz")) {
+    std::vector<NamedTensor> tensors = read_npz(path);
+    if (tensors.empty())
+      throw Error(Fault::bad_input, "the input file '" + path + "' holds no tensor.");
+    if (!name.empty()) {
+      std::vector<std::string> names;
+      for (const NamedTensor& each : tensors) names.push_back(each.name);
+      const auto found = std::find_if(tensors.begin(), tensors.end(),
+                                      [&](const NamedTensor& each) { return each.name == name; });
+      if (found == tensors.end() && tensors.size() != 1)
+        throw Error(Fault::bad_input, "the input file '" + path + "' holds no tensor '" + name +
+                                          "' but " + quoted_list(names) + ".");
+      one(name, found == tensors.end() ? tensors[0].tensor : found->tensor, path);
+      return;
+    }
+    for (NamedTensor& each : tensors) one(each.name, std::move(each.tensor), path);
+  } else if (has_suffix(path, ".npy")) {
+    one({}, read_npy(path), path);
+  } else if (has_suffix(path, ".pb")) {
+    NamedTensor tensor = read_tensor_proto(path);
+    one(tensor.name, std::move(tensor.tensor), path);
+  } else {
+    throw Error(Fault::bad_request, "--input " + path +
+                                        " has no suffix that says how to read it; there is .npz, "
+                                        ".npy, .pb and a folder test_data_set_N.");
+  }
+}
+
+std::map<std::string, Tensor> InputRequests::named() const {
+  std::map<std::string, Tensor> tensors;
+  for (const Given& given : given_)
+    if (!given.name.empty()) tensors.insert_or_assign(given.name, given.tensor);
+  return tensors;
+}
+
+std::string InputRequests::nameless() const {
+  for (const Given& given : given_)
+    if (given.name.empty()) return given.origin;
+  return {};
+}
+
+std::vector<BoundInput> InputRequests::bind(
+    std::span<const TensorInfo> inputs,
+    std::span<const std::pair<std::string, std::string>> declared) const {
+  const std::vector<std::string> names = names_of(inputs);
+  std::vector<std::optional<BoundInput>> bound(inputs.size());
+  const auto position = [&](const std::string& name) -> std::optional<std::size_t> {
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end()) return std::nullopt;
+    return static_cast<std::size_t>(found - names.begin());
+  };
+  const auto no_such_input = [&](const std::string& name, const std::string& origin) {
+    std::string hint = did_you_mean(name, names);
+    throw Error(Fault::bad_input, origin + " is meant for the input '" + name +
+                                      "', which the model does not have; it has " +
+                                      quoted_list(names) + (hint.empty() ? "." : hint));
+  };
+
+  // Named tensors of files. A file may hold more than the inputs (a capture does), but not miss its
+  // mark.
+  std::set<std::string> partial_files;
+  for (const Given& given : given_) {
+    if (given.name.empty()) continue;
+    const std::optional<std::size_t> at = position(given.name);
+    if (!at) no_such_input(given.name, given.origin);
+    if (bound[*at])
+      throw Error(Fault::bad_request, "the input '" + given.name + "' is given twice, by " +
+                                          bound[*at]->origin + " and by " + given.origin +
+                                          "; keep one.");
+    bound[*at] = {given.name, fitted(given.tensor, inputs[*at], given.origin), given.origin};
+    if (has_suffix(given.origin, ".npz")) partial_files.insert(given.origin);
+  }
+  // Generators for one input.
+  for (const Asked& asked : asked_) {
+    if (asked.name.empty()) continue;
+    const std::optional<std::size_t> at = position(asked.name);
+    if (!at) no_such_input(asked.name, "--input " + asked.name + "=" + asked.generator);
+    if (bound[*at])
+      throw Error(Fault::bad_request, "the input '" + asked.name + "' is given twice, by " +
+                                          bound[*at]->origin + " and by " + asked.generator +
+                                          "; keep one.");
+    bound[*at] = {
+        asked.name,
+        generate(parse_generator(asked.generator), inputs[*at].type, "input" + std::to_string(*at)),
+        asked.generator};
+  }
+  // Tensors without a name, in order.
+  std::size_t next = 0;
+  for (const Given& given : given_) {
+    if (!given.name.empty()) continue;
+    while (next < bound.size() && bound[next]) ++next;
+    if (next == bound.size())
+      throw Error(Fault::bad_input, given.origin + " is one tensor too many: the model has " +
+                                        quoted_list(names) + ".");
+    bound[next] = {names[next], fitted(given.tensor, inputs[next], given.origin), given.origin};
+  }
+  // What is left: generators without a name, then what is declared, then the defaults.
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (bound[i]) continue;
+    std::string generator;
+    for (const Asked& asked : asked_)
+      if (asked.name.empty() && serves(parse_generator(asked.generator), inputs[i].type))
+        generator = asked.generator;
+    if (generator.empty() && !partial_files.empty())
+      throw Error(Fault::bad_input,
+                  *partial_files.begin() + " holds inputs of the model but not '" + names[i] +
+                      "'; add it to the file, or give --input " + names[i] + "=normal:7.");
+    for (const auto& [name, text] : declared)
+      if (generator.empty() && name == names[i]) generator = text;
+    if (generator.empty()) generator = default_generator(inputs[i].type.type);
+    bound[i] = {names[i],
+                generate(parse_generator(generator), inputs[i].type, "input" + std::to_string(i)),
+                generator};
+  }
+  std::vector<BoundInput> all;
+  for (std::optional<BoundInput>& each : bound) all.push_back(std::move(*each));
+  return all;
+}
+
+Shape parse_shape(std::string_view text) {
+  if (text == "scalar") return {};
+  Shape shape;
+  for (std::string_view rest = text;;) {
+    std::int64_t extent = 0;
+    const auto [end, fault] = std::from_chars(rest.data(), rest.data() + rest.size(), extent);
+    const auto used = static_cast<std::size_t>(end - rest.data());
+    if (fault != std::errc() || extent < 0 || (used < rest.size() && rest[used] != 'x'))
+      throw Error(Fault::bad_request, "'" + std::string(text) +
+                                          "' is no shape; write the extents joined by x, as in "
+                                          "1x3x224x224.");
+    shape.push_back(extent);
+    if (used == rest.size()) return shape;
+    rest.remove_prefix(used + 1);
+  }
+}
+
+std::pair<std::string, std::string> name_and_value(const std::string& flag,
+                                                   const std::string& text) {
+  const std::size_t equals = text.rfind('=');
+  if (equals == std::string::npos || equals == 0 || equals + 1 == text.size())
+    throw Error(Fault::bad_request,
+                flag + " " + text + " cannot be read; write " + flag + " NAME=VALUE.");
+  return {text.substr(0, equals), text.substr(equals + 1)};
+}
+
+}  // namespace parity

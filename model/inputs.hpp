@@ -1,0 +1,76 @@
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "model/graph.hpp"
+#include "model/tensor.hpp"
+
+namespace parity {
+
+/// An input with its elements, and where they came from: "pillars:7", "frame.npz".
+struct BoundInput {
+  std::string name;
+  Tensor tensor;
+  std::string origin;
+
+  /// "float32 1x64x512x512 from pillars:7, digest 3f…": what a record says of it.
+  std::string text() const;
+};
+
+/// What `--input [NAME=]SPEC`, repeatable, asks for. SPEC is a file (.npz, .npy, .pb), a folder
+/// test_data_set_N, or a generator (model/generator.hpp).
+///
+/// A file's tensors go to the inputs of their names; a tensor without a name (.npy, a .pb without
+/// one) takes NAME, else the inputs in order that no other request names. A generator without NAME
+/// serves every input that nothing else serves and that it can make.
+class InputRequests {
+ public:
+  /// Parses and reads the files. Throws Fault::bad_request for a SPEC that is neither a file nor a
+  /// generator, Fault::bad_input for a file that is not what it says.
+  explicit InputRequests(std::span<const std::string> options);
+
+  /// Tensors that files give to inputs whose names are known without the model: an importer takes
+  /// extents and the values that shapes need from them.
+  std::map<std::string, Tensor> named() const;
+  /// A file whose tensor has no name and waits for the model's input order; empty when there is
+  /// none.
+  std::string nameless() const;
+
+  /// One tensor per input, in order. An input that no request serves takes the generator that
+  /// `declared` has for its name, else normal:7 (float), integers:7 (int64) or ones (bool);
+  /// generated elements depend on the input's position. Throws Fault::bad_input, naming input, file
+  /// and nearest name: a tensor for no input, a shape or type that does not fit, a file that holds
+  /// some of the model's inputs but not all.
+  std::vector<BoundInput> bind(
+      std::span<const TensorInfo> inputs,
+      std::span<const std::pair<std::string, std::string>> declared = {}) const;
+
+ private:
+  struct Given {
+    std::string name;  ///< of the input; empty: by order
+    std::string origin;
+    Tensor tensor;
+  };
+  struct Asked {
+    std::string name;  ///< of the input; empty: for all that are left
+    std::string generator;
+  };
+  void read_file(const std::string& name, const std::string& path);
+
+  std::vector<Given> given_;
+  std::vector<Asked> asked_;
+};
+
+/// Parses "1x3x224x224" or "scalar". Throws Fault::bad_request.
+Shape parse_shape(std::string_view text);
+/// Splits "NAME=VALUE" at the last '='. Throws Fault::bad_request, naming the flag, when either is
+/// missing.
+std::pair<std::string, std::string> name_and_value(const std::string& flag,
+                                                   const std::string& text);
+
+}  // namespace parity

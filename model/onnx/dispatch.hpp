@@ -1,0 +1,25 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/op.hpp"
+#include "model/ops.hpp"
+
+namespace parity::onnx_import {
+
+/// What the room of a node's op type made of it.
+struct ImportedOp {
+  Op op;
+  std::vector<int> inputs;
+  std::vector<std::optional<Tensor>> parameters;
+};
+
+/// Asks the room that names the node's op type. Nothing when no room does.
+std::optional<ImportedOp> import_op(const NodeView& node);
+
+/// Every ONNX op type that some room imports, sorted.
+std::vector<std::string> known_op_types();
+
+}  // namespace parity::onnx_import

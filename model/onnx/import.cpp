@@ -1,0 +1,497 @@
+#include "model/onnx/import.hpp"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "model/error.hpp"
+#include "model/nearest.hpp"
+#include "model/onnx/dispatch.hpp"
+#include "model/onnx/flatten.hpp"
+#include "model/onnx/fold.hpp"
+#include "model/onnx/inputs.hpp"
+#include "model/onnx/node_view.hpp"
+#include "model/onnx/weights.hpp"
+#include "model/text.hpp"
+
+namespace parity {
+namespace onnx_import {
+namespace {
+
+/// The initializers, converted when somebody first asks and then kept: a restart must not convert
+/// again.
+class Weights {
+ public:
+  Weights(const Model& model, const Sandbox& sandbox) : sandbox_(sandbox) {
+    for (onnx::TensorProto& tensor : *model.proto->mutable_graph()->mutable_initializer())
+      protos_.emplace(tensor.name(), &tensor);
+  }
+
+  /// Throws Fault::bad_model each time when the tensor cannot be used.
+  const Constant& get(const std::string& name) {
+    if (const auto ready = ready_.find(name); ready != ready_.end()) return ready->second;
+    if (const auto failed = failed_.find(name); failed != failed_.end())
+      throw Error(failed->second);
+    try {
+      return ready_.emplace(name, to_constant(*protos_.at(name), sandbox_, Doubles::rounded))
+          .first->second;
+    } catch (const Error& error) {
+      failed_.emplace(name, error);
+      throw;
+    }
+  }
+
+ private:
+  const Sandbox& sandbox_;
+  std::unordered_map<std::string, onnx::TensorProto*> protos_;
+  std::unordered_map<std::string, Constant> ready_;
+  std::unordered_map<std::string, Error> failed_;
+};
+
+/// Thrown through op rooms when a node turns out to need the value of graph inputs that have one:
+/// import starts again with these as constants. No std::exception, so that nobody takes it for a
+/// failure.
+struct Restart {
+  std::vector<std::string> inputs;
+};
+
+/// A node that cannot be imported, or the reason why a tensor is not there.
+struct Refused {
+  std::string node;  ///< "node 'x' (Foo, opset 13)", empty for an input
+  std::string op_type;
+  std::string why;
+  std::vector<std::string> inputs;  ///< tensors it reads
+};
+
+/// What is known of a tensor by the time the walk reaches it.
+struct Known {
+  std::optional<Tensor> constant;
+  std::optional<TensorId> id;  ///< as a value of the graph under construction
+  TensorType type;
+  std::optional<std::size_t> refused;  ///< index of the reason why it is neither
+};
+
+/// One attempt at a graph, with the given inputs as constants.
+class Importer final : public Surroundings {
+ public:
+  Importer(const Model& model, const ImportOptions& options, const Sandbox& sandbox,
+           Weights& weights, const std::set<std::string>& pinned)
+      : model_(model),
+        options_(options),
+        sandbox_(sandbox),
+        weights_(weights),
+        pinned_(pinned),
+        builder_(model.name),
+        budget_(options.largest_folded_bytes) {}
+
+  Graph run() {
+    describe();
+    add_inputs();
+    for (std::size_t i = 0; i < model_.nodes.size(); ++i)
+      for (const std::string& name : model_.nodes[i].proto->output())
+        if (!name.empty()) producer_.emplace(name, i);
+    for (const FlatNode& node : model_.nodes) add(node);
+    return options_.until.empty() ? whole() : part();
+  }
+
+  // What nodes ask, by Surroundings.
+
+  const TensorType& type_of(const std::string& tensor) override { return known(tensor).type; }
+
+  std::optional<Tensor> value_of(const std::string& tensor, Wanted wanted) override {
+    const Known& k = known(tensor);
+    if (k.constant || wanted == Wanted::if_known) return k.constant;
+    if (std::optional<std::vector<std::string>> inputs = inputs_behind(tensor))
+      throw Restart{*std::move(inputs)};
+    return std::nullopt;
+  }
+
+  const Sandbox& sandbox() const override { return sandbox_; }
+  void lint(const std::string& sentence) override { builder_.graph().lints.push_back(sentence); }
+
+ private:
+  void describe() {
+    Graph& graph = builder_.graph();
+    const onnx::ModelProto& proto = *model_.proto;
+    graph.digest = model_.digest;
+    graph.producer = proto.producer_name();
+    if (!proto.producer_version().empty()) graph.producer += " " + proto.producer_version();
+    if (!is_utf8(graph.producer)) graph.producer = shown(graph.producer);
+    graph.ir_version = proto.ir_version();
+    graph.opset = model_.opset;
+    graph.notes = model_.notes;
+  }
+
+  void add_inputs() {
+    for (const DeclaredInput& input : specialise_inputs(model_, options_, builder_.graph().notes)) {
+      Known k;
+      k.type = input.type;
+      if (!input.unsupported.empty()) {
+        k.refused = refused_.size();
+        refused_.push_back(
+            {{}, {}, "input " + shown(input.name) + " cannot be used: " + input.unsupported, {}});
+      } else if (pinned_.contains(input.name)) {
+        k.constant = with_canonical_nan(options_.bindings.at(input.name));
+        builder_.graph().notes.push_back(
+            "input " + shown(input.name) +
+            " is needed before the network runs and became a constant");
+      } else {
+        k.id = builder_.add_input(input.name, input.type);
+      }
+      known_.emplace(input.name, std::move(k));
+    }
+  }
+
+  /// What is known of a tensor; initializers become known here. Throws Fault::bad_model when one is
+  /// unusable.
+  Known& known(const std::string& name) {
+    if (const auto found = known_.find(name); found != known_.end()) return found->second;
+    Known k;
+    if (model_.sources.at(name) == Source::sparse_initializer)
+      throw Error(Fault::bad_model,
+                  "cannot use tensor " + shown(name) +
+                      ": it is a sparse initializer; export the model with dense weights");
+    const Constant& constant = weights_.get(name);
+    for (const std::string& sentence : constant.lints) lint(sentence);
+    k.constant = constant.tensor;
+    k.type = constant.tensor.type();
+    return known_.emplace(name, std::move(k)).first->second;
+  }
+
+  /// The graph inputs that a computed tensor depends on, when giving them as constants would make
+  /// it one: each has a binding, and the tensor holds integers or booleans or is an input itself.
+  std::optional<std::vector<std::string>> inputs_behind(const std::string& tensor) {
+    std::vector<std::string> inputs, open = {tensor};
+    std::unordered_set<std::string> seen = {tensor};
+    while (!open.empty()) {
+      const std::string name = std::move(open.back());
+      open.pop_back();
+      const Known& k = known(name);
+      if (k.constant) continue;
+      const auto producer = producer_.find(name);
+      if (producer == producer_.end()) {
+        const bool data = k.type.type == Type::float32 && name != tensor;
+        if (data || !options_.bindings.contains(name)) return std::nullopt;
+        inputs.push_back(name);
+        continue;
+      }
+      for (const std::string& input : model_.nodes[producer->second].proto->input())
+        if (!input.empty() && seen.insert(input).second) open.push_back(input);
+    }
+    if (inputs.empty()) return std::nullopt;
+    return inputs;
+  }
+
+  /// A node that no step can be may still fold once the integers it reads are constants.
+  void pin_integers(const FlatNode& node) {
+    for (const std::string& name : node.proto->input()) {
+      const auto found = known_.find(name);
+      if (name.empty() || found == known_.end() || found->second.constant || found->second.refused)
+        continue;
+      if (found->second.type.type == Type::float32) continue;
+      if (std::optional<std::vector<std::string>> inputs = inputs_behind(name))
+        throw Restart{*std::move(inputs)};
+    }
+  }
+
+  void refuse(const FlatNode& node, const std::string& why) {
+    const onnx::NodeProto& proto = *node.proto;
+    for (const std::string& name : proto.output())
+      if (!name.empty()) known_[name].refused = refused_.size();
+    refused_.push_back(
+        {described(node), proto.op_type(), why, {proto.input().begin(), proto.input().end()}});
+  }
+
+  void add(const FlatNode& node) {
+    try {
+      for (const std::string& name : node.proto->input()) {
+        if (name.empty()) continue;
+        if (const std::optional<std::size_t> reason = known(name).refused) {
+          for (const std::string& output : node.proto->output())
+            if (!output.empty()) known_[output].refused = reason;
+          return;
+        }
+      }
+      import(node);
+    } catch (const Error& error) {
+      // only what is wrong with the model is a refusal; an unreadable file or exhausted memory is
+      // not
+      if (error.fault() != Fault::bad_model) throw;
+      pin_integers(node);
+      const std::string sentence = error.what();
+      const std::string prefix = described(node);
+      refuse(node,
+             sentence.starts_with(prefix) ? sentence : prefix + " cannot be imported: " + sentence);
+    }
+  }
+
+  void import(const FlatNode& node) {
+    const onnx::NodeProto& proto = *node.proto;
+    const ProtoView view(node, *this);
+    if (!proto.domain().empty() && proto.domain() != "ai.onnx")
+      view.refuse("the lab does not know operators of domain " + shown(proto.domain()));
+    if (node.opset < oldest_opset || node.opset > newest_opset)
+      view.refuse("its opset is not among those that the lab knows, " +
+                  std::to_string(oldest_opset) + " to " + std::to_string(newest_opset));
+    for (const onnx::AttributeProto& attribute : proto.attribute())
+      if (attribute.has_g() || attribute.graphs_size() > 0)
+        view.refuse("the lab does not run operators with graphs inside (its attribute " +
+                    shown(attribute.name()) + ")");
+    if (!view.has_output(0)) view.refuse("it has no first output");
+
+    if (std::optional<std::vector<Tensor>> folded = fold(view, budget_)) {
+      for (std::size_t i = 0; i < folded->size(); ++i) {
+        Known k;
+        k.type = (*folded)[i].type();
+        k.constant = std::move((*folded)[i]);
+        known_[proto.output(static_cast<int>(i))] = std::move(k);
+      }
+      refuse_outputs(node, folded->size());
+      return;
+    }
+    std::optional<ImportedOp> imported = import_op(view);
+    if (!imported)
+      view.refuse("the lab has no operator " + shown(proto.op_type()) +
+                  suggestion(proto.op_type()));
+    std::vector<TensorId> inputs;
+    for (const int index : imported->inputs) inputs.push_back(value(proto.input(index)));
+    append(*std::move(imported), std::move(inputs), node);
+  }
+
+  std::string suggestion(const std::string& op_type) const {
+    return did_you_mean(op_type, known_op_types());
+  }
+
+  void append(ImportedOp imported, std::vector<TensorId> inputs, const FlatNode& node) {
+    const onnx::NodeProto& proto = *node.proto;
+    const std::size_t made = check_results(imported, inputs);
+    std::vector<std::string> outputs;
+    for (int i = 0; i < proto.output_size() && outputs.size() < made; ++i)
+      outputs.push_back(proto.output(i));
+    const std::vector<TensorId> ids =
+        builder_.add_step(std::move(imported.op), std::move(inputs), std::move(imported.parameters),
+                          proto.name(), outputs, proto.op_type(), node.scope);
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+      if (outputs[i].empty()) continue;
+      Known k;
+      k.id = ids[i];
+      k.type = builder_.type(ids[i]);
+      known_[outputs[i]] = std::move(k);
+    }
+    refuse_outputs(node, made);
+  }
+
+  /// How many outputs the op makes; throws when one has no elements or too many.
+  std::size_t check_results(const ImportedOp& imported, const std::vector<TensorId>& inputs) const {
+    OperandTypes types;
+    for (const TensorId id : inputs) types.inputs.push_back(builder_.type(id));
+    for (const std::optional<Tensor>& parameter : imported.parameters)
+      types.parameters.push_back(parameter ? std::optional(parameter->type()) : std::nullopt);
+    const std::vector<TensorType> results =
+        visit([&](const auto& op) { return op.infer(types); }, imported.op);
+    for (const TensorType& result : results)
+      if (element_count(result.shape) == 0)
+        throw Error(Fault::bad_model, "its result has shape " + to_string(result.shape) +
+                                          ", and a tensor without elements computes nothing");
+    return results.size();
+  }
+
+  /// Outputs beyond those an op makes (a Dropout's mask) exist only for who does not read them.
+  void refuse_outputs(const FlatNode& node, std::size_t made) {
+    for (std::size_t i = made; i < static_cast<std::size_t>(node.proto->output_size()); ++i) {
+      const std::string& name = node.proto->output(static_cast<int>(i));
+      if (name.empty()) continue;
+      known_[name].refused = refused_.size();
+      refused_.push_back({described(node),
+                          node.proto->op_type(),
+                          described(node) + ": the lab does not make its output " +
+                              std::to_string(i + 1) + ", tensor " + shown(name),
+                          {}});
+    }
+  }
+
+  /// A tensor as a value of the graph; a constant becomes a step of its own.
+  TensorId value(const std::string& name) {
+    Known& k = known(name);
+    if (k.id) return *k.id;
+    const ConstantView view(*k.constant, name, model_.opset);
+    std::optional<ImportedOp> imported = import_op(view);
+    if (!imported) view.refuse("the lab has no operator Constant");
+    k.id = builder_.add_step(std::move(imported->op), {}, std::move(imported->parameters), {},
+                             {name}, "Constant")[0];
+    return *k.id;
+  }
+
+  /// The whole network: every graph output.
+  Graph whole() {
+    for (const onnx::ValueInfoProto& info : model_.proto->graph().output()) {
+      require_tensor(info.name());
+      const Known& k = known(info.name());
+      if (k.refused) throw unsupported(*k.refused);
+    }
+    for (const onnx::ValueInfoProto& info : model_.proto->graph().output()) add_output(info.name());
+    if (builder_.graph().outputs.empty())
+      throw Error(Fault::bad_model,
+                  model_.name +
+                      " computes nothing that can be compared: it has no output that a float32 "
+                      "operation makes");
+    return builder_.finish();
+  }
+
+  void require_tensor(const std::string& name) const {
+    if (!model_.sources.contains(name))
+      throw Error(Fault::bad_model, model_.name + ": its output " + shown(name) +
+                                        " is made by no node and is no input");
+  }
+
+  /// Outputs that no step makes have nothing to compare; they are left out with a note.
+  void add_output(const std::string& name) {
+    Known& k = known(name);
+    Graph& graph = builder_.graph();
+    const bool input =
+        k.id && std::find(graph.inputs.begin(), graph.inputs.end(), *k.id) != graph.inputs.end();
+    if (input || (k.constant && !k.id && k.type.type != Type::float32)) {
+      graph.notes.push_back(
+          "output " + shown(name) +
+          (input ? " is an input unchanged" : " is a constant, " + to_string(k.type)) +
+          "; there is nothing to compare in it");
+      return;
+    }
+    const TensorId id = value(name);
+    if (std::find(graph.outputs.begin(), graph.outputs.end(), id) == graph.outputs.end())
+      builder_.add_output(id);
+  }
+
+  /// The part up to options_.until: everything that could be imported is kept, cut off where
+  /// refused nodes begin, so that stages have the names and limits they have in the whole network.
+  Graph part() {
+    const std::string& until = options_.until;
+    if (model_.sources.contains(until)) {
+      const Known& k = known(until);
+      if (k.refused) throw unsupported(*k.refused);
+      if (k.constant && !k.id)
+        throw Error(Fault::bad_request, "--until names " + shown(until) +
+                                            ", which is a constant of " + model_.name +
+                                            " and is not computed");
+    }
+    std::set<std::string> ends;
+    for (const onnx::ValueInfoProto& info : model_.proto->graph().output())
+      if (model_.sources.contains(info.name())) ends.insert(info.name());
+    for (const Refused& refused : refused_)
+      for (const std::string& name : refused.inputs)
+        if (!name.empty()) ends.insert(name);
+    if (model_.sources.contains(until)) ends.insert(until);
+    for (const std::string& name : ends) {
+      const auto found = known_.find(name);
+      if (found == known_.end() || found->second.refused || !found->second.id) continue;
+      add_output(name);
+    }
+    const Graph everything = builder_.finish();
+    try {
+      return part_of(everything, {}, until);
+    } catch (const Error& error) {
+      if (refused_.empty() || error.fault() != Fault::bad_request) throw;
+      throw Error(error.fault(), std::string(error.what()) +
+                                     ". Part of the model is not supported: " + refused_[0].why);
+    }
+  }
+
+  /// The sentence for a network that needs what was refused, with the part that would run.
+  Error unsupported(std::size_t reason) {
+    std::string sentence = model_.name + ": " + refused_[reason].why;
+    std::map<std::string, int> others;
+    for (std::size_t i = 0; i < refused_.size(); ++i)
+      if (i != reason && !refused_[i].op_type.empty()) ++others[refused_[i].op_type];
+    if (!others.empty()) {
+      sentence += ". Refused as well:";
+      for (const auto& [op_type, count] : others)
+        sentence += (op_type == others.begin()->first ? " " : ", ") + std::to_string(count) + " " +
+                    shown(op_type);
+    }
+    const std::string tensor = last_computed_before(reason);
+    if (!tensor.empty()) sentence += ". The part before it runs with --until " + shown(tensor);
+    return Error(Fault::bad_model, sentence);
+  }
+
+  /// The latest computed value that the refused node reads, else the latest there is.
+  std::string last_computed_before(std::size_t reason) {
+    const Graph& graph = builder_.graph();
+    const auto computed = [&](const std::string& name) -> std::optional<TensorId> {
+      const auto found = known_.find(name);
+      if (found == known_.end() || !found->second.id || !producer_.contains(name))
+        return std::nullopt;
+      return found->second.id;
+    };
+    std::string best;
+    std::optional<TensorId> latest;
+    for (const std::string& name : refused_[reason].inputs)
+      if (const std::optional<TensorId> id = computed(name);
+          id && (!latest || index_of(*latest) < index_of(*id))) {
+        latest = id;
+        best = name;
+      }
+    if (!best.empty()) return best;
+    for (auto step = graph.steps.rbegin(); step != graph.steps.rend(); ++step)
+      for (const TensorId id : step->outputs)
+        if (const std::string& name = graph.tensor(id).name; computed(name)) return name;
+    return {};
+  }
+
+  const Model& model_;
+  const ImportOptions& options_;
+  const Sandbox& sandbox_;
+  Weights& weights_;
+  const std::set<std::string>& pinned_;
+  GraphBuilder builder_;
+  std::int64_t budget_;
+  std::unordered_map<std::string, Known> known_;
+  std::unordered_map<std::string, std::size_t> producer_;
+  std::vector<Refused> refused_;
+};
+
+Graph import_model(const Model& model, const ImportOptions& options) {
+  const Sandbox sandbox{model.folder, options.external_roots};
+  Weights weights(model, sandbox);
+  std::set<std::string> pinned;
+  for (;;) {
+    try {
+      return Importer(model, options, sandbox, weights, pinned).run();
+    } catch (const Restart& restart) {
+      // each restart pins at least one more input, so there are at most as many as inputs
+      pinned.insert(restart.inputs.begin(), restart.inputs.end());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace onnx_import
+
+Graph import_onnx(const std::filesystem::path& file, const ImportOptions& options) {
+  return onnx_import::import_model(onnx_import::load_model(file), options);
+}
+
+Graph import_onnx(std::span<const std::byte> bytes, const std::string& name,
+                  const std::filesystem::path& folder, const ImportOptions& options) {
+  return onnx_import::import_model(onnx_import::load_model(bytes, name, folder), options);
+}
+
+std::vector<ModelInput> onnx_inputs(const std::filesystem::path& file,
+                                    const ImportOptions& options) {
+  const onnx_import::Model model = onnx_import::load_model(file);
+  std::vector<std::string> notes;
+  std::vector<ModelInput> inputs;
+  for (const onnx_import::DeclaredInput& input :
+       onnx_import::specialise_inputs(model, options, notes)) {
+    if (!input.unsupported.empty())
+      throw Error(Fault::bad_model, "input " + shown(input.name) + " of " + model.name +
+                                        " cannot be used: " + input.unsupported);
+    inputs.push_back({input.name, input.type});
+  }
+  return inputs;
+}
+
+}  // namespace parity
