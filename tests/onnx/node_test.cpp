@@ -141,14 +141,38 @@ std::map<TensorId, Walked> walk(const Graph& graph, const std::vector<Tensor>& i
   return known;
 }
 
+/// Every output that is computed, against the expected one.
+std::map<std::string, Comparison> judged(const Graph& graph, const std::vector<Tensor>& inputs,
+                                         const Summary& summary, const TestDataSet& data) {
+  cpu::CpuBackend backend;
+  const std::map<TensorId, Walked> known = walk(graph, inputs, backend);
+  std::map<std::string, Comparison> results;
+  for (const TensorId id : graph.outputs) {
+    const std::string& name = graph.tensor(id).name;
+    const auto position = std::find(summary.outputs.begin(), summary.outputs.end(), name);
+    const Walked& got = known.at(id);
+    if (position == summary.outputs.end()) {
+      ADD_FAILURE() << "output " << name << " is none of the model's";
+      continue;
+    }
+    const Tensor& expected =
+        data.outputs.at(static_cast<std::size_t>(position - summary.outputs.begin())).tensor;
+    EXPECT_EQ(to_string(got.value.type()), to_string(expected.type())) << name;
+    if (!(got.value.type() == expected.type())) continue;
+    results.emplace(name, backend.compare(backend.upload(expected, {}), got.value, &got.magnitude,
+                                          {got.bound.coefficient, got.bound.underflow}, {}));
+  }
+  return results;
+}
+
 /// Why the lab will not run a packaged test; nothing when it ran and was judged (failures are
 /// reported by gtest).
 std::optional<std::string> refusal(const fs::path& folder, const Summary& summary) {
   const fs::path file = folder / "model.onnx";
   try {
+    const std::vector<ModelInput> asked = onnx_inputs(file);
     const TestDataSet data = read_test_data_set(folder / "test_data_set_0");
     ImportOptions options;
-    const std::vector<ModelInput> asked = onnx_inputs(file);
     if (asked.size() != data.inputs.size()) return "its data does not give every input";
     for (std::size_t i = 0; i < asked.size(); ++i)
       options.bindings.emplace(asked[i].name, data.inputs[i].tensor);
@@ -159,29 +183,12 @@ std::optional<std::string> refusal(const fs::path& folder, const Summary& summar
     std::vector<Tensor> inputs;
     for (const TensorId id : graph.inputs)
       inputs.push_back(options.bindings.at(graph.tensor(id).name));
-    cpu::CpuBackend backend;
-    const std::map<TensorId, Walked> known = walk(graph, inputs, backend);
-    for (const TensorId id : graph.outputs) {
-      const auto position =
-          std::find(summary.outputs.begin(), summary.outputs.end(), graph.tensor(id).name);
-      if (position == summary.outputs.end()) {
-        ADD_FAILURE() << folder << ": output " << graph.tensor(id).name
-                      << " is none of the model's";
-        continue;
-      }
-      const Tensor& expected =
-          data.outputs.at(static_cast<std::size_t>(position - summary.outputs.begin())).tensor;
-      const Walked& got = known.at(id);
-      EXPECT_EQ(to_string(got.value.type()), to_string(expected.type())) << folder;
-      if (!(got.value.type() == expected.type())) continue;
-      const Comparison result =
-          backend.compare(backend.upload(expected, {}), got.value, &got.magnitude,
-                          {got.bound.coefficient, got.bound.underflow}, {});
+    for (const auto& [name, result] : judged(graph, inputs, summary, data)) {
       EXPECT_EQ(result.beyond, 0) << folder << ": worst share of the bound " << result.worst_share
                                   << ", largest difference " << result.max_abs;
       EXPECT_EQ(result.nan_mismatches + result.infinity_mismatches, 0) << folder;
       EXPECT_GT(result.informative, 0)
-          << folder << ": nothing in this output can tell right from wrong";
+          << folder << ": nothing in output " << name << " can tell right from wrong";
     }
     return std::nullopt;
   } catch (const Error& error) {
@@ -204,6 +211,8 @@ const std::vector<Form>& unsupported_forms() {
       {"uint8", "only float32 networks are run"},
       {"it is no tensor", "sequences and optionals are no tensors"},
       {"training", "inference only"},
+      {"without elements", "a tensor without elements computes nothing"},
+      {"second output", "first outputs only (a MaxPool's indices)"},
       {"the mask", "a Dropout's mask exists in training only"},
       {"rank", "beyond the ranks a room takes (3-D convolution and pooling)"},
   };
@@ -220,6 +229,31 @@ std::vector<fs::path> packaged_tests() {
   }
   std::sort(folders.begin(), folders.end());
   return folders;
+}
+
+TEST(PackagedOnnxTests, WouldNotPassWithAnotherEpsilon) {
+  const fs::path folder = fs::path(PARITYLAB_ONNX_TESTDATA) / "node" / "test_batchnorm_epsilon";
+  ASSERT_TRUE(fs::exists(folder)) << "install libonnx-testdata and configure again";
+  std::ifstream stream(folder / "model.onnx", std::ios::binary);
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromIstream(&stream));
+  const TestDataSet data = read_test_data_set(folder / "test_data_set_0");
+  const Summary summary = summary_of(folder / "model.onnx");
+  ImportOptions options;
+  for (int i = 0; i < model.graph().input_size(); ++i)
+    options.bindings.emplace(model.graph().input(i).name(),
+                             data.inputs.at(static_cast<std::size_t>(i)).tensor);
+  onnx::AttributeProto& epsilon = *model.mutable_graph()->mutable_node(0)->mutable_attribute(0);
+  ASSERT_EQ(epsilon.name(), "epsilon");
+  for (const bool right : {true, false}) {
+    if (!right) epsilon.set_f(epsilon.f() / 10);
+    const std::string bytes = model.SerializeAsString();
+    const Graph graph =
+        import_onnx(std::as_bytes(std::span(bytes.data(), bytes.size())), "m", "", options);
+    const auto results = judged(graph, {data.inputs.at(0).tensor}, summary, data);
+    ASSERT_EQ(results.size(), 1U);
+    EXPECT_EQ(results.begin()->second.beyond == 0, right);
+  }
 }
 
 TEST(PackagedOnnxTests, PassWithinDerivedBoundsOrAreRefusedByName) {
