@@ -61,8 +61,16 @@ Specialised import_file(const ModelOptions& options, const InputRequests& reques
   if (options.from.empty()) import.bindings = requests.named();
 
   std::vector<TensorInfo> inputs;
-  for (const ModelInput& input : onnx_inputs(options.model, import))
-    inputs.push_back({input.name, input.type});
+  try {
+    for (const ModelInput& input : onnx_inputs(options.model, import))
+      inputs.push_back({input.name, input.type});
+  } catch (const Error& error) {
+    if (error.fault() != Fault::bad_request || requests.nameless().empty()) throw;
+    // Which input such a tensor is for cannot be known before the inputs are.
+    throw Error(error.fault(),
+                std::string(error.what()) + "; " + requests.nameless() +
+                    " does not say which input it is: write --input NAME=" + requests.nameless());
+  }
   Specialised made;
   if (options.from.empty()) {
     for (BoundInput& each : requests.bind(inputs)) {
@@ -144,9 +152,10 @@ LoadedModel load_model(const ModelOptions& options, const Processor& processor,
   Specialised made =
       sample ? build_sample(options, processor, execution) : import_file(options, requests);
   LoadedModel loaded;
-  loaded.graph = options.from.empty() && options.until.empty()
-                     ? std::move(made.graph)
-                     : part_of(made.graph, options.from, options.until);
+  // An importer has stopped at --until already, so that what follows may be unsupported.
+  const std::string until = sample ? options.until : std::string();
+  loaded.graph = options.from.empty() && until.empty() ? std::move(made.graph)
+                                                       : part_of(made.graph, options.from, until);
   loaded.stages = cut(loaded.graph);
 
   std::vector<TensorInfo> inputs;

@@ -48,8 +48,9 @@ struct CaptureRequest {
 RunRecord diff_capture(const CaptureRequest& request);
 
 /// How far a runtime that we do not know may lie from the exact value of this stage, against M: any
-/// order of summation, BatchNorm kept or folded, any elementary function within a few ULP.
-/// Derivation in capture.cpp.
-Allowance foreign_allowance(const PlannedStage& stage, const Numerics& numerics);
+/// order of summation, BatchNorm kept or folded, an elementary function of its own. `planned`: the
+/// stage under the arithmetic that the capture may have used, BatchNorm kept. Derivation in
+/// capture.cpp.
+Allowance foreign_allowance(const PlannedStage& planned);
 
 }  // namespace parity

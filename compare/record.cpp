@@ -19,7 +19,9 @@ std::optional<E> named(const std::array<std::string_view, count>& names, std::st
 }  // namespace
 
 std::string_view name(Verdict verdict) { return verdict_names[static_cast<std::size_t>(verdict)]; }
-std::optional<Verdict> verdict_named(std::string_view text) { return named<Verdict>(verdict_names, text); }
+std::optional<Verdict> verdict_named(std::string_view text) {
+  return named<Verdict>(verdict_names, text);
+}
 std::string_view name(Blame blame) { return blame_names[static_cast<std::size_t>(blame)]; }
 std::optional<Blame> blame_named(std::string_view text) { return named<Blame>(blame_names, text); }
 

@@ -43,14 +43,16 @@ void LiveValues::release(std::span<const TensorId> ids) {
 void check_inputs(const Graph& graph, std::span<const Tensor> inputs) {
   if (inputs.size() != graph.inputs.size())
     throw Error(Fault::bad_input, graph.name + " has " + std::to_string(graph.inputs.size()) +
-                                      " inputs, but " + std::to_string(inputs.size()) + " were given");
+                                      " inputs, but " + std::to_string(inputs.size()) +
+                                      " were given");
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const TensorInfo& wanted = graph.tensor(graph.inputs[i]);
     const TensorType& given = inputs[i].type();
     const bool wider = wanted.type.type == Type::float32 && given.type == Type::float64;
     if (given.shape != wanted.type.shape || (given.type != wanted.type.type && !wider))
       throw Error(Fault::bad_input, "input '" + wanted.name + "' of " + graph.name + " is " +
-                                        to_string(wanted.type) + ", but it was given " + to_string(given));
+                                        to_string(wanted.type) + ", but it was given " +
+                                        to_string(given));
   }
 }
 

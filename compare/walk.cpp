@@ -50,6 +50,13 @@ void ErrorFlow::pass(std::size_t stage, std::span<const TensorId> inputs,
   for (const TensorId id : outputs) known_[id] = made;
 }
 
+void ErrorFlow::carry(std::span<const TensorId> inputs, std::span<const TensorId> outputs,
+                      double norm_square) {
+  Lineage made{0, norm_square, shares_of(inputs)};
+  for (const TensorId id : inputs) made.energy += known_.at(id).energy;
+  for (const TensorId id : outputs) known_[id] = made;
+}
+
 double ErrorFlow::amplification(std::span<const TensorId> inputs, const Split& split) const {
   double error = 0, norm = 0;
   for (const TensorId id : inputs) {

@@ -47,6 +47,9 @@ class ErrorFlow {
   /// `stage`: position in the plan. `split` is nothing when a and b agree in every bit.
   void pass(std::size_t stage, std::span<const TensorId> inputs, std::span<const TensorId> outputs,
             const std::optional<Split>& split, double norm_square);
+  /// A stage that nobody looked into: what its inputs owe, its outputs owe.
+  void carry(std::span<const TensorId> inputs, std::span<const TensorId> outputs,
+             double norm_square);
   /// ||inherited|| / ||accumulated at the inputs||, each relative to its tensor's norm; 0 without
   /// either.
   double amplification(std::span<const TensorId> inputs, const Split& split) const;

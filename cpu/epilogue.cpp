@@ -10,7 +10,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/epilogue.cpp"
-// clang-format off: foreach_target.h comes first, it compiles the rest of this file once per target
+// foreach_target.h comes first: it compiles the rest of this file once per target.
+// clang-format off
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "cpu/epilogue-inl.hpp"

@@ -1,7 +1,6 @@
 #include "model/inputs.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -11,10 +10,11 @@
 
 #include "model/arithmetic/digest.hpp"
 #include "model/error.hpp"
+#include "model/files/npy.hpp"
 #include "model/files/npz.hpp"
-#include "model/onnx/tensor_file.hpp"
 #include "model/generator.hpp"
 #include "model/nearest.hpp"
+#include "model/onnx/tensor_file.hpp"
 
 namespace parity {
 namespace {
@@ -26,21 +26,6 @@ bool has_suffix(const std::string& path, std::string_view suffix) {
          std::equal(suffix.rbegin(), suffix.rend(), path.rbegin(), [](char a, char b) {
            return a == std::tolower(static_cast<unsigned char>(b));
          });
-}
-
-/// input_0.pb, input_1.pb, … of a test_data_set folder, in order.
-std::vector<fs::path> test_data_inputs(const std::string& folder) {
-  std::vector<fs::path> files;
-  for (int i = 0;; ++i) {
-    const fs::path file = fs::path(folder) / ("input_" + std::to_string(i) + ".pb");
-    if (!fs::exists(file)) break;
-    files.push_back(file);
-  }
-  if (files.empty())
-    throw Error(Fault::bad_input, "the input folder '" + folder +
-                                      "' holds no input_0.pb; an ONNX test data set has its inputs "
-                                      "in input_0.pb, input_1.pb, ….");
-  return files;
 }
 
 [[noreturn]] void neither(const std::string& text, const std::string& source) {
@@ -64,33 +49,16 @@ std::string quoted_list(const std::vector<std::string>& names) {
   return names.empty() ? "none" : fmt::format("'{}'", fmt::join(names, "', '"));
 }
 
-/// The tensor as the input wants it; float64 and float32 files serve each other's inputs only when
-/// nothing is lost.
+/// The tensor, when it is what the input wants. Nothing is converted: rounding an input is the
+/// user's to see.
 Tensor fitted(const Tensor& tensor, const TensorInfo& input, const std::string& origin) {
-  const auto refuse = [&](const std::string& why) {
-    throw Error(Fault::bad_input, "the input '" + input.name + "' is " + to_string(input.type) +
-                                      ", but " + origin + " holds " + to_string(tensor.type()) +
-                                      "; " + why);
-  };
-  if (tensor.shape() != input.type.shape)
-    refuse(tensor.shape().size() != input.type.shape.size()
-               ? "the ranks differ. Reshape the file's tensor, or give --shape NAME=… if the model "
-                 "leaves the shape open."
-               : "the shapes differ. Give a tensor of the model's shape, or --shape NAME=… if the "
-                 "model "
-                 "leaves the extent open.");
-  if (tensor.type().type == input.type.type) return tensor;
-  if (tensor.type().type == Type::float64 && input.type.type == Type::float32) {
-    Tensor rounded = to_float32(tensor);
-    if (same_bits(to_float64(rounded), with_canonical_nan(tensor))) return rounded;
-    refuse(
-        "its values are no float32 numbers, and rounding an input silently would change the "
-        "question. Save it as float32.");
-  }
-  if (tensor.type().type == Type::float32 && input.type.type == Type::float64)
-    return to_float64(tensor);
-  refuse("the element types differ. Save it as " + to_string(input.type.type) + ".");
-  throw Error(Fault::internal, "unreachable");
+  if (tensor.type() == input.type) return tensor;
+  const std::string advice = tensor.shape().size() != input.type.shape.size() ? "the ranks differ"
+                             : tensor.shape() != input.type.shape             ? "the shapes differ"
+                                                                  : "the element types differ";
+  throw Error(Fault::bad_input, "the input '" + input.name + "' is " + to_string(input.type) +
+                                    ", but " + origin + " holds " + to_string(tensor.type()) +
+                                    ": " + advice + ". Save the tensor as the input wants it.");
 }
 
 bool is_float(Type type) { return type == Type::float32 || type == Type::float64; }
@@ -158,10 +126,8 @@ void InputRequests::read_file(const std::string& name, const std::string& path) 
                   "--input " + name + "=" + path +
                       " gives a folder to one input; name a file in it, or leave "
                       "the name out.");
-    for (const fs::path& file : test_data_inputs(path)) {
-      NamedTensor tensor = read_tensor_proto(file);
-      one(tensor.name, std::move(tensor.tensor), file.string());
-    }
+    for (NamedTensor& each : read_test_data_set(path).inputs)
+      one(each.name, std::move(each.tensor), path);
   } else if (has_suffix(path, ".npz")) {
     std::vector<NamedTensor> tensors = read_npz(path);
     if (tensors.empty())
@@ -197,6 +163,12 @@ std::map<std::string, Tensor> InputRequests::named() const {
   return tensors;
 }
 
+std::string InputRequests::nameless() const {
+  for (const Given& given : given_)
+    if (given.name.empty()) return given.origin;
+  return {};
+}
+
 std::vector<BoundInput> InputRequests::bind(
     std::span<const TensorInfo> inputs,
     std::span<const std::pair<std::string, std::string>> declared) const {
@@ -220,13 +192,7 @@ std::vector<BoundInput> InputRequests::bind(
   for (const Given& given : given_) {
     if (given.name.empty()) continue;
     const std::optional<std::size_t> at = position(given.name);
-    if (!at) {
-      bool hit = false;
-      for (const Given& other : given_)
-        hit = hit || (other.origin == given.origin && position(other.name));
-      if (!hit) no_such_input(given.name, given.origin);
-      continue;
-    }
+    if (!at) no_such_input(given.name, given.origin);
     if (bound[*at])
       throw Error(Fault::bad_request, "the input '" + given.name + "' is given twice, by " +
                                           bound[*at]->origin + " and by " + given.origin +

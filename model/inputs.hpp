@@ -37,6 +37,10 @@ class InputRequests {
   /// Tensors that files give to inputs whose names are known without the model: an importer takes
   /// extents and the values that shapes need from them.
   std::map<std::string, Tensor> named() const;
+  /// A file whose tensor has no name and waits for the model's input order; empty when there is
+  /// none.
+  std::string nameless() const;
+
   /// One tensor per input, in order. An input that no request serves takes the generator that
   /// `declared` has for its name, else normal:7 (float), integers:7 (int64) or ones (bool);
   /// generated elements depend on the input's position. Throws Fault::bad_input, naming input, file

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <vector>
 
 namespace parity::reports {
@@ -32,7 +33,9 @@ char32_t take(std::string_view& text) {
 }
 
 void append(std::string& out, char32_t point) {
-  const auto put = [&](char32_t byte) { out += static_cast<char>(static_cast<unsigned char>(byte)); };
+  const auto put = [&](char32_t byte) {
+    out += static_cast<char>(static_cast<unsigned char>(byte));
+  };
   if (point < 0x80) {
     put(point);
   } else if (point < 0x800) {
@@ -45,20 +48,25 @@ void append(std::string& out, char32_t point) {
   }
 }
 
-bool between(char32_t point, char32_t first, char32_t last) { return first <= point && point <= last; }
+bool between(char32_t point, char32_t first, char32_t last) {
+  return first <= point && point <= last;
+}
 
-/// Controls, bidirectional overrides, invisible characters, non-characters: what XML forbids is among them.
+/// Controls, bidirectional overrides, invisible characters, non-characters: what XML forbids is
+/// among them.
 bool invisible(char32_t p) {
-  return p < 0x20 || between(p, 0x7f, 0x9f) || p == 0xad || p == 0x61c || between(p, 0x180b, 0x180f) ||
-         between(p, 0x200b, 0x200f) || between(p, 0x2028, 0x202e) || between(p, 0x2060, 0x206f) ||
-         p == 0xfeff || between(p, 0xfff9, 0xfffb) || between(p, 0xfdd0, 0xfdef) ||
-         (p & 0xfffe) == 0xfffe || between(p, 0xe0000, 0xe0fff);
+  return p < 0x20 || between(p, 0x7f, 0x9f) || p == 0xad || p == 0x61c ||
+         between(p, 0x180b, 0x180f) || between(p, 0x200b, 0x200f) || between(p, 0x2028, 0x202e) ||
+         between(p, 0x2060, 0x206f) || p == 0xfeff || between(p, 0xfff9, 0xfffb) ||
+         between(p, 0xfdd0, 0xfdef) || (p & 0xfffe) == 0xfffe || between(p, 0xe0000, 0xe0fff);
 }
 
 int columns_of(char32_t p) {
-  if (between(p, 0x300, 0x36f) || between(p, 0x20d0, 0x20ff) || between(p, 0xfe00, 0xfe0f)) return 0;
-  const bool wide = between(p, 0x1100, 0x115f) || between(p, 0x2e80, 0xa4cf) || between(p, 0xac00, 0xd7a3) ||
-                    between(p, 0xf900, 0xfaff) || between(p, 0xfe30, 0xfe6f) || between(p, 0xff00, 0xff60) ||
+  if (between(p, 0x300, 0x36f) || between(p, 0x20d0, 0x20ff) || between(p, 0xfe00, 0xfe0f))
+    return 0;
+  const bool wide = between(p, 0x1100, 0x115f) || between(p, 0x2e80, 0xa4cf) ||
+                    between(p, 0xac00, 0xd7a3) || between(p, 0xf900, 0xfaff) ||
+                    between(p, 0xfe30, 0xfe6f) || between(p, 0xff00, 0xff60) ||
                     between(p, 0x1f300, 0x1faff) || between(p, 0x20000, 0x3fffd);
   return wide ? 2 : 1;
 }
@@ -82,12 +90,23 @@ std::string markup(std::string_view text) {
   std::string out;
   for (const char c : printable(text)) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -98,7 +117,9 @@ std::string markdown(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < plain.size(); ++i) {
     const char c = plain[i];
-    const auto follows = [&](std::string_view what) { return plain.compare(i, what.size(), what) == 0; };
+    const auto follows = [&](std::string_view what) {
+      return plain.compare(i, what.size(), what) == 0;
+    };
     if (std::string_view("\\`*_{}[]#|~!$^").find(c) != std::string_view::npos) {
       out += '\\';
       out += c;
@@ -109,7 +130,11 @@ std::string markdown(std::string_view text) {
     } else if (c == '>') {
       out += "&gt;";
     } else if (c == '@') {
-      out += "@\u2060";  // a word joiner: "@someone" would call that person
+      // "@someone" would call that person; a word joiner prevents it. "tf32@sm_90" calls nobody and
+      // stays as it is.
+      const bool inside_word =
+          i > 0 && (std::isalnum(static_cast<unsigned char>(plain[i - 1])) != 0);
+      out += inside_word ? "@" : "@\u2060";
     } else if (follows("://")) {
       out += "&#58;";
     } else if (follows("www.") || follows("WWW.")) {

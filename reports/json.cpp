@@ -155,9 +155,9 @@ class Reader {
   using Json = nlohmann::json;
 
   [[noreturn]] static void refuse_at(const std::string& path, const std::string& why) {
-    throw Error(Fault::bad_input, "cannot read the run record: " +
-                                      (path.empty() ? "the document" : path) + " " + why +
-                                      ". Write it again with --report FILE.json.");
+    throw Error(Fault::bad_input,
+                "cannot read the run record: " + (path.empty() ? "the document" : path) + " " +
+                    why + ". Write it again with --report FILE.json.");
   }
   [[noreturn]] void refuse(const std::string& why) const { refuse_at(path_, why); }
 
@@ -176,7 +176,9 @@ class Reader {
     value = static_cast<Integer>(wide);
   }
 
-  static void get(const Json& json, const std::string& path, int& value) { integer(json, path, value); }
+  static void get(const Json& json, const std::string& path, int& value) {
+    integer(json, path, value);
+  }
   static void get(const Json& json, const std::string& path, std::int64_t& value) {
     integer(json, path, value);
   }
@@ -209,7 +211,8 @@ class Reader {
   }
   static std::uint64_t hexadecimal(std::string_view digits, const std::string& path) {
     std::uint64_t value = 0;
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
     if (error != std::errc() || end != digits.data() + digits.size())
       refuse_at(path, "is not hexadecimal");
     return value;
@@ -245,7 +248,8 @@ class Reader {
     if (!blame) refuse_at(path, "is not nobody, a, b or pair");
     value = *blame;
   }
-  static void get(const Json& json, const std::string& path, std::pair<std::string, std::string>& value) {
+  static void get(const Json& json, const std::string& path,
+                  std::pair<std::string, std::string>& value) {
     if (!json.is_array() || json.size() != 2) refuse_at(path, "is not a pair of strings");
     get(json[0], path + "[0]", value.first);
     get(json[1], path + "[1]", value.second);
@@ -269,7 +273,8 @@ class Reader {
     for (std::size_t i = 0; i < count; ++i)
       get(json[i], path + "[" + std::to_string(i) + "]", list[i]);
   }
-  static void get(const Json& json, const std::string& path, std::array<std::int64_t, ulp_bins>& list) {
+  static void get(const Json& json, const std::string& path,
+                  std::array<std::int64_t, ulp_bins>& list) {
     exactly(json, path, ulp_bins, list);
   }
   static void get(const Json& json, const std::string& path, std::int64_t (&list)[5]) {
@@ -325,8 +330,8 @@ RunRecord read_json(std::string_view text) {
   if (json.is_object() && json.contains("schema") && json["schema"] != reports::schema_version)
     throw Error(Fault::bad_input,
                 "cannot read the run record: it follows schema version " +
-                    reports::printable(json["schema"].dump().substr(0, 20)) + " and this program reads version " +
-                    std::to_string(reports::schema_version) +
+                    reports::printable(json["schema"].dump().substr(0, 20)) +
+                    " and this program reads version " + std::to_string(reports::schema_version) +
                     ". Use the release of paritylab that wrote it (field tool_version).");
   RunRecord record;
   reports::Times times;

@@ -13,9 +13,10 @@ namespace parity::reports {
 template <class S, class T>
 concept Like = std::same_as<std::remove_const_t<S>, T>;
 
-// The fields of each struct of a record, in the order of the document. Writer and reader both walk these lists,
-// so that neither can know a field the other does not. An archive is called with a key and a member; `S` is
-// the struct, const when writing. Times are not here: they are the document's object "times".
+// The fields of each struct of a record, in the order of the document. Writer and reader both walk
+// these lists, so that neither can know a field the other does not. An archive is called with a key
+// and a member; `S` is the struct, const when writing. Times are not here: they are the document's
+// object "times".
 
 template <class Archive, Like<ElementPair> S>
 void fields(Archive& field, S& s) {

@@ -31,7 +31,8 @@ std::string tidy_exponent(const std::string& text, Zeros zeros) {
   return mantissa + "e" + std::to_string(std::stoi(text.substr(e + 1)));
 }
 
-/// Bits beyond 32 mean 64-bit elements; a pair of two small doubles prints 8 digits and is still exact.
+/// Bits beyond 32 mean 64-bit elements; a pair of two small doubles prints 8 digits and is still
+/// exact.
 bool wide(const ElementPair& pair) { return ((pair.a_bits | pair.b_bits) >> 32) != 0; }
 
 std::string bits_of(std::uint64_t bits, const ElementPair& pair) {
@@ -59,6 +60,7 @@ std::string brief(double value, int digits) {
 
 std::string scientific(double value) {
   if (!std::isfinite(value) || value == 0) return brief(value);
+  if (value >= 1 && value < 1e4) return shortest(value);
   return tidy_exponent(fmt::format("{:.6e}", value), Zeros::trim);
 }
 

@@ -11,7 +11,8 @@ constexpr bool prime(std::uint32_t n) {
   return true;
 }
 
-/// floor(2^32 * frac(root(n))) for a square or cube root: the largest 64-bit r with r^degree <= n * 2^(32 degree).
+/// floor(2^32 * frac(root(n))) for a square or cube root: the largest 64-bit r with r^degree <= n *
+/// 2^(32 degree).
 constexpr std::uint32_t root_fraction(std::uint32_t n, int degree) {
   std::uint64_t root = 0;
   for (int bit = 35; bit >= 0; --bit) {
@@ -40,7 +41,8 @@ constexpr std::array<std::uint32_t, 64> round_constants = prime_roots<64>(3);
 
 void absorb(std::array<std::uint32_t, 8>& state, const char* block) {
   std::array<std::uint32_t, 64> w{};
-  for (std::size_t i = 0; i < 64; ++i) w[i / 4] = w[i / 4] << 8 | static_cast<unsigned char>(block[i]);
+  for (std::size_t i = 0; i < 64; ++i)
+    w[i / 4] = w[i / 4] << 8 | static_cast<unsigned char>(block[i]);
   for (std::size_t i = 16; i < 64; ++i) {
     const std::uint32_t s0 = std::rotr(w[i - 15], 7) ^ std::rotr(w[i - 15], 18) ^ (w[i - 15] >> 3);
     const std::uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
@@ -75,10 +77,13 @@ std::array<std::uint8_t, 32> sha256(std::string_view bytes) {
 }
 
 std::string base64(const std::array<std::uint8_t, 32>& bytes) {
-  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  constexpr std::string_view digits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text;
   for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const auto at = [&](std::size_t k) { return k < bytes.size() ? static_cast<std::uint32_t>(bytes[k]) : 0u; };
+    const auto at = [&](std::size_t k) {
+      return k < bytes.size() ? static_cast<std::uint32_t>(bytes[k]) : 0u;
+    };
     const std::uint32_t group = at(i) << 16 | at(i + 1) << 8 | at(i + 2);
     for (std::size_t k = 0; k < 4; ++k)
       text += i + k <= bytes.size() ? digits[group >> (18 - 6 * k) & 63] : '=';

@@ -20,7 +20,9 @@ std::string join(const std::vector<std::string>& parts, std::string_view between
   return text;
 }
 
-std::string stages_of(std::size_t count) { return count == 1 ? "1 stage" : fmt::format("{} stages", count); }
+std::string stages_of(std::size_t count) {
+  return count == 1 ? "1 stage" : fmt::format("{} stages", count);
+}
 
 std::int64_t count(const RunRecord& record, Verdict verdict) {
   return record.answers.counts[static_cast<int>(verdict)];
@@ -69,22 +71,32 @@ TwinCount twins(const RunRecord& record, std::optional<TwinTest> StageResult::*s
 
 std::string_view words(Verdict verdict) {
   switch (verdict) {
-    case Verdict::same_bits: return "same bits";
-    case Verdict::within_bound: return "within bound";
-    case Verdict::diverged: return "diverged";
-    case Verdict::untrusted: return "untrusted";
-    case Verdict::not_run: return "not run";
+    case Verdict::same_bits:
+      return "same bits";
+    case Verdict::within_bound:
+      return "within bound";
+    case Verdict::diverged:
+      return "diverged";
+    case Verdict::untrusted:
+      return "untrusted";
+    case Verdict::not_run:
+      return "not run";
   }
   return "";
 }
 
 std::string_view glyph(Verdict verdict) {
   switch (verdict) {
-    case Verdict::same_bits: return "=";
-    case Verdict::within_bound: return "✓";
-    case Verdict::diverged: return "✗";
-    case Verdict::untrusted: return "?";
-    case Verdict::not_run: return "–";
+    case Verdict::same_bits:
+      return "=";
+    case Verdict::within_bound:
+      return "✓";
+    case Verdict::diverged:
+      return "✗";
+    case Verdict::untrusted:
+      return "?";
+    case Verdict::not_run:
+      return "–";
   }
   return "";
 }
@@ -109,7 +121,8 @@ Headline headline(const RunRecord& record) {
   const std::size_t total = record.stages.size();
   if (const StageResult* stage = find(record, answers.first_diverging))
     return {Conclusion::diverged, "diverged",
-            fmt::format("first at {} ({}): {}", name_of(*stage), place(record, *stage), how_far(*stage))};
+            fmt::format("first at {} ({}): {}", name_of(*stage), place(record, *stage),
+                        how_far(*stage))};
   if (total == 0) return {Conclusion::incomplete, "not run", "no stage was compared"};
   for (const Verdict verdict : {Verdict::untrusted, Verdict::not_run}) {
     const StageResult* stage = first_with(record, verdict);
@@ -125,43 +138,52 @@ Headline headline(const RunRecord& record) {
                        : fmt::format("all {} have the same bits on both sides", stages_of(total))};
   std::string worst;
   if (const StageResult* stage = find(record, answers.worst_share_stage))
-    worst = fmt::format(" (worst share {} at {})", brief(answers.worst_share_of_bound, 2), name_of(*stage));
-  return {Conclusion::explained, "explained by arithmetic", "no stage leaves its derived bound" + worst};
+    worst = fmt::format(" (worst share {} at {})", brief(answers.worst_share_of_bound, 2),
+                        name_of(*stage));
+  return {Conclusion::explained, "explained by arithmetic",
+          "no stage leaves its derived bound" + worst};
 }
 
 std::string evidence(const RunRecord& record) {
   std::vector<std::string> parts;
   if (const StageResult* stage = find(record, record.answers.first_diverging)) {
     if (!stage->reason.empty()) parts.push_back(stage->reason);
-    if (stage->blame != Blame::nobody) parts.push_back("blamed: " + std::string(name(stage->blame)));
+    if (stage->blame != Blame::nobody)
+      parts.push_back("blamed: " + std::string(name(stage->blame)));
     const std::int64_t others = count(record, Verdict::diverged) - 1;
     if (others > 0) parts.push_back(fmt::format("{} more diverged", others));
   }
   const TwinCount b = twins(record, &StageResult::twin_b), a = twins(record, &StageResult::twin_a);
   if (b.tested > 0)
-    parts.push_back(fmt::format("b equals its CPU twin bit for bit in {} of {} stages", b.equal, b.tested));
+    parts.push_back(fmt::format("side b equals its CPU twin bit for bit in {} of {} stages",
+                                b.equal, b.tested));
   if (a.tested > 0 && a.equal < a.tested)
-    parts.push_back(fmt::format("a equals its CPU twin bit for bit in {} of {} stages", a.equal, a.tested));
+    parts.push_back(fmt::format("side a equals its CPU twin bit for bit in {} of {} stages",
+                                a.equal, a.tested));
   parts.push_back(counts_text(record));
   return join(parts, "; ");
 }
 
 std::string counts_text(const RunRecord& record) {
   std::vector<std::string> parts;
-  for (const Verdict verdict :
-       {Verdict::diverged, Verdict::untrusted, Verdict::not_run, Verdict::within_bound, Verdict::same_bits})
-    if (count(record, verdict) > 0) parts.push_back(fmt::format("{} {}", count(record, verdict), words(verdict)));
+  for (const Verdict verdict : {Verdict::diverged, Verdict::untrusted, Verdict::not_run,
+                                Verdict::within_bound, Verdict::same_bits})
+    if (count(record, verdict) > 0)
+      parts.push_back(fmt::format("{} {}", count(record, verdict), words(verdict)));
   return parts.empty() ? "no stage" : join(parts, ", ");
 }
 
-std::vector<std::string> origins(const RunRecord& record, std::size_t most) {
-  std::vector<std::string> parts;
+std::vector<const StageResult*> origins(const RunRecord& record, std::size_t most) {
+  std::vector<const StageResult*> stages;
   for (const int id : record.answers.by_share) {
     const StageResult* stage = find(record, id);
-    if (!stage || !(stage->share_of_final > 0) || parts.size() == most) break;
-    parts.push_back(name_of(*stage) + " " + percent(stage->share_of_final));
+    // Shares that print as "<0.1 %" tell nothing, unless there is no other.
+    const bool tells =
+        stage && (stage->share_of_final >= 1e-3 || (stages.empty() && stage->share_of_final > 0));
+    if (!tells || stages.size() == most) break;
+    stages.push_back(stage);
   }
-  return parts;
+  return stages;
 }
 
 std::string origin_facts(const RunRecord& record) {
@@ -170,7 +192,9 @@ std::string origin_facts(const RunRecord& record) {
     parts.push_back("first different bits at " + name_of(*stage));
   if (const StageResult* stage = find(record, record.answers.largest_introduced))
     parts.push_back("largest introduced error at " + name_of(*stage) +
-                    (stage->introduced ? fmt::format(" (max |l − a| {})", brief(stage->introduced->max_abs, 2)) : ""));
+                    (stage->introduced
+                         ? fmt::format(" (max |l − a| {})", brief(stage->introduced->max_abs, 2))
+                         : ""));
   return join(parts, "; ");
 }
 
@@ -199,11 +223,13 @@ ToleranceAnswer tolerance(const RunRecord& record) {
   for (const OutputResult& output : record.outputs) {
     compared = compared && output.accumulated;
     if (!output.beyond_tolerance) continue;
-    beyond.push_back(output.name + (output.accumulated ? " " + brief(output.accumulated->max_abs) : ""));
+    beyond.push_back(output.name +
+                     (output.accumulated ? " " + brief(output.accumulated->max_abs) : ""));
   }
   const StageResult* stage = find(record, record.answers.first_beyond_tolerance);
   if (!stage && beyond.empty()) {
-    if (!compared) return {ToleranceState::unknown, named + " was not checked: not every output was compared"};
+    if (!compared)
+      return {ToleranceState::unknown, named + " was not checked: not every output was compared"};
     return {ToleranceState::kept, "within " + named};
   }
   std::string text = "beyond " + named;
@@ -214,7 +240,8 @@ ToleranceAnswer tolerance(const RunRecord& record) {
 
 Remedy remedy(const RunRecord& record) {
   if (record.b.numerics.find("tf32") == std::string::npos) return {};
-  if (record.b.backend == "capture") return {"", "switch TF32 off in the runtime that made the capture, and capture again"};
+  if (record.b.backend == "capture")
+    return {"", "switch TF32 off in the runtime that made the capture, and capture again"};
   std::string kept;
   for (std::size_t from = 0; from <= record.b.spec.size();) {
     const std::size_t comma = std::min(record.b.spec.find(',', from), record.b.spec.size());
@@ -222,10 +249,12 @@ Remedy remedy(const RunRecord& record) {
     from = comma + 1;
     if (clause.rfind("round=", 0) == 0 || clause.rfind("algorithm=tensor", 0) == 0) continue;
     if (const std::size_t at = clause.find("@sm_"); at != std::string::npos) clause.resize(at);
-    if (const std::size_t at = clause.find("tf32"); at != std::string::npos) clause.replace(at, 4, "fp32");
+    if (const std::size_t at = clause.find("tf32"); at != std::string::npos)
+      clause.replace(at, 4, "fp32");
     kept += (kept.empty() ? "" : ",") + clause;
   }
-  return {"--b " + kept, "no operand is rounded to TF32; stages under one contract must then have the same bits"};
+  return {"--b " + kept,
+          "no operand is rounded to TF32; stages under one contract must then have the same bits"};
 }
 
 const StageResult* stage_in_focus(const RunRecord& record) {
@@ -249,7 +278,8 @@ std::string focus_reason(const RunRecord& record) {
 
 std::string ops_text(const StageResult& stage) {
   std::vector<std::string> parts;
-  for (const std::string& op : stage.op_types) parts.push_back(op == "BatchNormalization" ? "BN" : op);
+  for (const std::string& op : stage.op_types)
+    parts.push_back(op == "BatchNormalization" ? "BN" : op);
   return join(parts, "+");
 }
 
@@ -268,17 +298,22 @@ std::string share_of_bound(const StageResult& stage) {
 std::string worst_text(const Comparison& comparison, const std::string& shape) {
   if (!comparison.worst || comparison.differing == 0) return "";
   const ElementPair& worst = *comparison.worst;
-  return fmt::format("{} at {}: a {} ({}), b {} ({})", brief(comparison.max_abs), coordinates(worst.index, shape),
-                     a_value(worst), a_bits(worst), b_value(worst), b_bits(worst));
+  return fmt::format("{} at {}: a {} ({}), b {} ({})", brief(comparison.max_abs),
+                     coordinates(worst.index, shape), a_value(worst), a_bits(worst), b_value(worst),
+                     b_bits(worst));
 }
 
 std::vector<int> by_importance(const RunRecord& record) {
   const auto rank = [](const StageResult& stage) {
     switch (stage.verdict) {
-      case Verdict::diverged: return 0;
-      case Verdict::untrusted: return 1;
-      case Verdict::not_run: return 2;
-      default: return 3;
+      case Verdict::diverged:
+        return 0;
+      case Verdict::untrusted:
+        return 1;
+      case Verdict::not_run:
+        return 2;
+      default:
+        return 3;
     }
   };
   // A NaN would break the order: it sorts as the smallest.

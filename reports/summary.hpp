@@ -8,7 +8,8 @@
 
 namespace parity::reports {
 
-// What every format says in words, once. All results hold names as the record has them: the sink escapes.
+// What every format says in words, once. All results hold names as the record has them: the sink
+// escapes.
 
 /// "same bits", "within bound", "diverged", "untrusted", "not run".
 std::string_view words(Verdict verdict);
@@ -27,15 +28,18 @@ struct Headline {
 };
 Headline headline(const RunRecord& record);
 
-/// A line of further facts under the headline, maybe empty: the deciding test, twins, how many others.
+/// A line of further facts under the headline, maybe empty: the deciding test, twins, how many
+/// others.
 std::string evidence(const RunRecord& record);
 
-/// The answer to question (2): "blocks.1.3 31 %", largest first, at most `most`; empty when nothing differs.
-std::vector<std::string> origins(const RunRecord& record, std::size_t most);
+/// The answer to question (2): the stages with the largest shares of the final error, largest
+/// first, at most `most`; empty when nothing differs.
+std::vector<const StageResult*> origins(const RunRecord& record, std::size_t most);
 /// The sentence after them: the largest introduced error and the first different bits.
 std::string origin_facts(const RunRecord& record);
 
-/// The answer to question (3): "1e-3 at blocks.0.0", in order, stages that pass several at once named once.
+/// The answer to question (3): "1e-3 at blocks.0.0", in order, stages that pass several at once
+/// named once.
 std::vector<std::string> growth(const RunRecord& record);
 
 enum class ToleranceState { none, kept, exceeded, unknown };
@@ -51,8 +55,8 @@ struct Remedy {
 };
 Remedy remedy(const RunRecord& record);
 
-/// The stage to look at closely: the first diverging, else the first untrusted, else the largest share, else
-/// the worst share of a bound; nullptr when nothing differs.
+/// The stage to look at closely: the first diverging, else the first untrusted, else the largest
+/// share, else the worst share of a bound; nullptr when nothing differs.
 const StageResult* stage_in_focus(const RunRecord& record);
 /// Why that one: "the first diverging stage".
 std::string focus_reason(const RunRecord& record);
@@ -67,14 +71,18 @@ std::string name_of(const RunRecord& record, int id);
 std::string ops_text(const StageResult& stage);
 /// "chain | tensor:k8f25/rna", or one string where both are the same.
 std::string contracts_text(const StageResult& stage);
-/// The share of its bound that the introduced error takes: "0.14", "41", "–" where nothing was judged.
+/// The share of its bound that the introduced error takes: "0.14", "41", "–" where nothing was
+/// judged.
 std::string share_of_bound(const StageResult& stage);
-/// "4.1e-3 at [0,3,17,2]: a 1.25 (0x3fa00000), b 1.249 (0x3f9fdf3b)", empty when the bits are the same.
+/// "4.1e-3 at [0,3,17,2]: a 1.25 (0x3fa00000), b 1.249 (0x3f9fdf3b)", empty when the bits are the
+/// same.
 std::string worst_text(const Comparison& comparison, const std::string& shape);
-/// "3 of 19 stages" and the like: how many stages have each verdict, "17 within bound, 2 same bits".
+/// "3 of 19 stages" and the like: how many stages have each verdict, "17 within bound, 2 same
+/// bits".
 std::string counts_text(const RunRecord& record);
 
-/// Stage ids ordered by how much they matter: diverged, untrusted, not run, then by share and by bound.
+/// Stage ids ordered by how much they matter: diverged, untrusted, not run, then by share and by
+/// bound.
 std::vector<int> by_importance(const RunRecord& record);
 
 }  // namespace parity::reports

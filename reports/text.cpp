@@ -28,19 +28,27 @@ std::string ink(const std::string& text, Ink colour, const TextStyle& style) {
 
 Ink ink_of(Verdict verdict) {
   switch (verdict) {
-    case Verdict::same_bits: return Ink::blue;
-    case Verdict::within_bound: return Ink::green;
-    case Verdict::diverged: return Ink::red;
-    default: return Ink::yellow;
+    case Verdict::same_bits:
+      return Ink::blue;
+    case Verdict::within_bound:
+      return Ink::green;
+    case Verdict::diverged:
+      return Ink::red;
+    default:
+      return Ink::yellow;
   }
 }
 
 Ink ink_of(Conclusion conclusion) {
   switch (conclusion) {
-    case Conclusion::identical: return Ink::blue;
-    case Conclusion::explained: return Ink::green;
-    case Conclusion::diverged: return Ink::red;
-    case Conclusion::incomplete: return Ink::yellow;
+    case Conclusion::identical:
+      return Ink::blue;
+    case Conclusion::explained:
+      return Ink::green;
+    case Conclusion::diverged:
+      return Ink::red;
+    case Conclusion::incomplete:
+      return Ink::yellow;
   }
   return Ink::plain;
 }
@@ -62,14 +70,22 @@ std::string side_text(const char* side, const SideRecord& record) {
   return text;
 }
 
-std::string first_line(const RunRecord& record) {
-  std::string text = record.model;
-  for (const auto& [name, what] : record.inputs) text += "   input " + name + ": " + what;
-  return text + "   " + side_text("a", record.a) + "   " + side_text("b", record.b);
+/// One line where it fits, else one each for the model, a and b.
+std::string subject(const RunRecord& record, const TextStyle& style) {
+  std::string model = record.model;
+  for (const auto& [name, what] : record.inputs) model += "   input " + name + ": " + what;
+  const std::string parts[] = {printable(model), printable(side_text("a", record.a)),
+                               printable(side_text("b", record.b))};
+  const std::string line = parts[0] + "   " + parts[1] + "   " + parts[2];
+  if (style.width == 0 || columns(line) <= style.width) return ink(line, Ink::bold, style) + "\n";
+  std::string out;
+  for (const std::string& part : parts) out += ink(part, Ink::bold, style) + "\n";
+  return out;
 }
 
 std::string labelled(std::string_view label, const std::string& text, const TextStyle& style) {
-  return ink(padded(std::string(label), static_cast<int>(indent.size())), Ink::bold, style) + text + "\n";
+  return ink(padded(std::string(label), static_cast<int>(indent.size())), Ink::bold, style) + text +
+         "\n";
 }
 
 std::string answers(const RunRecord& record, const TextStyle& style) {
@@ -77,26 +93,37 @@ std::string answers(const RunRecord& record, const TextStyle& style) {
   const char* mark = answer.conclusion == Conclusion::diverged     ? "✗ "
                      : answer.conclusion == Conclusion::incomplete ? "? "
                                                                    : "✓ ";
-  std::string out = ink(mark + answer.word, ink_of(answer.conclusion), style) + ": " + printable(answer.detail) + "\n";
-  if (const std::string more = evidence(record); !more.empty()) out += std::string(indent) + printable(more) + "\n";
+  std::string out = ink(mark + answer.word, ink_of(answer.conclusion), style) + ": " +
+                    printable(answer.detail) + "\n";
+  if (const std::string more = evidence(record); !more.empty())
+    out += std::string(indent) + printable(more) + "\n";
 
-  std::vector<std::string> parts = origins(record, 5);
+  std::vector<std::string> parts;
+  for (const StageResult* stage : origins(record, 5))
+    parts.push_back(name_of(*stage) + " " + percent(stage->share_of_final));
   const std::string facts = origin_facts(record);
-  if (parts.empty() && facts.empty()) parts = {"nowhere: b and a have the same bits wherever both are known"};
+  if (parts.empty() && facts.empty())
+    parts = {"nowhere: b and a have the same bits wherever both are known"};
   if (!parts.empty()) out += labelled("comes from", printable(joined(parts, " · ")), style);
   if (!facts.empty()) out += labelled(parts.empty() ? "comes from" : "", printable(facts), style);
 
   const std::vector<std::string> milestones = growth(record);
-  std::string large = milestones.empty() ? "nowhere: no stage passes a milestone" : joined(milestones, " · ");
+  std::string large =
+      milestones.empty() ? "nowhere: no stage passes a milestone" : joined(milestones, " · ");
   out += labelled("gets large", printable(large), style);
   const ToleranceAnswer limit = tolerance(record);
   if (limit.state != ToleranceState::none) {
     const bool kept = limit.state == ToleranceState::kept;
-    const std::string text = printable((kept ? "✓ " : limit.state == ToleranceState::exceeded ? "✗ " : "? ") + limit.text);
+    const std::string text = printable((kept                                      ? "✓ "
+                                        : limit.state == ToleranceState::exceeded ? "✗ "
+                                                                                  : "? ") +
+                                       limit.text);
     out += std::string(indent) + ink(text, kept ? Ink::green : Ink::red, style) + "\n";
   }
   if (const Remedy fix = remedy(record); !fix.remark.empty())
-    out += labelled("turn it off", printable(fix.option.empty() ? fix.remark : fix.option + "   (" + fix.remark + ")"), style);
+    out += labelled(
+        "turn it off",
+        printable(fix.option.empty() ? fix.remark : fix.option + "   (" + fix.remark + ")"), style);
   return out;
 }
 
@@ -117,7 +144,8 @@ std::string cell(const Column& column, const std::string& text) {
   const int width = column.width();
   return column.align == Align::left
              ? padded(text, width)
-             : std::string(static_cast<std::size_t>(std::max(0, width - columns(text))), ' ') + text;
+             : std::string(static_cast<std::size_t>(std::max(0, width - columns(text))), ' ') +
+                   text;
 }
 
 /// The stages to print, in the record's order.
@@ -128,9 +156,10 @@ std::vector<const StageResult*> rows(const RunRecord& record, const TextStyle& s
     const std::vector<int> ranked = by_importance(record);
     wanted.insert(ranked.begin(), ranked.begin() + rows_by_importance);
     for (const Milestone& milestone : record.answers.milestones) wanted.insert(milestone.stage);
-    wanted.insert({record.answers.first_diverging, record.answers.first_diverging - 1, record.answers.first_different,
-                   record.answers.largest_introduced, record.answers.worst_share_stage,
-                   record.answers.first_beyond_tolerance, record.stages.front().id, record.stages.back().id});
+    wanted.insert({record.answers.first_diverging, record.answers.first_diverging - 1,
+                   record.answers.first_different, record.answers.largest_introduced,
+                   record.answers.worst_share_stage, record.answers.first_beyond_tolerance,
+                   record.stages.front().id, record.stages.back().id});
   }
   std::vector<const StageResult*> result;
   for (const StageResult& stage : record.stages)
@@ -138,24 +167,29 @@ std::vector<const StageResult*> rows(const RunRecord& record, const TextStyle& s
   return result;
 }
 
-std::vector<Column> table_columns(const std::vector<const StageResult*>& stages, std::string_view ellipsis) {
-  std::vector<Column> table = {{"stage", Align::left, 9, {}},       {"op", Align::left, 2, {}},
-                               {"shape", Align::left, 1, {}},       {"contract a | b", Align::left, 3, {}},
-                               {"verdict", Align::left, 9, {}},     {"of bound", Align::right, 8, {}},
-                               {"introduced", Align::right, 7, {}}, {"accumulated", Align::right, 6, {}},
-                               {"amplified", Align::right, 4, {}},  {"of final", Align::right, 5, {}}};
-  const auto largest = [](const std::optional<Comparison>& c) { return c ? brief(c->max_abs, 2) : "–"; };
+std::vector<Column> table_columns(const std::vector<const StageResult*>& stages,
+                                  std::string_view ellipsis) {
+  std::vector<Column> table = {
+      {"stage", Align::left, 9, {}},       {"op", Align::left, 2, {}},
+      {"shape", Align::left, 1, {}},       {"contract a | b", Align::left, 3, {}},
+      {"verdict", Align::left, 9, {}},     {"of bound", Align::right, 8, {}},
+      {"introduced", Align::right, 7, {}}, {"accumulated", Align::right, 6, {}},
+      {"amplified", Align::right, 4, {}},  {"of final", Align::right, 5, {}}};
+  const auto largest = [](const std::optional<Comparison>& c) {
+    return c ? brief(c->max_abs, 2) : "–";
+  };
   for (const StageResult* stage : stages) {
-    const std::string row[] = {shortened(printable(name_of(*stage)), longest_name, ellipsis),
-                               shortened(printable(ops_text(*stage)), 24, ellipsis),
-                               shortened(printable(stage->shape), 20, ellipsis),
-                               shortened(printable(contracts_text(*stage)), 34, ellipsis),
-                               std::string(glyph(stage->verdict)) + " " + std::string(words(stage->verdict)),
-                               share_of_bound(*stage),
-                               largest(stage->introduced),
-                               largest(stage->accumulated),
-                               stage->amplification == 0 ? "–" : "×" + brief(stage->amplification, 2),
-                               percent(stage->share_of_final)};
+    const std::string row[] = {
+        shortened(printable(name_of(*stage)), longest_name, ellipsis),
+        shortened(printable(ops_text(*stage)), 24, ellipsis),
+        shortened(printable(stage->shape), 20, ellipsis),
+        shortened(printable(contracts_text(*stage)), 34, ellipsis),
+        std::string(glyph(stage->verdict)) + " " + std::string(words(stage->verdict)),
+        share_of_bound(*stage),
+        largest(stage->introduced),
+        largest(stage->accumulated),
+        stage->amplification == 0 ? "–" : "×" + brief(stage->amplification, 2),
+        percent(stage->share_of_final)};
     for (std::size_t i = 0; i < table.size(); ++i) table[i].cells.push_back(row[i]);
   }
   return table;
@@ -166,8 +200,9 @@ void fit(std::vector<Column>& table, int width) {
   while (width > 0) {
     int total = gutter - gap;
     for (const Column& column : table) total += column.width() + gap;
-    const auto least = std::min_element(table.begin(), table.end(),
-                                        [](const Column& x, const Column& y) { return x.keep < y.keep; });
+    const auto least =
+        std::min_element(table.begin(), table.end(),
+                         [](const Column& x, const Column& y) { return x.keep < y.keep; });
     if (total <= width || least->keep >= 8) return;
     table.erase(least);
   }
@@ -194,7 +229,9 @@ std::string stage_table(const RunRecord& record, const TextStyle& style) {
   for (std::size_t i = 0; i < shown.size(); ++i) {
     const StageResult& stage = *shown[i];
     const std::ptrdiff_t at = &stage - record.stages.data();
-    if (at > next) out += ink(fmt::format("⋮ {} more, none of them in an answer", at - next), Ink::dim, style) + "\n";
+    if (at > next)
+      out += ink(fmt::format("⋮ {} more, none of them in an answer", at - next), Ink::dim, style) +
+             "\n";
     next = at + 1;
     const BlockResult* block = block_of(stage);
     if (block && block != open && !block->name.empty()) {
@@ -215,7 +252,8 @@ std::string stage_table(const RunRecord& record, const TextStyle& style) {
     line.erase(line.find_last_not_of(' ') + 1);
     out += line + "\n";
   }
-  if (const std::ptrdiff_t rest = static_cast<std::ptrdiff_t>(record.stages.size()) - next; rest > 0)
+  if (const std::ptrdiff_t rest = static_cast<std::ptrdiff_t>(record.stages.size()) - next;
+      rest > 0)
     out += ink(fmt::format("⋮ {} more, none of them in an answer", rest), Ink::dim, style) + "\n";
   return out;
 }
@@ -224,29 +262,35 @@ std::string stage_table(const RunRecord& record, const TextStyle& style) {
 std::string focus(const RunRecord& record, const TextStyle& style) {
   const StageResult* stage = stage_in_focus(record);
   if (!stage) return "";
-  std::string out = "\n" + ink(printable(name_of(*stage)), Ink::bold, style) + "   " + focus_reason(record) + "   " +
-                    printable(ops_text(*stage)) + " " + printable(stage->shape) + "\n";
+  std::string out = "\n" + ink(printable(name_of(*stage)), Ink::bold, style) + "   " +
+                    focus_reason(record) + "   " + printable(ops_text(*stage)) + " " +
+                    printable(stage->shape) + "\n";
   const auto line = [&](std::string_view label, const std::string& text) {
     if (!text.empty()) out += labelled(label, printable(text), style);
   };
-  line("verdict", std::string(words(stage->verdict)) + (stage->reason.empty() ? "" : ": " + stage->reason));
+  line("verdict",
+       std::string(words(stage->verdict)) + (stage->reason.empty() ? "" : ": " + stage->reason));
   line("contract", contracts_text(*stage));
   line("nodes", joined(stage->nodes, "  "));
   if (stage->introduced) {
     const Comparison& c = *stage->introduced;
     line("introduced", worst_text(c, stage->shape));
     if (c.judged && c.worst_judged)
-      line("", fmt::format("worst against its bound: {} of it, bound {} at {}", brief(c.worst_share), brief(c.worst_bound),
-                           coordinates(c.worst_judged->index, stage->shape)));
-    line("", fmt::format("{} of {} elements have other bits, {} informative; NaN {}, infinity {}, sign of zero {}",
-                         grouped(c.differing), grouped(c.elements), grouped(c.informative), grouped(c.nan_mismatches),
-                         grouped(c.infinity_mismatches), grouped(c.signed_zero_mismatches)));
+      line("",
+           fmt::format("worst against its bound: {} of it, bound {} at {}", brief(c.worst_share),
+                       brief(c.worst_bound), coordinates(c.worst_judged->index, stage->shape)));
+    line("", fmt::format("{} of {} elements have other bits, {} informative; NaN {}, infinity {}, "
+                         "sign of zero {}",
+                         grouped(c.differing), grouped(c.elements), grouped(c.informative),
+                         grouped(c.nan_mismatches), grouped(c.infinity_mismatches),
+                         grouped(c.signed_zero_mismatches)));
   }
   if (stage->accumulated) line("accumulated", worst_text(*stage->accumulated, stage->shape));
   const auto oracle = [&](const char* side, const std::optional<OracleTest>& test) {
     if (!test) return;
-    line("", fmt::format("{} against exact: {} of its bound, |y − exact| {} at {} ({} {} elements)", side,
-                         brief(test->worst_share), brief(test->max_abs), coordinates(test->worst_index, stage->shape),
+    line("", fmt::format("{} against exact: {} of its bound, |y − exact| {} at {} ({} {} elements)",
+                         side, brief(test->worst_share), brief(test->max_abs),
+                         coordinates(test->worst_index, stage->shape),
                          test->all ? "all" : "a sample of", grouped(test->elements)));
   };
   oracle("a", stage->exact_a);
@@ -256,7 +300,8 @@ std::string focus(const RunRecord& record, const TextStyle& style) {
 
 std::string remarks(const RunRecord& record, const TextStyle& style) {
   std::string out;
-  for (const std::string& note : record.notes) out += labelled(out.empty() ? "notes" : "", printable(note), style);
+  for (const std::string& note : record.notes)
+    out += labelled(out.empty() ? "notes" : "", printable(note), style);
   bool first = true;
   for (const std::string& lint : record.lints) {
     out += labelled(first ? "lints" : "", printable(lint), style);
@@ -265,18 +310,21 @@ std::string remarks(const RunRecord& record, const TextStyle& style) {
   return out.empty() ? out : "\n" + out;
 }
 
-/// ASCII stand-ins of the same width for what this file prints; whatever else remains is spelled out.
+/// ASCII stand-ins of the same width for what this file prints; whatever else remains is spelled
+/// out.
 std::string ascii(const std::string& text) {
   constexpr std::pair<std::string_view, std::string_view> stand_ins[] = {
-      {"✓", "+"}, {"✗", "X"}, {"–", "-"}, {"−", "-"}, {"×", "x"}, {"·", "*"}, {"┌", "|"}, {"│", "|"}, {"└", "|"}, {"⋮", ":"}};
+      {"✓", "+"}, {"✗", "X"}, {"–", "-"}, {"−", "-"}, {"×", "x"},
+      {"·", "*"}, {"┌", "|"}, {"│", "|"}, {"└", "|"}, {"⋮", ":"}};
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     if (static_cast<unsigned char>(text[i]) < 0x80) {
       out += text[i++];
       continue;
     }
-    const auto found = std::find_if(std::begin(stand_ins), std::end(stand_ins),
-                                    [&](const auto& pair) { return text.compare(i, pair.first.size(), pair.first) == 0; });
+    const auto found = std::find_if(
+        std::begin(stand_ins), std::end(stand_ins),
+        [&](const auto& pair) { return text.compare(i, pair.first.size(), pair.first) == 0; });
     if (found != std::end(stand_ins)) {
       out += found->second;
       i += found->first.size();
@@ -286,7 +334,8 @@ std::string ascii(const std::string& text) {
     const auto lead = static_cast<unsigned char>(text[i]);
     const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
     std::uint32_t point = lead & (0xffu >> (length + 1));
-    for (std::size_t k = 1; k < length; ++k) point = point << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3fu);
+    for (std::size_t k = 1; k < length; ++k)
+      point = point << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3fu);
     out += fmt::format("\\u{{{:x}}}", point);
     i += length;
   }
@@ -297,7 +346,7 @@ std::string ascii(const std::string& text) {
 }  // namespace reports
 
 std::string write_text(const RunRecord& record, const TextStyle& style) {
-  std::string out = reports::ink(reports::printable(reports::first_line(record)), reports::Ink::bold, style) + "\n";
+  std::string out = reports::subject(record, style);
   out += reports::answers(record, style);
   out += reports::stage_table(record, style);
   out += reports::focus(record, style);

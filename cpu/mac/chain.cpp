@@ -9,7 +9,7 @@ std::unique_ptr<const Packed> pack_chain(const Window& window, const Weights<flo
 
 void run_chain(const Window& window, const float* x, const Packed& w,
                const Epilogue<float>& epilogue, float* y, const Execution& execution) {
-  run_panels(window, x, packed_as<Panels<float>>(w, "chain"), epilogue, y, execution);
+  run_panels(window, x, packed_as<Panels<float>>(w, window, "chain"), epilogue, y, execution);
 }
 
 }  // namespace parity::cpu

@@ -9,7 +9,8 @@
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/mac/kernel.cpp"
-// clang-format off: foreach_target.h comes first, it compiles the rest of this file once per target
+// foreach_target.h comes first: it compiles the rest of this file once per target.
+// clang-format off
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "cpu/epilogue-inl.hpp"
@@ -334,7 +335,6 @@ int panel_kernel_pixels(InstructionSet set, Lanes lanes, std::int64_t strips) {
 template <class T>
 void run_panels(const Window& window, const T* x, const Panels<T>& weights,
                 const Epilogue<T>& epilogue, T* y, const Execution& execution) {
-  weights.require_fits(window);
   const Window walked = weights.walked(window);
   const InstructionSet set = resolve(execution.instruction_set);
   const PanelKernel<T> kernel = panel_kernel<T>(set, weights.lanes());

@@ -44,8 +44,7 @@ void Panels<T>::Free::operator()(T* data) const {
 
 template <class T>
 template <class W>
-Panels<T>::Panels(const Window& window, const Weights<W>& w, bool absolute)
-    : packed_for_(window) {
+Panels<T>::Panels(const Window& window, const Weights<W>& w, bool absolute) : packed_for_(window) {
   const bool depthwise = window.G > 1 && window.IC == 1 && window.OC == 1;
   lanes_ = depthwise ? Lanes::depthwise : Lanes::outputs;
   const Window inside = walked(window);
@@ -91,17 +90,6 @@ Panels<T>::Panels(const Window& window, const Weights<W>& w, bool absolute)
       }
     }
   }
-}
-
-template <class T>
-void Panels<T>::require_fits(const Window& window) const {
-  const bool fits = window.G == packed_for_.G && window.IC == packed_for_.IC &&
-                    window.OC == packed_for_.OC && window.KH == packed_for_.KH &&
-                    window.KW == packed_for_.KW;
-  if (!fits)
-    throw Error(Fault::internal,
-                "a multiply-accumulate was given weights that were packed for other groups, "
-                "channels or taps");
 }
 
 template <class T>

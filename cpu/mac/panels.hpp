@@ -2,26 +2,13 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <string_view>
 #include <vector>
 
 #include "cpu/mac/mac.hpp"
+#include "cpu/mac/packed.hpp"
 #include "cpu/mac/walk.hpp"
-#include "model/error.hpp"
 
 namespace parity::cpu {
-
-/// The packed weights as the type that `algorithm` made. Throws Fault::internal when another made
-/// them.
-template <class P>
-const P& packed_as(const Packed& packed, std::string_view algorithm) {
-  const P* const found = dynamic_cast<const P*>(&packed);
-  if (found == nullptr)
-    throw Error(Fault::internal,
-                "'" + std::string(algorithm) + "' was given weights that another algorithm packed");
-  return *found;
-}
 
 /// How the lanes of a vector are used.
 enum class Lanes {
@@ -52,8 +39,7 @@ class Panels final : public Packed {
   const T* weights(std::size_t panel) const { return data_.get() + offset_[panel]; }
   /// The window to walk: with Lanes::depthwise all groups become channels of one.
   Window walked(const Window& window) const;
-  /// Throws Fault::internal unless packed for a window of the same weights.
-  void require_fits(const Window& window) const;
+  const Window& packed_for() const { return packed_for_; }
 
  private:
   struct Free {

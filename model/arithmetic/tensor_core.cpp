@@ -144,15 +144,14 @@ std::uint32_t tensor_core_dot(const TensorCore& core, std::span<const std::uint3
     throw Error(Fault::internal, "a tensor-core dot product was given " + std::to_string(a.size()) +
                                      " and " + std::to_string(b.size()) + " operands");
   }
+  const auto block = static_cast<std::size_t>(core.block);
   std::uint32_t acc = c;
-  for (std::size_t group = 0; group < a.size(); group += tensor_core_group) {
+  for (std::size_t first = 0; first < a.size(); first += block) {
     std::array<std::uint32_t, tensor_core_group> x{}, y{};
-    const std::size_t terms = std::min<std::size_t>(tensor_core_group, a.size() - group);
-    std::copy_n(a.begin() + group, terms, x.begin());
-    std::copy_n(b.begin() + group, terms, y.begin());
-    for (int k = 0; k < tensor_core_group; k += core.block) {
-      acc = tensor_core_step(core, x.data() + k, y.data() + k, acc);
-    }
+    const std::size_t terms = std::min(block, a.size() - first);
+    std::copy_n(a.begin() + static_cast<std::ptrdiff_t>(first), terms, x.begin());
+    std::copy_n(b.begin() + static_cast<std::ptrdiff_t>(first), terms, y.begin());
+    acc = tensor_core_step(core, x.data(), y.data(), acc);
   }
   return acc;
 }

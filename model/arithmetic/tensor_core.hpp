@@ -61,8 +61,9 @@ const TensorCore& tensor_core(Algorithm algorithm);
 std::uint32_t tensor_core_step(const TensorCore& core, const std::uint32_t* a,
                                const std::uint32_t* b, std::uint32_t c);
 
-/// The chain of steps over k ascending, starting from c. Lengths are equal; a last group of fewer
-/// than 8 terms is filled up with zeros. No closing addition: contracts add it.
+/// The chain of steps over k ascending, starting from c. Lengths are equal; a last step of fewer
+/// than KB products is filled up with zeros. Neither the filling up to groups of 8 nor the closing
+/// addition of the contracts is done here.
 std::uint32_t tensor_core_dot(const TensorCore& core, std::span<const std::uint32_t> a,
                               std::span<const std::uint32_t> b, std::uint32_t c = 0);
 

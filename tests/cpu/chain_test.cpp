@@ -23,8 +23,8 @@ struct NamedWindow {
   Window window;
 };
 
-Window convolution(std::int64_t N, std::int64_t G, std::int64_t IC, std::int64_t OC, std::int64_t IH,
-                   std::int64_t IW, std::int64_t KH, std::int64_t KW) {
+Window convolution(std::int64_t N, std::int64_t G, std::int64_t IC, std::int64_t OC,
+                   std::int64_t IH, std::int64_t IW, std::int64_t KH, std::int64_t KW) {
   Window w;
   w.N = N, w.G = G, w.IC = IC, w.OC = OC, w.IH = IH, w.IW = IW, w.KH = KH, w.KW = KW;
   w.OH = IH - KH + 1;
@@ -32,8 +32,8 @@ Window convolution(std::int64_t N, std::int64_t G, std::int64_t IC, std::int64_t
   return w;
 }
 
-Window padded(Window w, std::int64_t top, std::int64_t left, std::int64_t bottom, std::int64_t right,
-              std::int64_t stride = 1, std::int64_t dilation = 1) {
+Window padded(Window w, std::int64_t top, std::int64_t left, std::int64_t bottom,
+              std::int64_t right, std::int64_t stride = 1, std::int64_t dilation = 1) {
   w.ph = top, w.pw = left, w.sh = w.sw = stride, w.dh = w.dw = dilation;
   w.OH = (w.IH + top + bottom - (w.KH - 1) * dilation - 1) / stride + 1;
   w.OW = (w.IW + left + right - (w.KW - 1) * dilation - 1) / stride + 1;
@@ -95,14 +95,14 @@ std::vector<NamedWindow> windows() {
   all.push_back({"transposed_3x3_s2", transposed(base(33, 64), 2, 2, 1, 1, 1, 1)});
   all.push_back({"transposed_3x3_s1", transposed(base(5, 17), 1, 1, 1, 1, 1, 1)});
   // Stride beyond the kernel: outputs that no tap reaches.
-  all.push_back({"transposed_gaps",
-                 transposed(convolution(1, 1, 6, 9, 3, 4, 2, 2), 3, 4, 0, 0, 0, 0)});
-  all.push_back({"transposed_dilated",
-                 transposed(convolution(1, 1, 7, 5, 4, 3, 3, 3), 2, 3, 1, 0, 2, 1, 2)});
-  all.push_back({"transposed_groups",
-                 transposed(convolution(2, 3, 4, 6, 4, 4, 4, 4), 2, 2, 1, 1, 1, 1)});
-  all.push_back({"transposed_depthwise",
-                 transposed(convolution(1, 20, 1, 1, 4, 5, 4, 4), 2, 2, 1, 1, 1, 1)});
+  all.push_back(
+      {"transposed_gaps", transposed(convolution(1, 1, 6, 9, 3, 4, 2, 2), 3, 4, 0, 0, 0, 0)});
+  all.push_back(
+      {"transposed_dilated", transposed(convolution(1, 1, 7, 5, 4, 3, 3, 3), 2, 3, 1, 0, 2, 1, 2)});
+  all.push_back(
+      {"transposed_groups", transposed(convolution(2, 3, 4, 6, 4, 4, 4, 4), 2, 2, 1, 1, 1, 1)});
+  all.push_back(
+      {"transposed_depthwise", transposed(convolution(1, 20, 1, 1, 4, 5, 4, 4), 2, 2, 1, 1, 1, 1)});
   all.push_back({"no_channels", convolution(1, 1, 0, 5, 3, 3, 1, 1)});
   all.push_back({"no_items", convolution(0, 1, 3, 5, 3, 3, 1, 1)});
   return all;
@@ -133,7 +133,8 @@ Bits<T> canonical(T value) {
   return value != value ? ~Bits<T>{0} : std::bit_cast<Bits<T>>(value);
 }
 
-/// The first index at which the bits differ, every NaN being one value; the size when they are the same.
+/// The first index at which the bits differ, every NaN being one value; the size when they are the
+/// same.
 template <class T>
 std::size_t first_difference(const std::vector<T>& a, const std::vector<T>& b) {
   if (a.size() != b.size()) return 0;
@@ -175,9 +176,8 @@ template <class T>
 Epilogue<T> every_step(std::int64_t channels) {
   using Kind = typename EpilogueStep<T>::Kind;
   const auto some = [&](std::uint64_t seed) { return operands<T>(channels, Fill::real, seed); };
-  return {{Kind::add, some(11), {}},       {Kind::fma, some(12), some(13)},
-          {Kind::relu, {}, {}},            {Kind::mul, {T(0.75F)}, {}},
-          {Kind::fma, {T(-1.5F)}, some(14)}, {Kind::sigmoid, {}, {}},
+  return {{Kind::add, some(11), {}},   {Kind::fma, some(12), some(13)},   {Kind::relu, {}, {}},
+          {Kind::mul, {T(0.75F)}, {}}, {Kind::fma, {T(-1.5F)}, some(14)}, {Kind::sigmoid, {}, {}},
           {Kind::mul, some(15), {}}};
 }
 
@@ -252,7 +252,8 @@ TEST_P(EveryWidth, AnItemHasTheSameBitsInEveryBatch) {
         const std::vector<float> items(x.begin() + first * in, x.begin() + (first + batch) * in);
         const std::vector<float> expected(all.begin() + first * out,
                                           all.begin() + (first + batch) * out);
-        EXPECT_TRUE(same_bits(computed<float>(part, items, *image, {}, {1, GetParam(), 0}), expected))
+        EXPECT_TRUE(
+            same_bits(computed<float>(part, items, *image, {}, {1, GetParam(), 0}), expected))
             << name << ", items " << first << " to " << first + batch - 1;
       }
     }
@@ -277,8 +278,29 @@ TEST_P(EveryWidth, StandaloneEpilogueEqualsScalar) {
 
 INSTANTIATE_TEST_SUITE_P(Chain, EveryWidth,
                          ::testing::Values(InstructionSet::scalar, InstructionSet::avx2,
-                                           InstructionSet::avx512, InstructionSet::neon,
-                                           InstructionSet::best),
+                                           InstructionSet::avx512, InstructionSet::neon),
+                         [](const auto& info) { return std::string(name(info.param)); });
+
+class SlowEpilogue : public EveryWidth {};
+
+/// The checksum of model/arithmetic/elementary.hpp, by the vectors of each width.
+TEST_P(SlowEpilogue, SigmoidHasTheChecksumOverAllInputs) {
+  const Epilogue<float> epilogue{{EpilogueStep<float>::Kind::sigmoid, {}, {}}};
+  std::vector<float> values(1 << 16);
+  std::uint64_t sum = 0;
+  for (std::uint64_t first = 0; first < std::uint64_t{1} << 32; first += values.size()) {
+    for (std::size_t i = 0; i < values.size(); ++i)
+      values[i] = std::bit_cast<float>(static_cast<std::uint32_t>(first + i));
+    apply(epilogue, values.data(), static_cast<std::int64_t>(values.size()), 0, GetParam());
+    for (std::size_t i = 0; i < values.size(); ++i)
+      sum += std::bit_cast<std::uint32_t>(values[i]) * (2 * (first + i) + 1);
+  }
+  EXPECT_EQ(sum, 0xb4f304d7464a295bU);
+}
+
+INSTANTIATE_TEST_SUITE_P(Vectors, SlowEpilogue,
+                         ::testing::Values(InstructionSet::avx2, InstructionSet::avx512,
+                                           InstructionSet::neon),
                          [](const auto& info) { return std::string(name(info.param)); });
 
 TEST(Chain, ANonFiniteWeightOutsideTheImageGivesNan) {
@@ -319,6 +341,16 @@ TEST(Chain, RefusesWeightsPackedForAnotherProblem) {
   EXPECT_THROW(run_chain(product(1, 16, 8), x.data(), *image, {}, y.data(), {}), Error);
   const auto wide = pack_fp64(w, onnx_order(w, data.data()), false);
   EXPECT_THROW(run_chain(w, x.data(), *wide, {}, y.data(), {}), Error);
+}
+
+TEST(Chain, BestIsTheWidestThatTheProcessorHas) {
+  const InstructionSet best = resolve(InstructionSet::best);
+  EXPECT_TRUE(has(best));
+  for (const InstructionSet wider :
+       {InstructionSet::avx512, InstructionSet::avx2, InstructionSet::neon}) {
+    if (wider == best) break;
+    EXPECT_FALSE(has(wider)) << name(wider);
+  }
 }
 
 TEST(Chain, RefusesAWidthThatTheProcessorLacks) {

@@ -176,16 +176,25 @@ TEST(TensorCore, ZeroProductsPassEveryAccumulatorButMinusZeroAndNaN) {
   }
 }
 
-TEST(TensorCore, FillsAShortGroupUpWithZeros) {
+TEST(TensorCore, FillsAShortStepUpWithZeros) {
   const std::vector<std::uint32_t> a{0x3f800000, 0x40000000, 0x40400000},
       b{0x3f800000, 0x3f800000, 0x3f800000};
-  std::vector<std::uint32_t> full_a = a, full_b = b;
-  full_a.resize(8);
-  full_b.resize(8);
   for (const TensorCore& core : {k4f24, k8f25}) {
+    std::vector<std::uint32_t> full_a = a, full_b = b;
+    full_a.resize(static_cast<std::size_t>(core.block));
+    full_b.resize(static_cast<std::size_t>(core.block));
     EXPECT_EQ(tensor_core_dot(core, a, b), 0x40c00000U);
-    EXPECT_EQ(tensor_core_dot(core, a, b), tensor_core_dot(core, full_a, full_b));
+    EXPECT_EQ(tensor_core_dot(core, full_a, full_b), 0x40c00000U);
   }
+}
+
+/// Four products are one whole step of k4f24: a second one, of zeros, would turn the -0 into +0.
+TEST(TensorCore, RunsNoStepThatNobodyAskedFor) {
+  const std::vector<std::uint32_t> a{0x17800000, 0, 0, 0}, b{0x9a000000, 0, 0, 0};  // 2^-80, -2^-75
+  EXPECT_EQ(tensor_core_dot(k4f24, a, b), 0x80000000U);
+  const std::vector<std::uint32_t> longer_a{0x17800000, 0, 0, 0, 0},
+      longer_b{0x9a000000, 0, 0, 0, 0};
+  EXPECT_EQ(tensor_core_dot(k4f24, longer_a, longer_b), 0U);
 }
 
 TEST(TensorCore, IsDefinedForTensorAlgorithmsOnly) {

@@ -1,0 +1,430 @@
+#include "compare/capture.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <map>
+#include <set>
+
+#include "compare/walk.hpp"
+#include "model/arithmetic/bounds.hpp"
+#include "model/error.hpp"
+#include "model/nearest.hpp"
+#include "model/ops.hpp"
+
+namespace parity {
+
+// The bound of an unknown runtime. Each step's own allowance already holds for any order of its
+// roundings where it is gamma(n) (Higham, section 3.1: n products and n - 1 sums in any order,
+// fused or not). What a foreign runtime may do beyond the contract, and what each costs:
+//
+//   MAC             a bias may start the sum: one more term. TF32: products may also be summed
+//   outside the tensor core in
+//                   FP32 (split K), so gamma(n) is added to the tensor core's own loss; of the
+//                   generations the one that loses most stands in (k4f24).
+//   BatchNorm       s = gamma / sqrt(var + eps) in FP32: var + eps, sqrt, the division and the
+//   product with w or x, one
+//                   rounding each, sqrt halving the first: below gamma(4). As (x - mean)*s + beta
+//                   or folded as w*s and (b - mean)*s + beta there are at most three more
+//                   roundings, and every term of them is bounded by |s||z| or by |beta| + |s*mean|.
+//                   Together below 8u of |s||z| and of |beta| + |s*mean|; the latter is no part of
+//                   M, which has |t| = |beta - s*mean| with the cancellation inside, so its largest
+//                   channel enters as an absolute term.
+//   lanes32         a plain running sum: gamma(n) instead of the tree's.
+//   sigmoid         implementations by rational approximation or with clamped arguments err by a
+//   few units of 2^-24 on
+//                   the scale of 1, not of y; magnitudes of a sigmoid are at least 1 (m/4 + 1), so
+//                   4*2^-23 of M covers a function that is good to 4 ULP of 1.
+Allowance foreign_allowance(const PlannedStage& planned) {
+  const Stage& stage = planned.stage;
+  const std::vector<OperandTypes> types = step_operand_types(stage);
+  const std::int64_t terms = stage_terms(planned);
+  Allowance total;
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const Step& step = stage.steps[i];
+    const Contract& contract = planned.contracts[i];
+    const StepAllowance allowed = visit(
+        [&](const auto& o) { return o.allowance(types[i], step.parameters, contract); }, *step.op);
+    Allowance own = allowed.own;
+    switch (contract.algorithm) {
+      case Algorithm::chain:
+      case Algorithm::gemm_eigen:
+        own.coefficient += gamma(2);
+        break;
+      case Algorithm::tensor_k4f24:
+      case Algorithm::tensor_k8f25:
+        own.coefficient += gamma(terms) + gamma(2);
+        break;
+      case Algorithm::lanes32:
+        own.coefficient += gamma(terms);
+        break;
+      default:
+        break;
+    }
+    if (const auto* norm = std::get_if<BatchNorm>(step.op.get())) {
+      constexpr double roundings = 8 * unit_roundoff;
+      const ScaleShift constants = scale_shift(*norm, step.parameters);
+      const std::span<const float> beta = step.parameters[1]->values<float>();
+      const std::span<const float> mean = step.parameters[2]->values<float>();
+      double largest = 0;
+      for (std::size_t c = 0; c < constants.s64.size(); ++c)
+        largest = std::max(largest, std::fabs(static_cast<double>(beta[c])) +
+                                        std::fabs(static_cast<double>(mean[c]) * constants.s64[c]));
+      own.coefficient += roundings;
+      if (std::isfinite(largest)) own.underflow += roundings * largest;
+    }
+    if (!contract.function.empty()) own.coefficient += 4 * 0x1p-23;
+    total = {total.coefficient + own.coefficient * (1 + total.coefficient),
+             total.underflow * allowed.gain + own.underflow};
+  }
+  return total;
+}
+
+namespace {
+
+std::string foreign_contract(const PlannedStage& planned) {
+  for (const Contract& contract : planned.contracts)
+    if (contract.rounding) return "foreign:tf32/" + std::string(name(*contract.rounding));
+  return "foreign:fp32";
+}
+
+class CaptureWalk {
+ public:
+  explicit CaptureWalk(const CaptureRequest& request)
+      : r_(request),
+        a_(request.a.backend),
+        host_(request.referee.backend),
+        exact_plan_(make_plan(request.stages, in_double(), host_, "exact")),
+        foreign_plan_(
+            make_plan(request.stages, may_have_used(request.numerics), host_, request.spec)),
+        live_(request.graph, request.a.plan.stages),
+        flow_(request.stages.size()) {
+    record_.a = side_record(r_.a.plan, a_.info(r_.a.execution));
+    record_.b.spec = r_.spec;
+    record_.b.backend = "capture";
+    record_.b.device = r_.capture.file;
+    record_.b.numerics = numerics_text(r_.numerics) + ", any order";
+    record_.b.promise = name(Determinism::not_guaranteed);
+  }
+
+  RunRecord run() {
+    Stopwatch total;
+    begin();
+    for (std::size_t i = 0; i < r_.stages.size(); ++i) {
+      report(r_.stages[i].name);
+      walk_stage(i);
+      ++progress_.stages_done;
+      progress_.macs_done += r_.stages[i].macs;
+    }
+    report({});
+    end();
+    record_.seconds = total.lap();
+    return std::move(record_);
+  }
+
+ private:
+  static Numerics in_double() {
+    Numerics numerics;
+    numerics.conv = numerics.matmul = numerics.rnn = Math::fp64;
+    numerics.promise = Determinism::run_to_run;
+    return numerics;
+  }
+  /// What bounds the capture: BatchNorm kept (folding is in the bound), no promise, the lossiest
+  /// tensor core.
+  static Numerics may_have_used(Numerics numerics) {
+    numerics.batch_norm = BatchNormalisation::kept;
+    numerics.promise = Determinism::not_guaranteed;
+    numerics.algorithm.reset();
+    const bool tf32 = numerics.conv == Math::tf32 || numerics.matmul == Math::tf32;
+    numerics.arch = tf32 ? Arch::sm_80 : Arch::none;
+    return numerics;
+  }
+
+  void report(const std::string& stage) {
+    progress_.stage = stage;
+    if (r_.observer) r_.observer(progress_);
+  }
+
+  void begin() {
+    check_inputs(r_.graph, r_.inputs);
+    match_names();
+    record_.model = r_.graph.name;
+    record_.model_digest = r_.graph.digest;
+    record_.producer = r_.graph.producer;
+    record_.opset = r_.graph.opset;
+    record_.notes = r_.graph.notes;
+    record_.lints = r_.graph.lints;
+    record_.tolerance = r_.tolerance;
+    progress_.stages = static_cast<int>(r_.stages.size());
+    for (const Stage& stage : r_.stages) progress_.macs += stage.macs;
+    for (std::size_t i = 0; i < r_.inputs.size(); ++i) {
+      const TensorId id = r_.graph.inputs[i];
+      const auto held = captured_.find(id);
+      if (held != captured_.end() && !same_bits(held->second, r_.inputs[i]))
+        throw Error(
+            Fault::bad_input,
+            r_.capture.file + " was recorded with another input: its tensor '" +
+                r_.graph.tensor(id).name +
+                "' differs from the input given; give the input of the recording with --input");
+      captured_[id] = r_.inputs[i];
+      const Value value = a_.upload(r_.inputs[i], r_.a.execution);
+      live_.put(id, value);
+      equal_.insert(id);
+      const Comparison self = a_.compare(value, value, nullptr, {}, r_.a.execution);
+      flow_.source(id, norm_square(self));
+      if (r_.graph.outputs.end() != std::find(r_.graph.outputs.begin(), r_.graph.outputs.end(), id))
+        accumulated_[id] = self;
+    }
+  }
+
+  /// Finds what each captured name means; refuses a capture that knows nothing of this model.
+  void match_names() {
+    std::map<std::string, TensorId> known;
+    std::vector<std::string> names;
+    const auto add = [&](const std::string& name, TensorId id) {
+      if (known.emplace(name, id).second) names.push_back(name);
+    };
+    for (const Stage& stage : r_.stages)
+      for (std::size_t j = 0; j < stage.outputs.size(); ++j)
+        add(stage.output_names[j], stage.outputs[j]);
+    // A tensor's own name comes before a stage's: a stage may be called like another stage's
+    // tensor.
+    for (const Stage& stage : r_.stages) add(stage.name, stage.outputs[0]);
+    std::set<TensorId> of_stages;
+    for (const auto& [name, id] : known) of_stages.insert(id);
+    for (const TensorId id : r_.graph.inputs) add(r_.graph.tensor(id).name, id);
+    int matched = 0;
+    for (const auto& [name, tensor] : r_.capture.tensors) {
+      const auto found = known.find(name);
+      if (found == known.end()) continue;
+      require_type(name, tensor, r_.graph.tensor(found->second).type);
+      captured_[found->second] = with_canonical_nan(tensor);
+      matched += of_stages.contains(found->second);
+    }
+    if (matched > 0) return;
+    std::string why =
+        "no tensor of " + r_.capture.file + " is a tensor or a stage of " + r_.graph.name;
+    if (r_.capture.tensors.empty()) {
+      why += ": it is empty";
+    } else {
+      const std::string& first = r_.capture.tensors.front().first;
+      why += ": it holds '" + first + "'" + did_you_mean(first, names);
+    }
+    throw Error(Fault::bad_input, why + ". Record tensors under their ONNX names (" +
+                                      listed(names, 6) +
+                                      ") or under stage names; `inspect` lists both.");
+  }
+
+  void require_type(const std::string& name, const Tensor& tensor, const TensorType& wanted) const {
+    const bool wider = tensor.type().type == Type::float64 && wanted.type == Type::float32;
+    if (tensor.shape() != wanted.shape || (tensor.type().type != wanted.type && !wider))
+      throw Error(Fault::bad_input,
+                  "tensor '" + name + "' of " + r_.capture.file + " is " +
+                      to_string(tensor.type()) + ", but the model makes it " + to_string(wanted) +
+                      "; record it in ONNX layout and at the input shape of this run");
+  }
+
+  static double norm_square(const Comparison& c) {
+    return c.rms_a * c.rms_a * static_cast<double>(c.elements);
+  }
+
+  void walk_stage(std::size_t i) {
+    const Stage& stage = r_.stages[i];
+    StageResult result = frame_of(stage, r_.stages, &r_.a.plan.stages[i], nullptr);
+    result.contract_b = foreign_contract(foreign_plan_.stages[i]);
+    if (record_.b.contract.empty() && stage.macs > 0) record_.b.contract = result.contract_b;
+    Stopwatch watch;
+    const std::vector<Value> a =
+        a_.run(r_.a.plan.stages[i], live_.at(stage.inputs), Reading::values, r_.a.execution);
+    result.seconds_a = watch.lap();
+    result.digest_a = a_.digest(a[0], r_.a.execution);
+
+    const auto held = captured_.find(stage.outputs[0]);
+    const std::string missing_input = first_missing(stage);
+    if (held == captured_.end()) {
+      result.verdict = Verdict::not_run;
+      result.reason =
+          "the capture has no tensor '" + result.tensor + "' and no stage '" + stage.name + "'";
+      const Comparison self = a_.compare(a[0], a[0], nullptr, {}, r_.a.execution);
+      flow_.carry(stage.inputs, stage.outputs, norm_square(self));
+    } else {
+      const Value y = a_.upload(held->second, r_.a.execution);
+      result.digest_b = a_.digest(y, r_.a.execution);
+      result.accumulated = a_.compare(a[0], y, nullptr, {}, r_.a.execution);
+      if (missing_input.empty()) {
+        judge(i, a, y, result);
+      } else {
+        result.verdict = Verdict::not_run;
+        result.reason =
+            "the capture lacks the stage's input '" + missing_input +
+            "', so it cannot be judged on its own input; the accumulated error is known";
+        // Whatever happened since the last tensor is put down to this stage.
+        Split all;
+        all.accumulated = result.accumulated->rms * std::sqrt(static_cast<double>(result.elements));
+        all.introduced_on_accumulated = all.accumulated * all.accumulated;
+        flow_.pass(i, stage.inputs, stage.outputs, all, norm_square(*result.accumulated));
+      }
+      note_accumulated(stage, result);
+    }
+    live_.release(stage.inputs);
+    for (std::size_t j = 0; j < stage.outputs.size(); ++j) live_.put(stage.outputs[j], a[j]);
+    a_.forget(r_.a.plan.stages[i]);
+    a_.forget(exact_plan_.stages[i]);
+    host_.forget(exact_plan_.stages[i]);
+    record_.stages.push_back(std::move(result));
+  }
+
+  std::string first_missing(const Stage& stage) const {
+    for (std::size_t k = 0; k < stage.inputs.size(); ++k)
+      if (!captured_.contains(stage.inputs[k])) return stage.input_names[k];
+    return {};
+  }
+
+  void note_accumulated(const Stage& stage, StageResult& result) {
+    const Comparison& c = *result.accumulated;
+    if (c.differing == 0) equal_.insert(stage.outputs[0]);
+    accumulated_[stage.outputs[0]] = c;
+    if (c.nan_mismatches + c.infinity_mismatches > 0)
+      result.accumulated_relative = std::numeric_limits<double>::infinity();
+    else if (c.max_abs > 0)
+      result.accumulated_relative =
+          c.rms_a > 0 ? c.max_abs / c.rms_a : std::numeric_limits<double>::infinity();
+  }
+
+  /// The captured output against A and against exact, both on the capture's own inputs.
+  void judge(std::size_t i, const std::vector<Value>& a, const Value& y, StageResult& result) {
+    const Stage& stage = r_.stages[i];
+    const PlannedStage& planned = r_.a.plan.stages[i];
+    Stopwatch watch;
+    std::vector<Value> inputs;
+    bool inputs_equal = true;
+    for (const TensorId id : stage.inputs) {
+      inputs_equal &= equal_.contains(id);
+      inputs.push_back(a_.upload(to_float32(captured_.at(id)), r_.a.execution));
+    }
+    const Value local =
+        inputs_equal ? a[0] : a_.run(planned, inputs, Reading::values, r_.a.execution)[0];
+    result.seconds_local = watch.lap();
+    const PlannedStage& kept = r_.a.plan.numerics.batch_norm == BatchNormalisation::folded
+                                   ? exact_plan_.stages[i]
+                                   : planned;
+    const Value m = a_.run(kept, inputs, Reading::magnitudes, r_.a.execution)[0];
+    result.seconds_magnitude = watch.lap();
+
+    const Allowance foreign = foreign_allowance(foreign_plan_.stages[i]);
+    const Allowance own = stage_allowance(planned);
+    result.bound_coefficient_a = own.coefficient;
+    result.bound_coefficient_b = foreign.coefficient;
+    result.introduced = a_.compare(
+        local, y, &m, {own.coefficient + foreign.coefficient, own.underflow + foreign.underflow},
+        r_.a.execution);
+    std::vector<Value> on_host;
+    for (const Value& input : inputs)
+      on_host.push_back(on(host_, r_.referee.execution, a_, r_.a.execution, input));
+    const Value exact =
+        host_.run(exact_plan_.stages[i], on_host, Reading::values, r_.referee.execution)[0];
+    const Value m_host = on(host_, r_.referee.execution, a_, r_.a.execution, m);
+    result.exact_a = against_exact(
+        i, exact, on(host_, r_.referee.execution, a_, r_.a.execution, local), m_host, own);
+    result.exact_b = against_exact(i, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y),
+                                   m_host, foreign);
+    decide(planned, inputs, y, result);
+    if (result.introduced->differing > 0) result.map = a_.map(local, y, r_.a.execution);
+
+    if (result.accumulated->differing > 0 || result.introduced->differing > 0) {
+      // Split's local run is B's on A's inputs; here it is A's on B's inputs, so the two parts
+      // change places.
+      const Split swapped = a_.split(a[0], local, y, r_.a.execution);
+      Split split = swapped;
+      std::swap(split.introduced, split.inherited);
+      std::swap(split.introduced_on_accumulated, split.inherited_on_accumulated);
+      result.split = split;
+      result.amplification = inputs_equal ? 0 : flow_.amplification(stage.inputs, split);
+    }
+    flow_.pass(i, stage.inputs, stage.outputs, result.split, norm_square(*result.accumulated));
+  }
+
+  OracleTest against_exact(std::size_t i, const Value& exact, const Value& y, const Value& m,
+                           Allowance allowance) {
+    allowance.coefficient +=
+        (static_cast<double>(stage_terms(exact_plan_.stages[i])) + 8) * unit_roundoff_double;
+    const Comparison c = host_.compare(exact, y, &m, allowance, r_.referee.execution);
+    OracleTest test;
+    test.elements = c.elements;
+    test.all = true;
+    test.worst_share = c.worst_share;
+    test.max_abs = c.max_abs;
+    test.beyond = c.beyond;
+    if (c.worst_judged) {
+      test.worst_index = c.worst_judged->index;
+      test.worst_exact = c.worst_judged->a;
+      test.worst_value = c.worst_judged->b;
+    }
+    return test;
+  }
+
+  void decide(const PlannedStage& planned, const std::vector<Value>& inputs, const Value& y,
+              StageResult& result) {
+    const Comparison& introduced = *result.introduced;
+    const bool a_fails = result.exact_a->beyond > 0, b_fails = result.exact_b->beyond > 0;
+    const std::string informative =
+        introduced.informative < 32
+            ? "; informative elements: " + std::to_string(introduced.informative)
+            : std::string();
+    if (a_fails || b_fails || introduced.beyond > 0) {
+      result.verdict = Verdict::diverged;
+      result.blame = a_fails == b_fails ? Blame::pair : a_fails ? Blame::a : Blame::b;
+      result.reason = (b_fails   ? "the capture leaves the bound of any order of its arithmetic "
+                                   "around the exact value"
+                       : a_fails ? "a leaves its own bound around the exact value"
+                                 : "elements lie beyond the two sides' bounds together") +
+                      informative;
+    } else if (introduced.informative == 0) {
+      result.verdict = Verdict::untrusted;
+      result.reason = "no element is finite and other than zero on both sides";
+    } else if (hands_input_through(a_, r_.a.execution, planned, inputs, y)) {
+      result.verdict = Verdict::untrusted;
+      result.reason = "the output equals an input bit for bit, as if the stage had not run";
+    } else {
+      result.verdict = introduced.differing == 0 ? Verdict::same_bits : Verdict::within_bound;
+      result.reason =
+          (introduced.differing == 0 ? "every bit agrees"
+                                     : "the capture stays within the bound of its arithmetic") +
+          informative;
+    }
+  }
+
+  void end() {
+    const std::map<TensorId, int> made_by = producers_of(r_.stages);
+    for (const TensorId id : r_.graph.outputs) {
+      OutputResult output;
+      output.name = r_.graph.tensor(id).name;
+      output.shape = to_string(r_.graph.tensor(id).type.shape);
+      const auto maker = made_by.find(id);
+      if (maker != made_by.end())
+        output.stage = r_.stages[static_cast<std::size_t>(maker->second)].id;
+      const auto found = accumulated_.find(id);
+      if (found != accumulated_.end()) output.accumulated = found->second;
+      record_.outputs.push_back(std::move(output));
+    }
+    conclude(record_, flow_.shares_of(r_.graph.outputs));
+  }
+
+  const CaptureRequest& r_;
+  Backend& a_;
+  Backend& host_;
+  Plan exact_plan_, foreign_plan_;
+  LiveValues live_;
+  ErrorFlow flow_;
+  RunRecord record_;
+  Progress progress_;
+  std::map<TensorId, Tensor> captured_;
+  std::map<TensorId, Comparison> accumulated_;
+  std::set<TensorId> equal_;
+};
+
+}  // namespace
+
+RunRecord diff_capture(const CaptureRequest& request) { return CaptureWalk(request).run(); }
+
+}  // namespace parity

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <string>
+
+#include "compare/record.hpp"
+
+namespace parity::reports {
+
+// The page's pictures. Each returns one static SVG, drawn from the record's numbers alone.
+
+/// Introduced error against its bound, and accumulated error, over the stages on log axes; blocks
+/// bracketed with their shares of the final error, the first divergence ruled.
+std::string plot_errors(const RunRecord& record);
+
+/// Amplification and share of the final error over the same stages.
+std::string plot_origins(const RunRecord& record);
+
+/// How many elements lie how many units in the last place apart; equal ones and NaN apart from the
+/// rest.
+std::string plot_ulp(const Comparison& comparison);
+
+/// Where in the image the difference sits, largest of all channels.
+std::string plot_heat(const ErrorMap& map);
+
+/// In which channels it sits.
+std::string plot_channels(const ErrorMap& map);
+
+/// The marker of a verdict, for legends and tables.
+std::string verdict_icon(Verdict verdict);
+
+}  // namespace parity::reports

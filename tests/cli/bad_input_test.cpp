@@ -1,0 +1,224 @@
+// Bad input gets one clear sentence and the right exit code, and never a crash, a hang or a wrong
+// answer.
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <limits>
+
+#include "model/arithmetic/fill.hpp"
+#include "model/files/npz.hpp"
+#include "tests/cli/onnx_files.hpp"
+#include "tests/cli/program.hpp"
+
+namespace parity::test {
+namespace {
+
+constexpr const char* diff = "diff m.onnx --b cpu:fp64 --report r.html --report r.json";
+
+/// Runs the diff on bytes that are no good model; nothing may be left but the model.
+void expect_refused(const std::string& bytes, int code, const std::string& part) {
+  const Workshop workshop;
+  workshop.write("m.onnx", bytes);
+  const Ended ended = paritylab(workshop, diff);
+  EXPECT_EQ(ended.code, code) << ended.err;
+  EXPECT_NE(ended.err.find(part), std::string::npos) << ended.err;
+  EXPECT_EQ(ended.err.compare(0, 11, "paritylab: "), 0) << ended.err;
+  EXPECT_EQ(ended.out, "");
+  EXPECT_EQ(workshop.files(), std::vector<std::string>{"m.onnx"});
+}
+
+void expect_refused(const std::function<void(OnnxFile&)>& spoil, int code,
+                    const std::string& part) {
+  OnnxFile file;
+  spoil(file);
+  expect_refused(file.bytes(), code, part);
+}
+
+TEST(BadModel, TheUnspoiledModelRuns) {
+  const Workshop workshop;
+  workshop.write("m.onnx", OnnxFile().bytes());
+  const Ended ended = paritylab(workshop, diff);
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_EQ(workshop.files(), (std::vector<std::string>{"m.onnx", "r.html", "r.json"}));
+}
+
+TEST(BadModel, TruncatedAnywhereIsRefused) {
+  const std::string whole = OnnxFile().bytes();
+  for (std::size_t cut = 1; cut < whole.size(); cut += whole.size() / 7) {
+    const Workshop workshop;
+    workshop.write("m.onnx", whole.substr(0, whole.size() - cut));
+    const Ended ended = paritylab(workshop, diff);
+    EXPECT_EQ(ended.code, 3) << "cut " << cut << " bytes: " << ended.err;
+    EXPECT_EQ(workshop.files(), std::vector<std::string>{"m.onnx"});
+  }
+}
+
+TEST(BadModel, RandomBytesAreRefused) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    const Counter counter(seed);
+    std::string bytes;
+    for (std::uint64_t i = 0; i < 4096; ++i) bytes += static_cast<char>(counter.bits(i));
+    expect_refused(bytes, 3, "m.onnx");
+  }
+  expect_refused(std::string(), 3, "m.onnx");
+}
+
+TEST(BadModel, EveryFlippedByteEndsWithAnAnswerOrASentence) {
+  const std::string whole = OnnxFile().bytes();
+  const Counter counter(7);
+  const Workshop workshop;
+  for (std::uint64_t i = 0; i < 24; ++i) {
+    std::string bytes = whole;
+    bytes[counter.bits(2 * i) % bytes.size()] ^=
+        static_cast<char>(1 + counter.bits(2 * i + 1) % 255);
+    workshop.write("m.onnx", bytes);
+    const Ended ended = paritylab(workshop, "diff m.onnx --b cpu:fp64");
+    EXPECT_LE(ended.code, 4) << "flip " << i << ": " << ended.err;
+  }
+}
+
+TEST(BadModel, CyclicGraph) {
+  expect_refused([](OnnxFile& f) { f.conv->set_input(0, "y"); }, 3, "cycl");
+}
+
+TEST(BadModel, MissingInitializer) {
+  expect_refused([](OnnxFile& f) { f.graph->clear_initializer(); }, 3, "'w'");
+}
+
+TEST(BadModel, UnknownOpNamesNodeAndTheCommandForTheRest) {
+  expect_refused(
+      [](OnnxFile& f) {
+        f.relu->set_op_type("Frobnicate");
+        f.relu->set_name("last/Frobnicate");
+      },
+      3, "--until");
+  expect_refused([](OnnxFile& f) { f.relu->set_op_type("Frobnicate"); }, 3, "Frobnicate");
+}
+
+TEST(BadModel, UnknownAttribute) {
+  expect_refused(
+      [](OnnxFile& f) {
+        auto* attribute = f.conv->add_attribute();
+        attribute->set_name("sparkle");
+        attribute->set_type(onnx::AttributeProto::INT);
+        attribute->set_i(1);
+      },
+      3, "sparkle");
+}
+
+TEST(BadModel, Float16Weights) {
+  expect_refused(
+      [](OnnxFile& f) {
+        f.weights->set_data_type(onnx::TensorProto::FLOAT16);
+        f.weights->clear_float_data();
+        f.weights->set_raw_data(std::string(3 * 2 * 3 * 3 * 2, '\0'));
+      },
+      3, "float16");
+}
+
+TEST(BadModel, WeightsThatLieAboutTheirSize) {
+  expect_refused([](OnnxFile& f) { f.weights->set_dims(0, 300000); }, 3, "'w'");
+  expect_refused([](OnnxFile& f) { f.weights->set_dims(0, -3); }, 3, "'w'");
+}
+
+TEST(BadModel, ShapeProductThatOverflows) {
+  expect_refused(
+      [](OnnxFile& f) {
+        for (int i = 0; i < 4; ++i) f.weights->set_dims(i, std::int64_t{1} << 33);
+      },
+      3, "'w'");
+  expect_refused(
+      [](OnnxFile& f) {
+        OnnxFile::edge(f.graph->mutable_input(0), "x",
+                       {std::int64_t{1} << 40, 2, std::int64_t{1} << 40, 4});
+      },
+      3, "'x'");
+}
+
+TEST(BadModel, ZeroSizeDimension) {
+  expect_refused(
+      [](OnnxFile& f) {
+        OnnxFile::edge(f.graph->mutable_input(0), "x", {1, 2, 0, 4});
+      },
+      3, "'x'");
+}
+
+TEST(BadModel, ExternalDataOutsideItsFolder) {
+  for (const std::string location : {"../outside.bin", "/etc/passwd", "sub/../../outside.bin"}) {
+    OnnxFile file;
+    file.weights->clear_float_data();
+    file.weights->set_data_location(onnx::TensorProto::EXTERNAL);
+    auto* entry = file.weights->add_external_data();
+    entry->set_key("location");
+    entry->set_value(location);
+    const Workshop workshop;
+    workshop.write("outside.bin", std::string(3 * 2 * 3 * 3 * 4, '\0'));
+    workshop.write("inner/m.onnx", file.bytes());
+    const Ended ended = paritylab(workshop, "diff inner/m.onnx --b cpu:fp64");
+    EXPECT_EQ(ended.code, 3) << location << ": " << ended.err;
+  }
+}
+
+TEST(BadModel, NanWeightsRunAndEndAsUntrusted) {
+  OnnxFile file;
+  for (int i = 0; i < file.weights->float_data_size(); ++i)
+    file.weights->set_float_data(i, std::numeric_limits<float>::quiet_NaN());
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  const Ended ended = paritylab(workshop, "diff m.onnx --b cpu:tf32@sm_90");
+  EXPECT_EQ(ended.code, 4) << ended.err;
+  EXPECT_NE(ended.out.find("untrusted"), std::string::npos) << ended.out;
+}
+
+/// Runs the good model on an input that does not fit it.
+void expect_input_refused(const std::vector<NamedTensor>& tensors, const std::string& part) {
+  const Workshop workshop;
+  workshop.write("m.onnx", OnnxFile().bytes());
+  NpzWriter writer(workshop.path("in.npz").string());
+  for (const NamedTensor& each : tensors) writer.add(each.name, each.tensor);
+  writer.finish();
+  const Ended ended =
+      paritylab(workshop, "run m.onnx --on cpu:fp32 --input in.npz --output out.npz");
+  EXPECT_EQ(ended.code, 3) << ended.err;
+  EXPECT_NE(ended.err.find(part), std::string::npos) << ended.err;
+  EXPECT_EQ(workshop.files(), (std::vector<std::string>{"in.npz", "m.onnx"}));
+}
+
+Tensor floats(Shape shape) {
+  const auto count = static_cast<std::size_t>(element_count(shape));
+  return Tensor::of<float>(std::move(shape), std::vector<float>(count, 1));
+}
+
+TEST(BadInput, WrongNameRankShapeAndType) {
+  expect_input_refused({{"xx", floats({1, 2, 4, 4})}}, "did you mean 'x'?");
+  expect_input_refused({{"x", floats({2, 4, 4})}}, "rank");
+  expect_input_refused({{"x", floats({1, 2, 4, 5})}}, "1x2x4x5");
+  expect_input_refused(
+      {{"x", Tensor::of<std::int64_t>({1, 2, 4, 4}, std::vector<std::int64_t>(32, 1))}}, "int64");
+  expect_input_refused({{"x", Tensor::of<double>({1, 2, 4, 4}, std::vector<double>(32, 1))}},
+                       "float64");
+}
+
+TEST(BadInput, NpzThatIsNone) {
+  const Workshop workshop;
+  workshop.write("m.onnx", OnnxFile().bytes());
+  workshop.write("in.npz", "PK\003\004 and then nothing of the kind");
+  const Ended ended = paritylab(workshop, "run m.onnx --on cpu:fp32 --input in.npz");
+  EXPECT_EQ(ended.code, 3) << ended.err;
+  EXPECT_NE(ended.err.find("in.npz"), std::string::npos) << ended.err;
+}
+
+TEST(BadInput, NpyThatLiesAboutItsSize) {
+  const Workshop workshop;
+  workshop.write("m.onnx", OnnxFile().bytes());
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 4000000000, 4), }";
+  header.resize(117, ' ');
+  header += '\n';
+  workshop.write("in.npy", std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(118) + '\0' +
+                               header + std::string(128, '\0'));
+  const Ended ended = paritylab(workshop, "run m.onnx --on cpu:fp32 --input in.npy");
+  EXPECT_EQ(ended.code, 3) << ended.err;
+}
+
+}  // namespace
+}  // namespace parity::test

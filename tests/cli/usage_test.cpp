@@ -1,0 +1,137 @@
+// The real program, its words and its exit codes, without a model.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/program.hpp"
+
+namespace parity::test {
+namespace {
+
+TEST(Program, VersionAndHelpGoToStandardOutput) {
+  const Workshop workshop;
+  const Ended version = paritylab(workshop, "--version");
+  EXPECT_EQ(version.code, 0);
+  EXPECT_EQ(version.out.compare(0, 11, "paritylab 0"), 0) << version.out;
+  const Ended help = paritylab(workshop, "--help");
+  EXPECT_EQ(help.code, 0);
+  EXPECT_NE(help.out.find("Exit codes"), std::string::npos);
+  EXPECT_EQ(help.err, "");
+}
+
+TEST(Program, EveryCommandHasHelpWithExitCodes) {
+  const Workshop workshop;
+  for (const char* command :
+       {"diff", "run", "inspect", "report", "algorithms", "devices", "doctor", "mma"}) {
+    const Ended help = paritylab(workshop, std::string(command) + " --help");
+    EXPECT_EQ(help.code, 0) << command;
+    EXPECT_NE(help.out.find("Exit codes:"), std::string::npos) << command;
+    EXPECT_EQ(help.err, "") << command;
+  }
+}
+
+TEST(Program, NothingAskedIsAUsageErrorThatTeaches) {
+  const Workshop workshop;
+  const Ended ended = paritylab(workshop, "");
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_EQ(ended.out, "");
+  EXPECT_NE(ended.err.find("Examples:"), std::string::npos);
+}
+
+struct Refused {
+  std::string arguments, part;
+  int code;
+};
+
+class Usage : public testing::TestWithParam<Refused> {};
+
+TEST_P(Usage, IsOneSentenceOnStandardErrorAndLeavesNothing) {
+  const Workshop workshop;
+  const Ended ended = paritylab(workshop, GetParam().arguments);
+  EXPECT_EQ(ended.code, GetParam().code) << ended.err;
+  EXPECT_NE(ended.err.find(GetParam().part), std::string::npos) << ended.err;
+  EXPECT_EQ(ended.out, "");
+  EXPECT_TRUE(workshop.files().empty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, Usage,
+    testing::Values(
+        Refused{"dif sample:second/narrow", "did you mean 'diff'?", 2},
+        Refused{"diff sample:second/narrow --tolerence 1 --b cpu:fp64",
+                "did you mean '--tolerance'?", 2},
+        Refused{"diff sample:second/narrow",
+                "paritylab diff sample:second/narrow --b cpu:tf32@sm_90\n"
+                "  paritylab diff sample:second/narrow --b capture:FILE.npz",
+                2},
+        Refused{"diff", "MODEL is required", 2},
+        Refused{"diff sample:second/narrow --b cpu:tf32", "sm_80", 2},
+        Refused{"diff sample:second/narrow --b cpu:fp16", "there is fp32, tf32, fp64, exact", 2},
+        Refused{"diff sample:second/narrow --b tpu:fp32", "did you mean 'cpu'?", 2},
+        Refused{"diff sample:second/narrow --b cuda:tf32", "cpu:tf32@sm_90", 5},
+        Refused{"diff sample:second/narrow --b cuda:fp32 --report r.html", "no CUDA backend", 5},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --report r.pdf", ".html", 2},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --report missing/r.html",
+                "the output file 'missing/r.html' cannot be written", 5},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --report r.html --report r.html",
+                "given twice", 2},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --tolerance -1", "finite number from 0", 2},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --tolerance nan", "finite number from 0",
+                2},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --threads 0", "--threads", 2},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --isa sse", "there is best, scalar", 2},
+        Refused{"diff sample:second/narrow --b capture:none.npz", "none.npz", 5},
+        Refused{"diff sample:second/narrow --a capture:x.npz --b cpu:fp32", "swap the sides", 2},
+        Refused{"diff sample:second/narow --b cpu:fp64", "second/narrow", 2},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --shape x=1x2", "fixed shapes", 2},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --until blocks.9", "blocks.", 2},
+        Refused{"diff none.onnx --b cpu:fp64", "'none.onnx' does not exist", 3},
+        Refused{"run sample:second/narrow", "--on is missing", 2},
+        Refused{"run sample:second/narrow --on cpu:fp32 --output -", "name a file", 2},
+        Refused{"run sample:second/narrow --on capture:x.npz", "computes nothing", 2},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --input nrmal:7", "did you mean 'normal'?",
+                2},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --input normal", "needs a seed", 2},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --input frame.npz", "no file or folder", 3},
+        Refused{"diff sample:second/narrow --b cpu:fp64 --input wrong=zeros",
+                "which the model does not have", 3},
+        Refused{"report none.json", "cannot be read", 5}));
+
+TEST(Program, UnwritablePathIsRefusedBeforeTheRun) {
+  const Workshop workshop;
+  workshop.write("folder/keep", "");
+  const Ended ended =
+      paritylab(workshop, "run sample:second/narrow --on cpu:fp32 --output folder --capture c.npz");
+  EXPECT_EQ(ended.code, 5);
+  EXPECT_NE(ended.err.find("it is a folder"), std::string::npos) << ended.err;
+  EXPECT_EQ(workshop.files(), (std::vector<std::string>{"folder", "folder/keep"}));
+}
+
+TEST(Program, DevicesListsTheProcessorAndWhyThereIsNoGpu) {
+  const Workshop workshop;
+  const Ended ended = paritylab(workshop, "devices");
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.out.compare(0, 3, "cpu"), 0);
+  EXPECT_NE(ended.out.find("cpu:tf32@sm_90"), std::string::npos);
+}
+
+TEST(Program, AlgorithmsNameTheirPromises) {
+  const Workshop workshop;
+  const Ended ended = paritylab(workshop, "algorithms --json");
+  ASSERT_EQ(ended.code, 0);
+  const auto document = nlohmann::json::parse(ended.out);
+  bool chain = false;
+  for (const auto& row : document.at("algorithms"))
+    if (row.at("algorithm") == "chain") chain = row.at("promise") == "host_to_gpu";
+  EXPECT_TRUE(chain);
+}
+
+TEST(Program, DoctorSaysWhichVendorVariablesAreSet) {
+  const Workshop workshop;
+  const Ended ended = paritylab(workshop, "doctor", "NVIDIA_TF32_OVERRIDE=1");
+  EXPECT_NE(ended.out.find("NVIDIA_TF32_OVERRIDE=1"), std::string::npos);
+  EXPECT_NE(ended.out.find("a fused multiply-add rounds once"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace parity::test
