@@ -319,6 +319,8 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
     pairs.add("norms", fmt::format("introduced {}, inherited {}, accumulated {}, a {}",
                                    brief(stage.split->introduced), brief(stage.split->inherited),
                                    brief(stage.split->accumulated), brief(stage.split->norm_a)));
+  if (stage.conversion != 0)
+    pairs.add("rounding a's input to float", brief(stage.conversion) + " of the RMS of a");
   if (stage.amplification != 0) pairs.add("amplification", "×" + brief(stage.amplification));
   if (stage.share_of_final != 0)
     pairs.add("share of the final error", percent(stage.share_of_final));
@@ -391,7 +393,8 @@ std::string heat_section(const ErrorMap& map) {
           c * map.width / map.columns, (c + 1) * map.width / map.columns - 1, brief(map.heat[i]));
     }
     out += fmt::format(
-        "<section>\n<h3>Where in the image, largest of all channels</h3>\n{}<details><summary>the "
+        "<section>\n<h3>Where in the image, introduced, largest of all "
+        "channels</h3>\n{}<details><summary>the "
         "ten largest cells</summary><div>\n"
         "<table {}><thead><tr><th scope=\"col\" class=\"n\">rows</th><th scope=\"col\" "
         "class=\"n\">columns</th>"
@@ -416,7 +419,7 @@ std::string channel_section(const ErrorMap& map) {
                           brief(map.channel_max[i]));
     }
     out += fmt::format(
-        "<section>\n<h3>In which channels</h3>\n{}<details><summary>the twenty "
+        "<section>\n<h3>In which channels, introduced</h3>\n{}<details><summary>the twenty "
         "largest</summary><div>\n<table {}>"
         "<thead><tr><th scope=\"col\" class=\"n\">channel</th><th scope=\"col\" class=\"n\">max "
         "|Δ|</th></tr></thead>"
@@ -519,7 +522,8 @@ std::string stage_table(const RunRecord& record) {
 std::string block_table(const RunRecord& record) {
   if (record.blocks.size() < 2) return "";
   std::string out = fmt::format(
-      "<h3>Blocks</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th scope=\"col\">block</th><th scope=\"col\" "
+      "<h3>Blocks</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th "
+      "scope=\"col\">block</th><th scope=\"col\" "
       "class=\"n\">stages</th>"
       "<th scope=\"col\" class=\"n\">share of final</th><th scope=\"col\" class=\"n\">max |b − a| "
       "at its end</th>"
@@ -540,7 +544,8 @@ std::string block_table(const RunRecord& record) {
 std::string output_table(const RunRecord& record) {
   if (record.outputs.empty()) return "";
   std::string out = fmt::format(
-      "<h3>Outputs of the model</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th scope=\"col\">output</th><th "
+      "<h3>Outputs of the model</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th "
+      "scope=\"col\">output</th><th "
       "scope=\"col\">shape</th><th scope=\"col\">made by</th>"
       "<th scope=\"col\" class=\"n\">max |b − a|</th><th scope=\"col\" class=\"n\">RMS of b − "
       "a</th><th scope=\"col\">worst element</th></tr></thead>\n<tbody>\n",
