@@ -180,8 +180,14 @@ std::string facts(const RunRecord& record) {
                            {"numerics", record.a.numerics, record.b.numerics},
                            {"commonest contract", record.a.contract, record.b.contract},
                            {"promise", record.a.promise, record.b.promise}};
-  for (const auto& [name, value] : record.a.facts) rows.push_back({name, value, ""});
+  // A backend may list among its facts what already has a row.
+  const auto told = [](std::string_view name, std::string_view value, const SideRecord& side) {
+    return name == "device" && value == side.device;
+  };
+  for (const auto& [name, value] : record.a.facts)
+    if (!told(name, value, record.a)) rows.push_back({name, value, ""});
   for (const auto& [name, value] : record.b.facts) {
+    if (told(name, value, record.b)) continue;
     const auto same = std::find_if(rows.begin() + 6, rows.end(),
                                    [&, &key = name](const Row& row) { return row.name == key; });
     if (same == rows.end())
