@@ -1,0 +1,77 @@
+#include <gtest/gtest.h>
+
+#include "compare/capture.hpp"
+#include "tests/models/exported.hpp"
+
+namespace parity {
+namespace {
+
+/// A committed recording of onnxruntime, judged against the export it was made from.
+struct Recording {
+  Exported exported;
+  std::string suffix;  ///< of the file: "onnxruntime", "onnxruntime-eps"
+  std::string edited;  ///< the stage whose constant the recorded model had changed; empty: none
+};
+
+RunRecord judge(const Recording& recording) {
+  const Loaded model = load(recording.exported);
+  cpu::CpuBackend backend;
+  const Plan plan = model.plan("cpu:fp32", backend);
+  const std::string file = recording.exported.name() + "." + recording.suffix + ".npz";
+  Capture capture{file, {}};
+  for (const auto& [name, tensor] : npz_by_name(file)) capture.tensors.emplace_back(name, tensor);
+  return diff_capture({.graph = model.graph,
+                       .stages = model.stages,
+                       .a = {backend, plan, {}},
+                       .referee = {backend, backend, {}},
+                       .inputs = model.inputs,
+                       .capture = capture,
+                       .spec = "capture:" + file,
+                       .numerics = {},
+                       .tolerance = {}});
+}
+
+class OnnxruntimeCapture : public testing::TestWithParam<Recording> {};
+
+TEST_P(OnnxruntimeCapture, NamesTheEditedStageAndNoOther) {
+  const RunRecord record = judge(GetParam());
+  ASSERT_FALSE(record.stages.empty());
+  double worst = 0;
+  for (const StageResult& stage : record.stages) {
+    if (stage.name == GetParam().edited) {
+      EXPECT_EQ(stage.verdict, Verdict::diverged) << stage.name << ": " << stage.reason;
+      EXPECT_EQ(record.answers.first_diverging, stage.id);
+    } else {
+      EXPECT_TRUE(stage.verdict == Verdict::within_bound || stage.verdict == Verdict::same_bits)
+          << stage.name << " is " << name(stage.verdict) << ": " << stage.reason;
+      if (stage.exact_b) worst = std::max(worst, stage.exact_b->worst_share);
+    }
+  }
+  EXPECT_EQ(record.exit_code, GetParam().edited.empty() ? 0 : 1);
+  std::printf("worst share of the bound among the unedited stages: %.3g\n", worst);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Recordings, OnnxruntimeCapture,
+    testing::Values(Recording{{"second", "kept"}, "onnxruntime", ""},
+                    Recording{{"second", "folded"}, "onnxruntime", ""},
+                    Recording{{"second", "kept"}, "onnxruntime-optimised", ""},
+                    Recording{{"centerpoint", "kept"}, "onnxruntime", ""},
+                    Recording{{"resnet18", "kept"}, "onnxruntime", ""},
+                    Recording{{"planner", "kept"}, "onnxruntime", ""},
+                    Recording{{"second", "kept"}, "onnxruntime-eps", "blocks.1.3"},
+                    Recording{{"second", "kept"}, "onnxruntime-transposed", "blocks.2.6"},
+                    Recording{
+                        {"centerpoint", "kept"}, "onnxruntime-transposed", "neck.deblocks.2.0"},
+                    Recording{{"resnet18", "kept"}, "onnxruntime-transposed", "layer3.0.conv2"},
+                    Recording{{"planner", "kept"}, "onnxruntime-scaled", "decoder.2"}),
+    [](const testing::TestParamInfo<Recording>& info) {
+      std::string text =
+          info.param.exported.network + "_" + info.param.exported.variant + "_" + info.param.suffix;
+      for (char& c : text)
+        if (c == '-') c = '_';
+      return text;
+    });
+
+}  // namespace
+}  // namespace parity
