@@ -66,11 +66,11 @@ ElementPair pair_of(std::int64_t i, T a, T b) {
 
 /// Every metric by its definition, one element after another.
 template <class T>
-Comparison naive(std::span<const T> a, std::span<const T> b, std::span<const float> m,
-                 Allowance allowance) {
+Comparison naive(std::span<const T> a, std::span<const T> b,
+                 std::optional<std::span<const float>> m, Allowance allowance) {
   Comparison c;
   c.elements = static_cast<std::int64_t>(a.size());
-  c.judged = magnitude.has_value();
+  c.judged = m.has_value();
   std::vector<T> d(a.size());
   std::int64_t counted = 0;
   double worst = -1, share = -1;
@@ -111,7 +111,7 @@ Comparison naive(std::span<const T> a, std::span<const T> b, std::span<const flo
       ++c.ulp_histogram[std::min<std::size_t>(std::bit_width(ulps), 32)];
     }
     if (!c.judged) continue;
-    const double magnitude = static_cast<double>((*magnitude)[i]);
+    const double magnitude = static_cast<double>((*m)[i]);
     if (!(magnitude < (0x1p127 - allowance.underflow) / (1 + 0x1p-9))) {
       ++c.uninformative_bounds;
       continue;
