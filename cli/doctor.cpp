@@ -51,9 +51,10 @@ ExitCode doctor() {
 
   const CudaInstallation cuda = cuda_installation();
   line("", "cuda", "driver: " + (cuda.driver.empty() ? std::string("none") : cuda.driver));
-  for (const std::string& toolkit : cuda.toolkits) line("", "cuda", "toolkit in " + toolkit);
+  for (const std::string& compiler : cuda.compilers) line("", "cuda", "compiler " + compiler);
   for (const std::string& runtime : cuda.runtimes) line("", "cuda", "library " + runtime);
   if (!cuda.mixed.empty()) complain("cuda", cuda.mixed + ".");
+  if (!cuda.ambiguous.empty()) line("note", "cuda", cuda.ambiguous + ".");
   const cuda::Availability gpus = cuda::availability();
   if (!gpus.why.empty()) line("note", "cuda", gpus.why + ".");
   for (const cuda::Device& device : gpus.devices)

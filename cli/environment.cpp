@@ -238,7 +238,7 @@ CudaInstallation cuda_installation() {
   std::set<std::int64_t> majors_runtime, majors_blas;
   std::error_code ignored;
   for (const fs::path& folder : cuda_folders()) {
-    if (fs::exists(folder / "nvcc", ignored)) found.toolkits.push_back(folder.string());
+    if (fs::exists(folder / "nvcc", ignored)) found.compilers.push_back((folder / "nvcc").string());
     for (const fs::directory_entry& entry : fs::directory_iterator(folder, ignored)) {
       const std::string name = entry.path().filename().string();
       const bool runtime = name.compare(0, 13, "libcudart.so.") == 0;
@@ -256,8 +256,8 @@ CudaInstallation cuda_installation() {
         "libraries of more than one CUDA major version lie on the search path; which one a program "
         "gets depends "
         "on LD_LIBRARY_PATH. Keep one, or set LD_LIBRARY_PATH to it";
-  else if (found.toolkits.size() > 1)
-    found.mixed = "more than one nvcc lies on the search path; a build takes the first in PATH";
+  if (found.compilers.size() > 1)
+    found.ambiguous = "more than one nvcc is here; a build takes the first in PATH";
   return found;
 }
 

@@ -44,10 +44,11 @@ std::vector<std::string> loaded_libraries();
 
 /// CUDA toolkits, runtimes and drivers found by their files; nothing of them is loaded.
 struct CudaInstallation {
-  std::vector<std::string> toolkits;  ///< folders with an nvcc
-  std::vector<std::string> runtimes;  ///< libcudart and libcublas files, one per version
-  std::string driver;                 ///< the kernel module's version line, empty without one
-  std::string mixed;                  ///< why the versions do not fit together; empty when they do
+  std::vector<std::string> compilers;  ///< every nvcc on the search path
+  std::vector<std::string> runtimes;   ///< libcudart and libcublas files, one per version
+  std::string driver;                  ///< the kernel module's version line, empty without one
+  std::string mixed;                   ///< why the versions do not fit together; empty when they do
+  std::string ambiguous;               ///< what may be meant by "CUDA" here; empty when it is plain
 };
 CudaInstallation cuda_installation();
 

@@ -62,13 +62,31 @@ std::string mebibytes(std::int64_t bytes) {
   return fmt::format("{:.0f} MiB", static_cast<double>(bytes) / mebibyte);
 }
 
-ordered_json json_of(const PredictedMemory& memory) {
-  return {{"process", memory.process}, {"weights", memory.weights}, {"packed", memory.packed},
-          {"values", memory.values},   {"total", memory.total()},   {"stage", memory.stage}};
+/// What a run or a diff holds at its fullest moment: the walk's own, and the input tensors that the
+/// program keeps.
+struct Memory {
+  PredictedMemory walk;
+  std::int64_t inputs = 0;
+  std::int64_t total() const { return walk.total() + inputs; }
+};
+
+std::int64_t input_bytes(const Graph& graph) {
+  std::int64_t bytes = 0;
+  for (const TensorId id : graph.inputs) {
+    const TensorType& type = graph.tensor(id).type;
+    bytes += element_count(type.shape) * static_cast<std::int64_t>(byte_width(type.type));
+  }
+  return bytes;
 }
 
-void print_json(const LoadedModel& model, const PredictedMemory& run_memory,
-                const PredictedMemory& diff_memory) {
+ordered_json json_of(const Memory& memory) {
+  const PredictedMemory& walk = memory.walk;
+  return {{"process", walk.process}, {"weights", walk.weights}, {"packed", walk.packed},
+          {"values", walk.values},   {"inputs", memory.inputs}, {"total", memory.total()},
+          {"stage", walk.stage}};
+}
+
+void print_json(const LoadedModel& model, const Memory& run_memory, const Memory& diff_memory) {
   const Graph& graph = model.graph;
   const auto edges = [&](const std::vector<TensorId>& ids) {
     ordered_json list = ordered_json::array();
@@ -107,10 +125,10 @@ void print_json(const LoadedModel& model, const PredictedMemory& run_memory,
   fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-void print_text(const LoadedModel& model, const PredictedMemory& run_memory,
-                const PredictedMemory& diff_memory) {
+void print_text(const LoadedModel& model, const Memory& run_memory, const Memory& diff_memory) {
   const Graph& graph = model.graph;
-  fmt::print("{}   opset {}{}\n", graph.name, graph.opset,
+  fmt::print("{}{}{}\n", graph.name,
+             graph.opset == 0 ? std::string() : fmt::format("   opset {}", graph.opset),
              graph.producer.empty() ? "" : "   made by " + graph.producer);
   for (const TensorId id : graph.inputs)
     fmt::print("input   {}  {}\n", graph.tensor(id).name, to_string(graph.tensor(id).type));
@@ -148,8 +166,9 @@ ExitCode inspect_command(const Options& options) {
   const LoadedModel model = load_model(options.model, processor, execution);
   const Plan a = plan_for(parse_spec(options.a), model.stages, *processor.backend);
   const Plan b = plan_for(parse_spec(options.b), model.stages, *processor.backend);
-  const PredictedMemory run_memory = predicted_peak_bytes(model.graph, a, execution.threads);
-  const PredictedMemory diff_memory = predicted_peak_bytes(model.graph, a, b, execution.threads);
+  const std::int64_t inputs = input_bytes(model.graph);
+  const Memory run_memory{predicted_peak_bytes(model.graph, a, execution.threads), inputs};
+  const Memory diff_memory{predicted_peak_bytes(model.graph, a, b, execution.threads), inputs};
   if (options.as_json)
     print_json(model, run_memory, diff_memory);
   else

@@ -34,31 +34,48 @@ int complain(ExitCode code, const std::string& sentence) {
   return static_cast<int>(code);
 }
 
-/// The sentence for a command line that the parser refuses, with the nearest option or command.
-std::string usage_sentence(const CLI::App& program, const CLI::ParseError& error) {
-  const CLI::App* at = &program;
-  for (const CLI::App* command : program.get_subcommands()) at = command;
+std::vector<std::string> command_names(const CLI::App& program) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : program.get_subcommands(nullptr))
+    names.push_back(command->get_name());
+  return names;
+}
+
+std::vector<std::string> option_names(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+/// "…, which is no …": with the nearest name that there is.
+std::string unknown(const std::string& word, const std::string& what,
+                    const std::vector<std::string>& known) {
+  const std::string hint = did_you_mean(word, known);
+  return "'" + word + "' is no " + what + (hint.empty() ? "." : hint);
+}
+
+/// The sentence for a command line that the parser refuses, with the nearest command or option.
+std::string usage_sentence(const CLI::App& program, const std::string& first_word,
+                           const CLI::ParseError& error) {
+  const std::vector<CLI::App*> parsed = program.get_subcommands();
   std::string sentence = error.what();
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
-    std::vector<std::string> known;
-    if (at == &program)
-      for (const CLI::App* command : program.get_subcommands(nullptr))
-        known.push_back(command->get_name());
-    for (const CLI::Option* option : at->get_options())
-      for (const std::string& name : option->get_lnames()) known.push_back("--" + name);
-    const std::vector<std::string> extra = program.remaining(true);
-    if (!extra.empty()) {
-      const std::string hint = did_you_mean(extra[0], known);
-      sentence = "'" + extra[0] + "' is no " +
-                 (at == &program ? "command" : "option of this command") +
-                 (hint.empty() ? "." : hint);
-    }
+  std::string help = "paritylab";
+  if (parsed.empty()) {
+    if (!first_word.empty() && first_word[0] != '-')
+      sentence = unknown(first_word, "command", command_names(program));
+  } else {
+    help += " " + parsed.front()->get_name();
+    if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr)
+      for (const std::string& word : program.remaining(true)) {
+        sentence = unknown(word, "option of " + help, option_names(*parsed.front()));
+        break;
+      }
   }
   while (!sentence.empty() && sentence.back() == '\n') sentence.pop_back();
-  const std::string name = at == &program ? "" : " " + at->get_name();
-  return "the command line cannot be read: " + sentence +
-         (sentence.empty() || sentence.back() == '.' || sentence.back() == '?' ? "" : ".") +
-         " `paritylab" + name + " --help` shows what there is.";
+  if (!sentence.empty() && sentence.back() != '.' && sentence.back() != '?') sentence += ".";
+  return "the command line cannot be read: " + sentence + " `" + help +
+         " --help` shows what there is.";
 }
 
 int run(std::span<const char* const> words) {
@@ -88,21 +105,12 @@ int run(std::span<const char* const> words) {
   } catch (const CLI::Success& success) {  // --help, --version
     return program.exit(success);
   } catch (const CLI::ParseError& error) {
-    return complain(ExitCode::usage, usage_sentence(program, error));
+    return complain(ExitCode::usage, usage_sentence(program, words[1], error));
   }
   return static_cast<int>(invocation.job());
 }
 
 }  // namespace
-
-std::string shell_quoted(const std::string& word) {
-  constexpr std::string_view plain =
-      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (!word.empty() && word.find_first_not_of(plain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return quoted + "'";
-}
 
 }  // namespace parity::cli
 

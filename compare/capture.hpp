@@ -29,7 +29,7 @@ struct CaptureRequest {
   /// Which arithmetic the capture may have used: conv and matmul fp32 (any order of summation,
   /// BatchNorm kept or folded) or tf32, and the rounding of its operands.
   Numerics numerics;
-  std::optional<double> tolerance;
+  std::optional<double> tolerance = {};
   Observer observer = {};
 };
 

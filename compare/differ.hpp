@@ -36,7 +36,7 @@ struct DiffRequest {
   Side a, b;
   Referee referee;
   std::span<const Tensor> inputs;   ///< in the order of graph.inputs
-  std::optional<double> tolerance;  ///< absolute, in output units
+  std::optional<double> tolerance = {};  ///< absolute, in output units
   Observer observer = {};
   /// Called per stage with a's and b's outputs, each readable by its own side.
   Tap tap_a = {}, tap_b = {};

@@ -43,8 +43,8 @@ void LiveValues::release(std::span<const TensorId> ids) {
 void check_inputs(const Graph& graph, std::span<const Tensor> inputs) {
   if (inputs.size() != graph.inputs.size())
     throw Error(Fault::bad_input, graph.name + " has " + std::to_string(graph.inputs.size()) +
-                                      " inputs, but " + std::to_string(inputs.size()) +
-                                      " were given");
+                                      (graph.inputs.size() == 1 ? " input" : " inputs") +
+                                      ", but it was given " + std::to_string(inputs.size()));
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const TensorInfo& wanted = graph.tensor(graph.inputs[i]);
     const TensorType& given = inputs[i].type();

@@ -6,7 +6,8 @@
 
 namespace parity::cpu {
 
-/// IEEE 754-2019 maximum: a NaN on either side gives NaN, +0 > -0. Without branches, so that loops over it vectorise.
+/// IEEE 754-2019 maximum: a NaN on either side gives NaN, +0 > -0. Without branches, so that loops
+/// over it vectorise.
 template <class T>
 inline T maximum(T a, T b) {
   using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;

@@ -6,7 +6,8 @@
 
 namespace parity::cpu {
 
-/// A parameter as a value that a room can read beside the others: row-major, in T, absolute in magnitudes.
+/// A parameter as a value that a room can read beside the others: row-major, in T, absolute in
+/// magnitudes.
 template <class T>
 Value parameter_value(const Tensor& parameter, Reading reading) {
   Fresh fresh({type_of<T>(), parameter.shape()}, Layout::row_major);

@@ -46,8 +46,9 @@ std::size_t normalised_axis(std::int64_t axis, std::size_t rank, const std::stri
 
 void require_float32(const TensorType& type, const std::string& what) {
   if (type.type != Type::float32)
-    throw Error(Fault::bad_model, what + " is " + to_string(type.type) +
-                                      "; the lab computes on float32 values. Export the model in float32.");
+    throw Error(Fault::bad_model,
+                what + " is " + to_string(type.type) +
+                    "; the lab computes on float32 values. Export the model in float32.");
 }
 
 void require_operands(const OperandTypes& types, std::size_t inputs, std::size_t parameters,

@@ -143,7 +143,7 @@ std::string answer_bug(const RunRecord& record) {
 std::string answer_origin(const RunRecord& record) {
   std::vector<std::string> items;
   for (const StageResult* stage : origins(record, 5))
-    items.push_back(link(record, stage->id) + " " + percent(stage->share_of_final));
+    items.push_back(link(record, stage->id) + " " + markup(percent(stage->share_of_final)));
   std::string out = "<section>\n<h2>2. Where does it come from?</h2>\n";
   const std::string facts = origin_facts(record);
   if (items.empty() && facts.empty())
@@ -479,7 +479,7 @@ std::string stage_row(const RunRecord& record, const StageResult& stage) {
   out += stage.amplification == 0
              ? number_cell(nan, "–")
              : number_cell(stage.amplification, "×" + brief(stage.amplification));
-  out += number_cell(stage.share_of_final, percent(stage.share_of_final));
+  out += number_cell(stage.share_of_final, markup(percent(stage.share_of_final)));
   return out + "</tr>\n";
 }
 
@@ -519,7 +519,7 @@ std::string stage_table(const RunRecord& record) {
 std::string block_table(const RunRecord& record) {
   if (record.blocks.size() < 2) return "";
   std::string out = fmt::format(
-      "<h3>Blocks</h3>\n<table {}>\n<thead><tr><th scope=\"col\">block</th><th scope=\"col\" "
+      "<h3>Blocks</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th scope=\"col\">block</th><th scope=\"col\" "
       "class=\"n\">stages</th>"
       "<th scope=\"col\" class=\"n\">share of final</th><th scope=\"col\" class=\"n\">max |b − a| "
       "at its end</th>"
@@ -533,14 +533,14 @@ std::string block_table(const RunRecord& record) {
         std::count_if(
             record.stages.begin(), record.stages.end(),
             [&](const StageResult& s) { return block.first <= s.id && s.id <= block.last; }),
-        percent(block.share_of_final), brief(block.max_abs), block.diverged);
-  return out + "</tbody>\n</table>\n";
+        markup(percent(block.share_of_final)), brief(block.max_abs), block.diverged);
+  return out + "</tbody>\n</table>\n</div>\n";
 }
 
 std::string output_table(const RunRecord& record) {
   if (record.outputs.empty()) return "";
   std::string out = fmt::format(
-      "<h3>Outputs of the model</h3>\n<table {}>\n<thead><tr><th scope=\"col\">output</th><th "
+      "<h3>Outputs of the model</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th scope=\"col\">output</th><th "
       "scope=\"col\">shape</th><th scope=\"col\">made by</th>"
       "<th scope=\"col\" class=\"n\">max |b − a|</th><th scope=\"col\" class=\"n\">RMS of b − "
       "a</th><th scope=\"col\">worst element</th></tr></thead>\n<tbody>\n",
@@ -556,7 +556,7 @@ std::string output_table(const RunRecord& record) {
         output.beyond_tolerance ? " ✗ beyond --tolerance" : "", c ? brief(c->rms) : "–",
         c && c->worst && c->differing > 0 ? pair_text(*c->worst, output.shape) : "–");
   }
-  return out + "</tbody>\n</table>\n";
+  return out + "</tbody>\n</table>\n</div>\n";
 }
 
 /// Every stage's numbers behind its name; the pictures of those that have a map.

@@ -316,7 +316,7 @@ nlohmann::json parsed(std::string_view text) {
 std::string write_json(const RunRecord& record) {
   reports::Times times{record.started, record.seconds, record.peak_bytes, {}};
   for (const StageResult& stage : record.stages)
-    times.stages.push_back({stage.id, stage.seconds_a, stage.seconds_b, stage.seconds_local});
+    times.stages.push_back({stage.id, stage.seconds_a, stage.seconds_b, stage.seconds_local, stage.seconds_magnitude});
   reports::Writer writer;
   writer.open('{');
   reports::fields(writer, record);
@@ -351,6 +351,7 @@ RunRecord read_json(std::string_view text) {
     record.stages[i].seconds_a = times.stages[i].seconds_a;
     record.stages[i].seconds_b = times.stages[i].seconds_b;
     record.stages[i].seconds_local = times.stages[i].seconds_local;
+    record.stages[i].seconds_magnitude = times.stages[i].seconds_magnitude;
   }
   return record;
 }

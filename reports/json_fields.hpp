@@ -201,7 +201,7 @@ void fields(Archive& field, S& s) {
 /// The durations of one stage, a row of "times".
 struct StageTimes {
   int id = 0;
-  double seconds_a = 0, seconds_b = 0, seconds_local = 0;
+  double seconds_a = 0, seconds_b = 0, seconds_local = 0, seconds_magnitude = 0;
 };
 
 /// Everything that may differ between equal runs.
@@ -218,6 +218,7 @@ void fields(Archive& field, S& s) {
   field("seconds_a", s.seconds_a);
   field("seconds_b", s.seconds_b);
   field("seconds_local", s.seconds_local);
+  field("seconds_magnitude", s.seconds_magnitude);
 }
 
 template <class Archive, Like<Times> S>

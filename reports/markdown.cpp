@@ -37,7 +37,7 @@ std::string answers(const RunRecord& record) {
   std::string from;
   for (const StageResult* stage : origins(record, 5))
     from += (from.empty() ? "" : " · ") + text(name_of(*stage), 80) + " " +
-            percent(stage->share_of_final);
+            text(percent(stage->share_of_final));
   const std::string facts = origin_facts(record);
   out += "- **comes from** " +
          (from.empty() && facts.empty() ? "nowhere: the bits are the same" : from);
@@ -83,7 +83,7 @@ std::string table(const RunRecord& record) {
                        text(ops_text(*stage), 40), text(contracts_text(*stage), 60),
                        glyph(stage->verdict), words(stage->verdict), share_of_bound(*stage),
                        largest(stage->introduced), largest(stage->accumulated),
-                       percent(stage->share_of_final));
+                       text(percent(stage->share_of_final)));
   }
   return out;
 }

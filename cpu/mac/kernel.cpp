@@ -31,13 +31,7 @@ namespace {
 constexpr std::size_t most_vectors = HWY_TARGET == HWY_AVX2 ? 2 : 4;
 constexpr std::int64_t channel_block = 32;
 
-/// The steps before the first that is too long to unroll over a register tile.
-template <class T>
-std::span<const EpilogueStep<T>> in_registers(std::span<const EpilogueStep<T>> epilogue) {
-  std::size_t count = 0;
-  while (count < epilogue.size() && epilogue[count].kind != EpilogueStep<T>::Kind::sigmoid) ++count;
-  return epilogue.first(count);
-}
+HWY_INLINE std::uintptr_t address(const void* at) { return reinterpret_cast<std::uintptr_t>(at); }
 
 /// Channels [first, first + V vectors) of the panel for P pixels. Pixels beyond tile.pixels repeat
 /// the last one and are not stored.
@@ -65,10 +59,10 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
       if constexpr (P > 1) {
         // What this tap will read in the next tile along the row: the hardware does not foresee
         // short pieces of rows. A guess beyond the image costs nothing, a prefetch cannot fault.
-        const std::int64_t ahead = (x[1] - x[0]) * P;
+        const std::uintptr_t ahead = (address(x[1]) - address(x[0])) * P;
         for (int p = 0; p < P; ++p)
-          for (std::int64_t c = 0; c < channel_block; c += 64 / sizeof(T))
-            __builtin_prefetch(x[p] + ahead + c);
+          for (std::size_t byte = 0; byte < channel_block * sizeof(T); byte += 64)
+            __builtin_prefetch(reinterpret_cast<const void*>(address(x[p]) + ahead + byte));
       }
       for (std::int64_t c = 0; c < length; ++c) {
         Vector row[V];
@@ -82,48 +76,41 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
     }
   }
 
-  const std::int64_t some = work.channels - first;
   for (int p = 0; p < P; ++p)
     for (int v = 0; v < V; ++v) acc[p][v] = hn::Add(acc[p][v], hn::Zero(d));
-  for (const EpilogueStep<T>& step : in_registers<T>(*work.epilogue)) {
-    for (int v = 0; v < V; ++v) {
-      if (v * lanes >= some) break;
-      const std::size_t count = static_cast<std::size_t>(some - v * lanes);
-      const std::size_t channel = static_cast<std::size_t>(work.channel + first + v * lanes);
-      switch (step.kind) {
-        case EpilogueStep<T>::Kind::add: {
-          const Vector a = epilogue_operand(d, step.a, channel, count);
-          for (int p = 0; p < P; ++p) acc[p][v] = hn::Add(acc[p][v], a);
-          break;
-        }
-        case EpilogueStep<T>::Kind::fma: {
-          const Vector a = epilogue_operand(d, step.a, channel, count);
-          const Vector b = epilogue_operand(d, step.b, channel, count);
-          for (int p = 0; p < P; ++p) acc[p][v] = hn::MulAdd(acc[p][v], a, b);
-          break;
-        }
-        case EpilogueStep<T>::Kind::mul: {
-          const Vector a = epilogue_operand(d, step.a, channel, count);
-          for (int p = 0; p < P; ++p) acc[p][v] = hn::Mul(acc[p][v], a);
-          break;
-        }
-        case EpilogueStep<T>::Kind::relu:
-          for (int p = 0; p < P; ++p) acc[p][v] = relu(d, acc[p][v]);
-          break;
-        case EpilogueStep<T>::Kind::sigmoid:
-          break;  // never in registers
+  for (const TileStep<T>& step : work.steps) {
+    using Kind = typename EpilogueStep<T>::Kind;
+    // Every loop has a constant count and nothing is called: the accumulators stay in registers.
+    const T* const a = step.a + first;
+    const T* const b = step.b + first;
+    if (step.kind == Kind::relu) {
+      for (int p = 0; p < P; ++p)
+        for (int v = 0; v < V; ++v) acc[p][v] = relu(d, acc[p][v]);
+    } else if (step.kind == Kind::add) {
+      for (int v = 0; v < V; ++v)
+        for (int p = 0; p < P; ++p) acc[p][v] = hn::Add(acc[p][v], hn::LoadU(d, a + v * lanes));
+    } else if (step.kind == Kind::mul) {
+      for (int v = 0; v < V; ++v)
+        for (int p = 0; p < P; ++p) acc[p][v] = hn::Mul(acc[p][v], hn::LoadU(d, a + v * lanes));
+    } else {
+      for (int v = 0; v < V; ++v) {
+        const Vector scale = hn::LoadU(d, a + v * lanes), shift = hn::LoadU(d, b + v * lanes);
+        for (int p = 0; p < P; ++p) acc[p][v] = hn::MulAdd(acc[p][v], scale, shift);
       }
     }
   }
 
-  for (int p = 0; p < P; ++p) {
-    if (p >= tile.pixels) break;
-    for (int v = 0; v < V; ++v) {
-      if (v * lanes >= some) break;
-      store_some(d, acc[p][v], tile.y[p] + first + v * lanes,
-                 static_cast<std::size_t>(some - v * lanes));
-    }
+  const std::int64_t some = work.channels - first;
+  if (some >= V * lanes && tile.pixels == P) {
+    for (int p = 0; p < P; ++p)
+      for (int v = 0; v < V; ++v) hn::StoreU(acc[p][v], d, tile.y[p] + first + v * lanes);
+    return;
   }
+  HWY_ALIGN T whole[P * V * HWY_MAX_BYTES / sizeof(T)];
+  for (int p = 0; p < P; ++p)
+    for (int v = 0; v < V; ++v) hn::Store(acc[p][v], d, whole + (p * V + v) * lanes);
+  for (int p = 0; p < tile.pixels; ++p)
+    std::copy_n(whole + p * V * lanes, std::min(some, V * lanes), tile.y[p] + first);
 }
 
 template <class T, int V, int most>
@@ -138,12 +125,12 @@ void tile_of_vectors(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t
   if constexpr (most > 8) return multiply_accumulate<T, V, most>(tile, work, first);
 }
 
-/// The remaining steps, on the tile as stored.
+/// The steps after the first `taken`, on the tile as stored.
 template <class T>
-void finish(const Tile<T>& tile, const PanelWork<T>& work,
-            std::span<const EpilogueStep<T>> epilogue) {
-  apply_rows<T>(epilogue, tile.y, tile.pixels, static_cast<std::size_t>(work.channels),
-                static_cast<std::size_t>(work.channel));
+void finish(const Tile<T>& tile, const PanelWork<T>& work, std::size_t taken) {
+  const std::span<const EpilogueStep<T>> epilogue(*work.epilogue);
+  apply_rows<T>(epilogue.subspan(taken), tile.y, tile.pixels,
+                static_cast<std::size_t>(work.channels), static_cast<std::size_t>(work.channel));
 }
 
 template <class T>
@@ -169,8 +156,7 @@ void panel_tile(const Tile<T>& tile, const PanelWork<T>& work) {
         break;
     }
   }
-  const std::span<const EpilogueStep<T>> epilogue(*work.epilogue);
-  finish(tile, work, epilogue.subspan(in_registers<T>(epilogue).size()));
+  finish(tile, work, work.steps.size());
 }
 
 /// Lanes are groups of one channel: the inputs of a vector lie side by side, each meets its own
@@ -200,7 +186,7 @@ void depthwise_tile(const Tile<T>& tile, const PanelWork<T>& work) {
     for (; p + 8 <= tile.pixels; p += 8) depthwise_pixels<T, 8>(tile, work, first, p);
     for (; p < tile.pixels; ++p) depthwise_pixels<T, 1>(tile, work, first, p);
   }
-  finish(tile, work, std::span<const EpilogueStep<T>>(*work.epilogue));
+  finish(tile, work, 0);
 }
 
 }  // namespace
@@ -332,6 +318,40 @@ int panel_kernel_pixels(InstructionSet set, Lanes lanes, std::int64_t strips) {
   }
 }
 
+/// The operands of the steps before the first sigmoid, laid out like the panels: padded to whole
+/// strips, one value repeated. (A sigmoid is too long to unroll over a register tile.)
+template <class T>
+class TileSteps {
+ public:
+  TileSteps(const Panels<T>& weights, const Epilogue<T>& epilogue, std::int64_t outputs) {
+    std::size_t count = 0;
+    while (count < epilogue.size() && epilogue[count].kind != EpilogueStep<T>::Kind::sigmoid)
+      ++count;
+    for (std::size_t i = 0; i < weights.panels().size(); ++i) {
+      const Panel& panel = weights.panels()[i];
+      const std::size_t width = static_cast<std::size_t>(weights.strips_of(i) * Panels<T>::strip);
+      const auto laid_out = [&](const std::vector<T>& values) {
+        std::vector<T>& to = operands_.emplace_back(width, T{0});
+        for (std::int64_t j = 0; j < panel.channels; ++j) {
+          const std::int64_t channel = panel.group * outputs + panel.channel + j;
+          if (!values.empty())
+            to[static_cast<std::size_t>(j)] =
+                values[values.size() == 1 ? 0 : static_cast<std::size_t>(channel)];
+        }
+        return to.data();
+      };
+      std::vector<TileStep<T>>& steps = steps_.emplace_back();
+      for (std::size_t k = 0; k < count; ++k)
+        steps.push_back({epilogue[k].kind, laid_out(epilogue[k].a), laid_out(epilogue[k].b)});
+    }
+  }
+  std::span<const TileStep<T>> of(std::size_t panel) const { return steps_[panel]; }
+
+ private:
+  std::vector<std::vector<T>> operands_;
+  std::vector<std::vector<TileStep<T>>> steps_;
+};
+
 template <class T>
 void run_panels(const Window& window, const T* x, const Panels<T>& weights,
                 const Epilogue<T>& epilogue, T* y, const Execution& execution) {
@@ -339,12 +359,13 @@ void run_panels(const Window& window, const T* x, const Panels<T>& weights,
   const InstructionSet set = resolve(execution.instruction_set);
   const PanelKernel<T> kernel = panel_kernel<T>(set, weights.lanes());
   const int pixels = panel_kernel_pixels(set, weights.lanes(), weights.strips());
+  const TileSteps<T> steps(weights, epilogue, walked.OC);
   walk<T>(walked, x, y, weights.panels(), pixels, execution,
           [&](const Tile<T>& tile, std::size_t panel, int) {
             const Panel& p = weights.panels()[panel];
-            kernel(tile,
-                   {weights.weights(panel), weights.strips_of(panel) * Panels<T>::strip, p.channels,
-                    walked.IC, walked.KH * walked.KW, p.group * walked.OC + p.channel, &epilogue});
+            kernel(tile, {weights.weights(panel), weights.strips_of(panel) * Panels<T>::strip,
+                          p.channels, walked.IC, walked.KH * walked.KW,
+                          p.group * walked.OC + p.channel, &epilogue, steps.of(panel)});
           });
 }
 

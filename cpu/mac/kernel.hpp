@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "cpu/epilogue.hpp"
 #include "cpu/mac/panels.hpp"
@@ -9,16 +10,25 @@
 
 namespace parity::cpu {
 
+/// An epilogue step whose operands lie like the panel: `width` elements from its first channel.
+template <class T>
+struct TileStep {
+  typename EpilogueStep<T>::Kind kind;
+  const T* a;
+  const T* b;
+};
+
 /// What a kernel reads beside the tile.
 template <class T>
 struct PanelWork {
-  const T* weights;       ///< Panels::weights
-  std::int64_t width;     ///< elements of a k row
-  std::int64_t channels;  ///< of the panel, <= width
-  std::int64_t IC;        ///< of the window walked
-  std::int64_t taps;      ///< KH*KW of the weights
-  std::int64_t channel;   ///< the panel's first channel among all outputs, for the epilogue
-  const Epilogue<T>* epilogue;
+  const T* weights;             ///< Panels::weights
+  std::int64_t width;           ///< elements of a k row
+  std::int64_t channels;        ///< of the panel, <= width
+  std::int64_t IC;              ///< of the window walked
+  std::int64_t taps;            ///< KH*KW of the weights
+  std::int64_t channel;         ///< the panel's first channel among all outputs, for the epilogue
+  const Epilogue<T>* epilogue;  ///< all steps
+  std::span<const TileStep<T>> steps;  ///< the first of them, ready to be taken in registers
 };
 
 /// One tile times one panel in MAC order, closed by add(acc, +0), then the epilogue.

@@ -12,7 +12,8 @@
 
 // One rounded addition or multiplication per element.
 //
-//   elementwise   a constant that is a scalar or one per channel runs as an epilogue step, fused or alone; everything else
+//   elementwise   a constant that is a scalar or one per channel runs as an epilogue step, fused or
+//   alone; everything else
 //                 by the broadcasting loop below, in the layout of the operands when they share one
 //   fp64          the same in double
 //   magnitudes    |a| + |b|, |a||b|
@@ -21,7 +22,8 @@ namespace parity::cpu {
 namespace {
 
 /// Strides of an operand along the axes of y in memory order; 0 where the operand is stretched.
-std::vector<std::int64_t> stretched_strides(const Shape& shape, Layout layout, const std::vector<std::size_t>& order) {
+std::vector<std::int64_t> stretched_strides(const Shape& shape, Layout layout,
+                                            const std::vector<std::size_t>& order) {
   std::vector<std::int64_t> strides;
   if (layout == Layout::row_major) {
     const std::vector<std::int64_t> logical = broadcast_strides(shape, order.size());
@@ -34,7 +36,8 @@ std::vector<std::int64_t> stretched_strides(const Shape& shape, Layout layout, c
 }
 
 template <class T, class F>
-void row_of(const T* a, std::int64_t sa, const T* b, std::int64_t sb, T* y, std::int64_t count, F f) {
+void row_of(const T* a, std::int64_t sa, const T* b, std::int64_t sb, T* y, std::int64_t count,
+            F f) {
   if (sa == 1 && sb == 1)
     for (std::int64_t i = 0; i < count; ++i) y[i] = f(a[i], b[i]);
   else if (sa == 1 && sb == 0)
@@ -49,10 +52,12 @@ template <class T, class F>
 Value combine(const Value& left, const Value& right, const Job& job, F f) {
   const Shape& shape = job.output.shape;
   const std::size_t rank = shape.size();
-  const bool last = left.shape().size() == rank && right.shape().size() == rank &&
-                    (layout_of(left) == Layout::channels_last || layout_of(right) == Layout::channels_last);
+  const bool last =
+      left.shape().size() == rank && right.shape().size() == rank &&
+      (layout_of(left) == Layout::channels_last || layout_of(right) == Layout::channels_last);
   const Layout layout = last ? Layout::channels_last : Layout::row_major;
-  const Elements<T> a = elements<T>(left, layout, job.execution), b = elements<T>(right, layout, job.execution);
+  const Elements<T> a = elements<T>(left, layout, job.execution),
+                    b = elements<T>(right, layout, job.execution);
   Fresh fresh(job.output, layout);
   T* const y = fresh.data<T>();
   const std::int64_t count = element_count(shape);
@@ -63,7 +68,8 @@ Value combine(const Value& left, const Value& right, const Job& job, F f) {
     return std::move(fresh).value();
   }
   const std::vector<std::size_t> order = memory_order(rank, layout);
-  const auto sa = stretched_strides(left.shape(), layout, order), sb = stretched_strides(right.shape(), layout, order);
+  const auto sa = stretched_strides(left.shape(), layout, order),
+             sb = stretched_strides(right.shape(), layout, order);
   const std::int64_t columns = shape[order.back()];
   if (count == 0) return std::move(fresh).value();
   parallel_for(count / columns, std::max<std::int64_t>(1, 4096 / columns), job.execution.threads,
@@ -76,7 +82,8 @@ Value combine(const Value& left, const Value& right, const Job& job, F f) {
                      at_b += index * sb[i];
                      rest /= shape[order[i]];
                    }
-                   row_of(a.data + at_a, sa.back(), b.data + at_b, sb.back(), y + row * columns, columns, f);
+                   row_of(a.data + at_a, sa.back(), b.data + at_b, sb.back(), y + row * columns,
+                          columns, f);
                  }
                });
   return std::move(fresh).value();
@@ -85,8 +92,10 @@ Value combine(const Value& left, const Value& right, const Job& job, F f) {
 template <class T>
 Value run_in(const Binary& op, const Job& job) {
   const Value& left = job.inputs[0];
-  const Value right = job.parameters.empty() ? job.inputs[1] : parameter_value<T>(*job.parameters[0], job.reading);
-  if (op.function == Binary::Function::add) return combine<T>(left, right, job, [](T a, T b) { return a + b; });
+  const Value right =
+      job.parameters.empty() ? job.inputs[1] : parameter_value<T>(*job.parameters[0], job.reading);
+  if (op.function == Binary::Function::add)
+    return combine<T>(left, right, job, [](T a, T b) { return a + b; });
   return combine<T>(left, right, job, [](T a, T b) { return a * b; });
 }
 
@@ -102,11 +111,13 @@ Value run(const Binary& op, const Job& job) {
 }
 
 template <class T>
-std::optional<EpilogueStep<T>> as_epilogue(const Binary& op, std::span<const std::shared_ptr<const Tensor>> parameters,
-                                           std::int64_t channels, Reading reading) {
+std::optional<EpilogueStep<T>> as_epilogue(
+    const Binary& op, std::span<const std::shared_ptr<const Tensor>> parameters,
+    std::int64_t channels, Reading reading) {
   if (parameters.empty()) return std::nullopt;
   const Tensor& constant = *parameters[0];
-  const bool per_channel = constant.shape().size() >= 2 && constant.shape()[1] == channels && constant.size() == channels;
+  const bool per_channel = constant.shape().size() >= 2 && constant.shape()[1] == channels &&
+                           constant.size() == channels;
   if (constant.size() != 1 && !per_channel) return std::nullopt;
   using Kind = typename EpilogueStep<T>::Kind;
   EpilogueStep<T> step{op.function == Binary::Function::add ? Kind::add : Kind::mul, {}, {}};
@@ -115,9 +126,9 @@ std::optional<EpilogueStep<T>> as_epilogue(const Binary& op, std::span<const std
   return step;
 }
 
-template std::optional<EpilogueStep<float>> as_epilogue(const Binary&, std::span<const std::shared_ptr<const Tensor>>,
-                                                        std::int64_t, Reading);
-template std::optional<EpilogueStep<double>> as_epilogue(const Binary&, std::span<const std::shared_ptr<const Tensor>>,
-                                                         std::int64_t, Reading);
+template std::optional<EpilogueStep<float>> as_epilogue(
+    const Binary&, std::span<const std::shared_ptr<const Tensor>>, std::int64_t, Reading);
+template std::optional<EpilogueStep<double>> as_epilogue(
+    const Binary&, std::span<const std::shared_ptr<const Tensor>>, std::int64_t, Reading);
 
 }  // namespace parity::cpu

@@ -30,8 +30,9 @@ Runs runs_of(const Shape& shape, std::size_t axis, Layout layout) {
 
 template <class T>
 Value join(const Concat& op, const Job& job) {
-  const bool last = std::all_of(job.inputs.begin(), job.inputs.end(),
-                                [](const Value& x) { return layout_of(x) == Layout::channels_last; });
+  const bool last = std::all_of(job.inputs.begin(), job.inputs.end(), [](const Value& x) {
+    return layout_of(x) == Layout::channels_last;
+  });
   const Layout layout = last ? Layout::channels_last : Layout::row_major;
   const std::size_t axis = normalised_axis(op.axis, job.output.shape.size(), "Concat");
   Fresh fresh(job.output, layout);
@@ -55,6 +56,8 @@ Value join(const Concat& op, const Job& job) {
 
 }  // namespace
 
-Value run(const Concat& op, const Job& job) { return job.in_double() ? join<double>(op, job) : join<float>(op, job); }
+Value run(const Concat& op, const Job& job) {
+  return job.in_double() ? join<double>(op, job) : join<float>(op, job);
+}
 
 }  // namespace parity::cpu

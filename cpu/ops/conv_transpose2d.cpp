@@ -3,8 +3,9 @@
 #include "cpu/mac/run.hpp"
 #include "cpu/ops.hpp"
 
-// The transposed convolution of the contract, gathered: the multiply-accumulate engine (cpu/mac/) over one transposed Window. This
-// room says what the window is and where the weights lie; the algorithms are Conv2d's.
+// The transposed convolution of the contract, gathered: the multiply-accumulate engine (cpu/mac/)
+// over one transposed Window. This room says what the window is and where the weights lie; the
+// algorithms are Conv2d's.
 
 namespace parity::cpu {
 namespace {
@@ -42,14 +43,16 @@ WeightStrides strides_of(const Window& window) {
 
 Value run(const ConvTranspose2d& op, const Job& job) {
   const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
-  return run_mac(window, job.inputs[0], job.parameters[0], strides_of(window), job.parameters[1].get(), job);
+  return run_mac(window, job.inputs[0], job.parameters[0], strides_of(window),
+                 job.parameters[1].get(), job);
 }
 
-std::vector<double> exact_at(const ConvTranspose2d& op, const Job& job, std::span<const std::int64_t> indices) {
+std::vector<double> exact_at(const ConvTranspose2d& op, const Job& job,
+                             std::span<const std::int64_t> indices) {
   const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
   const Elements<float> x = elements<float>(job.inputs[0], Layout::channels_last, job.execution);
-  return exact_elements(window, x.data, job.parameters[0]->values<float>().data(), strides_of(window),
-                        job.parameters[1].get(), indices, job.execution);
+  return exact_elements(window, x.data, job.parameters[0]->values<float>().data(),
+                        strides_of(window), job.parameters[1].get(), indices, job.execution);
 }
 
 }  // namespace parity::cpu

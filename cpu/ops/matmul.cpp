@@ -12,9 +12,10 @@
 #include "model/arithmetic/bounds.hpp"
 #include "model/shapes.hpp"
 
-// The product of the contract: the multiply-accumulate engine (cpu/mac/) over a 1x1 Window whose pixels are the rows of the left
-// operand and whose weights are the right one; the algorithms are Conv2d's. One window per matrix of the stack, one for all rows when
-// every matrix meets the same right operand: no sum crosses a row, so the bits are the same.
+// The product of the contract: the multiply-accumulate engine (cpu/mac/) over a 1x1 Window whose
+// pixels are the rows of the left operand and whose weights are the right one; the algorithms are
+// Conv2d's. One window per matrix of the stack, one for all rows when every matrix meets the same
+// right operand: no sum crosses a row, so the bits are the same.
 //
 //   alpha, c    epilogue steps where c is one number or one per column, else a pass of their own
 //   magnitudes  |alpha| sum |a||b| + |beta c|
@@ -35,22 +36,27 @@ struct Operand {
 ProductOperands<Operand> operands_of(const MatMul& op, const Job& job) {
   std::size_t next = 0;
   const auto take = [&](bool constant, std::size_t parameter) {
-    return constant ? Operand{nullptr, job.parameters[parameter]} : Operand{&job.inputs[next++], nullptr};
+    return constant ? Operand{nullptr, job.parameters[parameter]}
+                    : Operand{&job.inputs[next++], nullptr};
   };
   ProductOperands<Operand> result;
   result.left = take(op.constant == MatMul::Constant::left, 0);
   result.right = take(op.constant == MatMul::Constant::right, 0);
-  if (op.addend != MatMul::Addend::none) result.addend = take(op.addend == MatMul::Addend::parameter, 1);
+  if (op.addend != MatMul::Addend::none)
+    result.addend = take(op.addend == MatMul::Addend::parameter, 1);
   return result;
 }
 
-/// The elements of an operand of the product, row-major; parameters in magnitudes as the MAC reads them.
+/// The elements of an operand of the product, row-major; parameters in magnitudes as the MAC reads
+/// them.
 template <class T>
 Elements<T> elements_of(const Operand& operand, const Job& job) {
-  if (operand.value != nullptr) return elements<T>(*operand.value, Layout::row_major, job.execution);
+  if (operand.value != nullptr)
+    return elements<T>(*operand.value, Layout::row_major, job.execution);
   Fresh fresh({type_of<T>(), operand.shape()}, Layout::row_major);
   T* out = fresh.data<T>();
-  for (const float x : operand.parameter->values<float>()) *out++ = job.magnitudes() ? magnitude_operand(x) : x;
+  for (const float x : operand.parameter->values<float>())
+    *out++ = job.magnitudes() ? magnitude_operand(x) : x;
   const T* const data = fresh.data<T>();
   return {std::move(fresh).value(), data};
 }
@@ -66,16 +72,19 @@ void transpose(const T* from, T* to, std::int64_t M, std::int64_t K) {
 template <class T>
 class RightOperand {
  public:
-  RightOperand(const Operand& operand, const ProductExtents& e, MatMul::Stored stored, const Job& job)
+  RightOperand(const Operand& operand, const ProductExtents& e, MatMul::Stored stored,
+               const Job& job)
       : operand_(operand), e_(e), stored_(stored), job_(job) {
     if (operand.value != nullptr || job.magnitudes()) elements_ = elements_of<T>(operand, job);
   }
 
   const Packed& matrix(std::int64_t index, const Window& window) {
     if (elements_.data == nullptr)
-      return job_.packs.get(operand_.parameter, packing(job_.contract) + " matrix " + std::to_string(index), [&] {
-        return pack(job_.contract, window, weights(operand_.parameter->template values<float>().data(), index));
-      });
+      return job_.packs.get(
+          operand_.parameter, packing(job_.contract) + " matrix " + std::to_string(index), [&] {
+            return pack(job_.contract, window,
+                        weights(operand_.parameter->template values<float>().data(), index));
+          });
     std::unique_ptr<const Packed>& packed = packed_[index];
     if (packed == nullptr) packed = pack(job_.contract, window, weights(elements_.data, index));
     return *packed;
@@ -113,7 +122,8 @@ std::vector<std::int64_t> matrices(const Shape& stack, const Shape& batch) {
 
 /// Applies steps whose constants vary along axis 1 to a row-major tensor.
 template <class T>
-void apply_along_axis_1(const Epilogue<T>& epilogue, const Shape& shape, T* y, const Execution& execution) {
+void apply_along_axis_1(const Epilogue<T>& epilogue, const Shape& shape, T* y,
+                        const Execution& execution) {
   if (epilogue.empty()) return;
   const std::int64_t C = shape[1], plane = element_count(shape, 2, shape.size());
   parallel_for(shape[0] * C, 1, execution.threads, [&](std::int64_t first, std::int64_t last) {
@@ -150,7 +160,8 @@ struct Addend {
   }
 };
 template <class T>
-std::optional<Addend<T>> addend_of(const MatMul& op, const std::optional<Operand>& operand, const Job& job) {
+std::optional<Addend<T>> addend_of(const MatMul& op, const std::optional<Operand>& operand,
+                                   const Job& job) {
   if (!operand) return std::nullopt;
   Addend<T> addend;
   if (operand->value != nullptr) {
@@ -175,27 +186,32 @@ Value product(const MatMul& op, const Job& job) {
   T* const y = fresh.data<T>();
 
   Epilogue<T> fused;
-  if (op.alpha != 1) fused.push_back({Kind::mul, {job.magnitudes() ? std::abs(T{op.alpha}) : T{op.alpha}}, {}});
+  if (op.alpha != 1)
+    fused.push_back({Kind::mul, {job.magnitudes() ? std::abs(T{op.alpha}) : T{op.alpha}}, {}});
   const std::optional<Addend<T>> addend = addend_of<T>(op, operand.addend, job);
   const bool adds_columns = addend && addend->row == 0;
   if (adds_columns) {
     EpilogueStep<T> add{Kind::add, {}, {}};
-    for (std::int64_t n = 0; n < (addend->column == 0 ? 1 : e.N); ++n) add.a.push_back(addend->at(0, n));
+    for (std::int64_t n = 0; n < (addend->column == 0 ? 1 : e.N); ++n)
+      add.a.push_back(addend->at(0, n));
     fused.push_back(std::move(add));
   }
   // The engine's channels are the columns; those of the steps that ride along are axis 1.
   const Epilogue<T>& riding = riders<T>(job);
-  const bool columns_are_axis_1 = job.output.shape.size() == 2 && e.batch.empty() && operand.right.shape().size() > 1;
-  const bool all_fuse = (!addend || adds_columns) &&
-                        (columns_are_axis_1 || std::all_of(riding.begin(), riding.end(), [](const auto& step) {
-                           return step.a.size() <= 1 && step.b.size() <= 1;
-                         }));
+  const bool columns_are_axis_1 =
+      job.output.shape.size() == 2 && e.batch.empty() && operand.right.shape().size() > 1;
+  const bool all_fuse =
+      (!addend || adds_columns) &&
+      (columns_are_axis_1 || std::all_of(riding.begin(), riding.end(), [](const auto& step) {
+         return step.a.size() <= 1 && step.b.size() <= 1;
+       }));
   if (all_fuse) fused.insert(fused.end(), riding.begin(), riding.end());
 
   const Elements<T> left = elements_of<T>(operand.left, job);
   RightOperand<T> right(operand.right, e, op.right, job);
   const std::int64_t stack = element_count(e.batch);
-  const bool one_right = element_count(e.right_batch) == 1 && e.left_batch == e.batch && op.left != transposed;
+  const bool one_right =
+      element_count(e.right_batch) == 1 && e.left_batch == e.batch && op.left != transposed;
   Window window;
   window.IC = e.K;
   window.OC = e.N;
@@ -203,7 +219,8 @@ Value product(const MatMul& op, const Job& job) {
   if (one_right) {
     run_packed(job.contract, window, left.data, right.matrix(0, window), fused, y, job.execution);
   } else {
-    const std::vector<std::int64_t> lefts = matrices(e.left_batch, e.batch), rights = matrices(e.right_batch, e.batch);
+    const std::vector<std::int64_t> lefts = matrices(e.left_batch, e.batch),
+                                    rights = matrices(e.right_batch, e.batch);
     std::vector<T> turned(op.left == transposed ? static_cast<std::size_t>(e.M * e.K) : 0);
     for (std::size_t i = 0; i < lefts.size(); ++i) {
       const T* a = left.data + lefts[i] * e.M * e.K;
@@ -228,12 +245,15 @@ Value run(const MatMul& op, const Job& job) {
   return job.in_double() ? product<double>(op, job) : product<float>(op, job);
 }
 
-std::vector<double> exact_at(const MatMul& op, const Job& job, std::span<const std::int64_t> indices) {
+std::vector<double> exact_at(const MatMul& op, const Job& job,
+                             std::span<const std::int64_t> indices) {
   const ProductOperands<Operand> operand = operands_of(op, job);
   const ProductExtents e = extents(op, operand.left.shape(), operand.right.shape());
-  const Elements<float> left = elements_of<float>(operand.left, job), right = elements_of<float>(operand.right, job);
+  const Elements<float> left = elements_of<float>(operand.left, job),
+                        right = elements_of<float>(operand.right, job);
   const std::optional<Addend<double>> addend = addend_of<double>(op, operand.addend, job);
-  const std::vector<std::int64_t> lefts = matrices(e.left_batch, e.batch), rights = matrices(e.right_batch, e.batch);
+  const std::vector<std::int64_t> lefts = matrices(e.left_batch, e.batch),
+                                  rights = matrices(e.right_batch, e.batch);
   // a[m, k] and b[k, n] as stored
   const std::int64_t am = op.left == transposed ? 1 : e.K, ak = op.left == transposed ? e.M : 1;
   const std::int64_t bk = op.right == transposed ? 1 : e.N, bn = op.right == transposed ? e.K : 1;

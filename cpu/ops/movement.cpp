@@ -7,16 +7,17 @@
 #include "cpu/strides.hpp"
 #include "cpu/threads.hpp"
 
-// Shares the storage where nothing moves: identity always, the reshaping ones on row-major values. A transpose is one strided copy
-// from the layout that x has; NHWC to NCHW comes out channels-last, where the copy is contiguous.
+// Shares the storage where nothing moves: identity always, the reshaping ones on row-major values.
+// A transpose is one strided copy from the layout that x has; NHWC to NCHW comes out channels-last,
+// where the copy is contiguous.
 
 namespace parity::cpu {
 namespace {
 
 /// {N, …, C} row-major is {N, C, …} channels-last.
 bool brings_channels_forward(const std::vector<std::size_t>& axes, Layout layout) {
-  return layout == Layout::row_major &&
-         (axes == std::vector<std::size_t>{0, 3, 1, 2} || axes == std::vector<std::size_t>{0, 2, 1});
+  return layout == Layout::row_major && (axes == std::vector<std::size_t>{0, 3, 1, 2} ||
+                                         axes == std::vector<std::size_t>{0, 2, 1});
 }
 
 template <class T>
@@ -29,7 +30,8 @@ Value transposed(const Movement& op, const Job& job) {
   const std::vector<std::size_t> axes = op.permutation(rank);
   if (std::is_sorted(axes.begin(), axes.end())) return x.value;
 
-  Fresh fresh(job.output, brings_channels_forward(axes, layout) ? Layout::channels_last : Layout::row_major);
+  Fresh fresh(job.output,
+              brings_channels_forward(axes, layout) ? Layout::channels_last : Layout::row_major);
   T* const y = fresh.data<T>();
   const std::vector<std::int64_t> from = memory_strides(input.shape(), layout);
   std::vector<std::int64_t> extents, strides;  // of y as it lies; of x along the same axes
@@ -47,7 +49,8 @@ Value transposed(const Movement& op, const Job& job) {
                      at += left % extents[axis] * strides[axis];
                      left /= extents[axis];
                    }
-                   for (std::int64_t i = 0; i < columns; ++i) y[row * columns + i] = x.data[at + i * strides.back()];
+                   for (std::int64_t i = 0; i < columns; ++i)
+                     y[row * columns + i] = x.data[at + i * strides.back()];
                  }
                });
   return std::move(fresh).value();
@@ -56,7 +59,8 @@ Value transposed(const Movement& op, const Job& job) {
 template <class T>
 Value moved(const Movement& op, const Job& job) {
   const Value& input = job.inputs[0];
-  if (op.function == Movement::Function::identity) return elements<T>(input, layout_of(input), job.execution).value;
+  if (op.function == Movement::Function::identity)
+    return elements<T>(input, layout_of(input), job.execution).value;
   if (op.function == Movement::Function::transpose) return transposed<T>(op, job);
   return {job.output, elements<T>(input, Layout::row_major, job.execution).value.storage()};
 }

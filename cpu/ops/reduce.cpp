@@ -11,9 +11,10 @@
 
 // One element per set of elements that agree on the kept axes.
 //
-//   lanes32      32 interleaved lanes and an xor tree per block of 4096, block sums as a new list; mean divides once.
-//                Elements that lie side by side in memory and belong to neighbouring results (the channels of a pixel) are
-//                summed side by side: other results, so no order changes
+//   lanes32      32 interleaved lanes and an xor tree per block of 4096, block sums as a new list;
+//   mean divides once.
+//                Elements that lie side by side in memory and belong to neighbouring results (the
+//                channels of a pixel) are summed side by side: other results, so no order changes
 //   max          the IEEE maximum; no order
 //   fp64         the same in double
 //   magnitudes   the same on |x|
@@ -21,7 +22,8 @@
 namespace parity::cpu {
 namespace {
 
-/// Results computed side by side: enough to fill a vector, few enough that 32 lanes of them stay in the first cache.
+/// Results computed side by side: enough to fill a vector, few enough that 32 lanes of them stay in
+/// the first cache.
 constexpr std::int64_t width = 32;
 constexpr std::int64_t lanes = 32, block = 4096;
 

@@ -152,8 +152,8 @@ std::vector<NamedTensor> read_npz(const std::filesystem::path& file, std::uint64
       throw refuse("its member " + shown(name) +
                    " is compressed by a method that NumPy does not write");
     if (status.size > left)
-      throw refuse("its arrays have more than " + std::to_string(largest_bytes) +
-                   " bytes together");
+      throw refuse("its " + std::to_string(packed) + " bytes claim to unpack to more than " +
+                   std::to_string(budget) + " bytes");
     left -= status.size;
     const std::unique_ptr<zip_file_t, CloseMember> stream(zip_fopen_index(archive.get(), index, 0));
     if (!stream)

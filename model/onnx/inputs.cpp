@@ -166,8 +166,12 @@ class Specialiser {
                               (input.shape ? text(*input.shape) : "of any rank") + ", but " + by +
                               " has shape " + to_string(given) + why);
     };
+    // integers may be none (the axes of a reduction over all of them); data without elements
+    // computes nothing
+    const std::int64_t least = input.type == Type::float32 ? 1 : 0;
     for (const std::int64_t extent : given)
-      if (extent < 1) throw expected(": every extent must be at least 1");
+      if (extent < least)
+        throw expected(": every extent must be at least " + std::to_string(least));
     if (input.shape) {
       if (input.shape->size() != given.size())
         throw expected(" (rank " + std::to_string(given.size()) + " instead of " +
@@ -212,7 +216,7 @@ class Specialiser {
         result.type.shape.push_back(extent(input, k));
     }
     for (const std::int64_t extent : result.type.shape)
-      if (extent == 0)
+      if (extent == 0 && *input.type == Type::float32)
         throw Error(Fault::bad_model, "input " + shown(input.name) + " of " + model_.name +
                                           " has shape " + to_string(result.type.shape) +
                                           ": a tensor without elements computes nothing");

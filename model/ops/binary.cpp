@@ -24,8 +24,8 @@ Imported<Binary> Binary::from_onnx(const NodeView& node) {
     std::optional<Tensor> operand = node.constant(constant);
     if (!operand) continue;
     const std::size_t rank = node.input_type(value).shape.size();
-    // A constant of higher rank than the value stays a value: as a parameter it would change the rank of what it
-    // rides on.
+    // A constant of higher rank than the value stays a value: as a parameter it would change the
+    // rank of what it rides on.
     if (operand->shape().size() > rank) continue;
     const bool scalar = operand->size() == 1;
     Tensor parameter = operand->reshaped(scalar ? Shape{} : with_rank(operand->shape(), rank));
@@ -44,12 +44,14 @@ std::vector<TensorType> Binary::infer(const OperandTypes& types) const {
   require_float32(a, what + " input");
   require_float32(b, what + (constant ? " constant" : " input"));
   if (constant && !b.shape.empty() && b.shape.size() != a.shape.size())
-    throw Error(Fault::internal, what + " has a constant of shape " + to_string(b.shape) + " for a value of shape " +
-                                     to_string(a.shape) + "; the constant's rank must be 0 or the value's");
+    throw Error(Fault::internal, what + " has a constant of shape " + to_string(b.shape) +
+                                     " for a value of shape " + to_string(a.shape) +
+                                     "; the constant's rank must be 0 or the value's");
   return {{Type::float32, broadcast(a.shape, b.shape, what)}};
 }
 
-StepAllowance Binary::allowance(const OperandTypes&, std::span<const std::shared_ptr<const Tensor>> parameters,
+StepAllowance Binary::allowance(const OperandTypes&,
+                                std::span<const std::shared_ptr<const Tensor>> parameters,
                                 const Contract& contract) const {
   StepAllowance allowance{rounded(contract, 1), 1};
   if (function == Function::mul && !parameters.empty()) {
@@ -67,7 +69,8 @@ std::vector<Case<Binary>> Binary::cases() {
     const Binary op{function};
     const std::string name(op.kind());
     const auto values = [&](const std::string& what, Shape a, Shape b) {
-      cases.push_back({name + " " + what, op, {{float32(std::move(a)), float32(std::move(b))}, {}}});
+      cases.push_back(
+          {name + " " + what, op, {{float32(std::move(a)), float32(std::move(b))}, {}}});
     };
     const auto constant = [&](const std::string& what, Shape x, Shape c) {
       cases.push_back({name + " " + what, op, {{float32(std::move(x))}, {float32(std::move(c))}}});

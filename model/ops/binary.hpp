@@ -7,15 +7,17 @@
 
 namespace parity {
 
-/// Two tensors combined element by element with broadcasting, ONNX `Add` and `Mul`. A constant operand is the
-/// step's parameter, so that it may ride on the step before; which side it stood on is not kept, because both
-/// functions commute to the bit.
+/// Two tensors combined element by element with broadcasting, ONNX `Add` and `Mul`. A constant
+/// operand is the step's parameter, so that it may ride on the step before; which side it stood on
+/// is not kept, because both functions commute to the bit.
 ///
-/// Formula  y[i] = a[i] + b[i], or a[i] * b[i]; an extent of 1 (or an absent leading axis) is read again and again.
-/// Shapes   values a, b of any rank; or one value x and one parameter of rank 0 or of x's rank; y the broadcast
+/// Formula  y[i] = a[i] + b[i], or a[i] * b[i]; an extent of 1 (or an absent leading axis) is read
+/// again and again. Shapes   values a, b of any rank; or one value x and one parameter of rank 0 or
+/// of x's rank; y the broadcast
 ///          shape. float32.
 /// Order    one rounded operation per element (`elementwise`).
-/// Error    one rounding: u|y| + 2^-150. An error of the input passes an addition unchanged; a multiplication by a
+/// Error    one rounding: u|y| + 2^-150. An error of the input passes an addition unchanged; a
+/// multiplication by a
 ///          constant c grows it by at most max|c|. Magnitudes: |a| + |b|, |a||b|.
 /// Source   ONNX operator specification, Add, Mul; CONTRACTS section 2 (epilogue) and 7.
 struct Binary {

@@ -29,8 +29,9 @@ std::vector<TensorType> Concat::infer(const OperandTypes& types) const {
     Shape rest = x.shape;
     if (rest.size() == y.shape.size()) rest[joined] = y.shape[joined];
     if (rest != y.shape)
-      throw Error(Fault::bad_model, "Concat along axis " + std::to_string(axis) + " cannot join shapes " +
-                                        to_string(types.inputs[0].shape) + " and " + to_string(x.shape) +
+      throw Error(Fault::bad_model, "Concat along axis " + std::to_string(axis) +
+                                        " cannot join shapes " + to_string(types.inputs[0].shape) +
+                                        " and " + to_string(x.shape) +
                                         ": they may differ on that axis only");
     y.shape[joined] += x.shape[joined];
   }

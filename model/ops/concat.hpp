@@ -9,11 +9,10 @@ namespace parity {
 
 /// Tensors laid one after the other along an axis, ONNX `Concat`.
 ///
-/// Formula  y[…, j, …] = x_i[…, j - (J_0 + … + J_(i-1)), …] for the i whose share of the axis holds j.
-/// Shapes   x_i equal but for the extent J_i of `axis`; y has extent J_0 + J_1 + … there. float32.
-/// Order    bits pass (`move`).
-/// Error    none. Magnitudes: |x|.
-/// Source   ONNX operator specification, Concat.
+/// Formula  y[…, j, …] = x_i[…, j - (J_0 + … + J_(i-1)), …] for the i whose share of the axis holds
+/// j. Shapes   x_i equal but for the extent J_i of `axis`; y has extent J_0 + J_1 + … there.
+/// float32. Order    bits pass (`move`). Error    none. Magnitudes: |x|. Source   ONNX operator
+/// specification, Concat.
 struct Concat {
   std::int64_t axis = 1;  ///< negative counts from the back
 

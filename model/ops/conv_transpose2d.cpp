@@ -11,12 +11,13 @@ namespace {
 
 /// One row or column extent of y without pads.
 std::int64_t stretched(std::int64_t extent, const ConvTranspose2d& op, std::size_t axis) {
-  return (extent - 1) * op.window.stride[axis] + (op.window.kernel[axis] - 1) * op.window.dilation[axis] + 1 +
-         op.extra[axis];
+  return (extent - 1) * op.window.stride[axis] +
+         (op.window.kernel[axis] - 1) * op.window.dilation[axis] + 1 + op.extra[axis];
 }
 
 /// Pads that make y as wide as asked; where even none are too many, rows past the last tap.
-void fit(ConvTranspose2d& op, std::size_t axis, std::int64_t extent, std::int64_t wanted, bool more_at_end) {
+void fit(ConvTranspose2d& op, std::size_t axis, std::int64_t extent, std::int64_t wanted,
+         bool more_at_end) {
   const std::int64_t total = stretched(extent, op, axis) - wanted;
   op.extra[axis] += std::max<std::int64_t>(0, -total);
   const std::int64_t pads = std::max<std::int64_t>(0, total);
@@ -32,14 +33,16 @@ std::span<const std::string_view> ConvTranspose2d::onnx_types() {
 }
 
 Imported<ConvTranspose2d> ConvTranspose2d::from_onnx(const NodeView& node) {
-  node.only_attributes({"auto_pad", "dilations", "group", "kernel_shape", "output_padding", "output_shape", "pads",
-                        "strides"});
+  node.only_attributes({"auto_pad", "dilations", "group", "kernel_shape", "output_padding",
+                        "output_shape", "pads", "strides"});
   const Shape& x = node.input_type(0).shape;
   if (x.size() != 3 && x.size() != 4)
-    node.refuse("its input has shape " + to_string(x) + "; the lab runs 1-D and 2-D convolutions (rank 3 and 4)");
+    node.refuse("its input has shape " + to_string(x) +
+                "; the lab runs 1-D and 2-D convolutions (rank 3 and 4)");
   const Tensor w = node.required_constant(1, "weights");
   if (w.shape().size() != x.size())
-    node.refuse("its weights of shape " + to_string(w.shape()) + " do not fit an input of shape " + to_string(x));
+    node.refuse("its weights of shape " + to_string(w.shape()) + " do not fit an input of shape " +
+                to_string(x));
   std::optional<Tensor> bias;
   if (node.has_input(2)) bias = node.required_constant(2, "bias");
 
@@ -99,11 +102,11 @@ std::vector<TensorType> ConvTranspose2d::infer(const OperandTypes& types) const 
   const TensorType& w = types.parameters[0].value();
   require_float32(x, "ConvTranspose's input");
   require_float32(w, "ConvTranspose's weights");
-  if (x.shape.size() != w.shape.size() || (x.shape.size() != 3 && x.shape.size() != 4) || w.shape[0] != x.shape[1] ||
-      group < 1 || x.shape[1] % group != 0)
-    throw Error(Fault::bad_model, "ConvTranspose's weights of shape " + to_string(w.shape) + " in " +
-                                      std::to_string(group) + " groups do not fit an input of shape " +
-                                      to_string(x.shape));
+  if (x.shape.size() != w.shape.size() || (x.shape.size() != 3 && x.shape.size() != 4) ||
+      w.shape[0] != x.shape[1] || group < 1 || x.shape[1] % group != 0)
+    throw Error(Fault::bad_model, "ConvTranspose's weights of shape " + to_string(w.shape) +
+                                      " in " + std::to_string(group) +
+                                      " groups do not fit an input of shape " + to_string(x.shape));
   const ConvTransposeExtents e = extents(*this, x, w);
   if (e.OH < 1 || e.OW < 1)
     throw Error(Fault::bad_model, "ConvTranspose's pads leave nothing of its output");
@@ -123,8 +126,10 @@ std::int64_t ConvTranspose2d::group_channels(const OperandTypes& types) const {
 std::int64_t ConvTranspose2d::most_taps() const {
   std::int64_t taps = 1;
   for (std::size_t axis = 0; axis < 2; ++axis) {
-    // p + pad - r*dilation = 0 mod stride holds for one r in every stride / gcd(stride, dilation), or for none.
-    const std::int64_t period = window.stride[axis] / std::gcd(window.stride[axis], window.dilation[axis]);
+    // p + pad - r*dilation = 0 mod stride holds for one r in every stride / gcd(stride, dilation),
+    // or for none.
+    const std::int64_t period =
+        window.stride[axis] / std::gcd(window.stride[axis], window.dilation[axis]);
     taps *= (window.kernel[axis] + period - 1) / period;
   }
   return taps;
@@ -152,9 +157,10 @@ FoldedWeights ConvTranspose2d::folded(std::span<const std::shared_ptr<const Tens
 
 std::vector<Case<ConvTranspose2d>> ConvTranspose2d::cases() {
   enum class Bias { absent, present };
-  const auto make = [](std::string name, Shape x, Shape w, Bias bias, std::int64_t group, SlidingWindow window,
-                       std::array<std::int64_t, 2> extra = {0, 0}) {
+  const auto make = [](std::string name, Shape x, Shape w, Bias bias, std::int64_t group,
+                       SlidingWindow window, std::array<std::int64_t, 2> extra = {0, 0}) {
     const std::size_t axes = w.size() - 2;
+    window.kernel = {1, 1};
     for (std::size_t i = 0; i < axes; ++i) window.kernel[2 - axes + i] = w[2 + i];
     const TensorType channels{Type::float32, {w[1] * group}};
     OperandTypes types{{TensorType{Type::float32, std::move(x)}},
@@ -164,18 +170,25 @@ std::vector<Case<ConvTranspose2d>> ConvTranspose2d::cases() {
   };
   // kernel (filled in), stride, dilation, pads before, pads after
   return {
-      make("2x2 stride 2", {2, 40, 5, 6}, {40, 17, 2, 2}, Bias::present, 1, {{}, {2, 2}, {1, 1}, {0, 0}, {0, 0}}),
-      make("4x4 stride 4", {1, 64, 3, 4}, {64, 33, 4, 4}, Bias::absent, 1, {{}, {4, 4}, {1, 1}, {0, 0}, {0, 0}}),
+      make("2x2 stride 2", {2, 40, 5, 6}, {40, 17, 2, 2}, Bias::present, 1,
+           {{}, {2, 2}, {1, 1}, {0, 0}, {0, 0}}),
+      make("4x4 stride 4", {1, 64, 3, 4}, {64, 33, 4, 4}, Bias::absent, 1,
+           {{}, {4, 4}, {1, 1}, {0, 0}, {0, 0}}),
       make("1x1", {2, 33, 4, 5}, {33, 20, 1, 1}, Bias::present, 1, {}),
       make("3x3 stride 2 padded", {1, 19, 5, 7}, {19, 8, 3, 3}, Bias::present, 1,
            {{}, {2, 2}, {1, 1}, {1, 1}, {1, 1}}, {1, 1}),
-      make("3x3 lopsided", {1, 6, 6, 5}, {6, 9, 3, 2}, Bias::absent, 1, {{}, {2, 3}, {1, 2}, {0, 1}, {2, 0}}, {1, 0}),
-      make("3x3 dilated", {2, 5, 4, 5}, {5, 6, 3, 3}, Bias::present, 1, {{}, {2, 1}, {2, 3}, {1, 2}, {1, 2}}),
+      make("3x3 lopsided", {1, 6, 6, 5}, {6, 9, 3, 2}, Bias::absent, 1,
+           {{}, {2, 3}, {1, 2}, {0, 1}, {2, 0}}, {1, 0}),
+      make("3x3 dilated", {2, 5, 4, 5}, {5, 6, 3, 3}, Bias::present, 1,
+           {{}, {2, 1}, {2, 3}, {1, 2}, {1, 2}}),
       make("stride past the kernel", {1, 3, 4, 4}, {3, 4, 2, 2}, Bias::present, 1,
            {{}, {3, 3}, {1, 1}, {0, 0}, {0, 0}}),
-      make("grouped", {2, 12, 4, 3}, {12, 5, 3, 3}, Bias::present, 3, {{}, {2, 2}, {1, 1}, {1, 1}, {1, 1}}),
-      make("depthwise", {1, 18, 4, 5}, {18, 1, 2, 2}, Bias::absent, 18, {{}, {2, 2}, {1, 1}, {0, 0}, {0, 0}}),
-      make("1-D", {2, 7, 11}, {7, 6, 5}, Bias::present, 1, {{}, {1, 3}, {1, 1}, {0, 1}, {0, 2}}, {0, 1}),
+      make("grouped", {2, 12, 4, 3}, {12, 5, 3, 3}, Bias::present, 3,
+           {{}, {2, 2}, {1, 1}, {1, 1}, {1, 1}}),
+      make("depthwise", {1, 18, 4, 5}, {18, 1, 2, 2}, Bias::absent, 18,
+           {{}, {2, 2}, {1, 1}, {0, 0}, {0, 0}}),
+      make("1-D", {2, 7, 11}, {7, 6, 5}, Bias::present, 1, {{}, {1, 3}, {1, 1}, {0, 1}, {0, 2}},
+           {0, 1}),
   };
 }
 

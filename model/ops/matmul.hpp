@@ -10,14 +10,19 @@ namespace parity {
 
 /// The product of two matrices, or of stacks of them, ONNX `MatMul` and `Gemm`.
 ///
-/// Formula  y[…,m,n] = alpha * sum over k of a[…,m,k] * b[…,k,n] + beta * c[m,n]; a, b read transposed where said,
+/// Formula  y[…,m,n] = alpha * sum over k of a[…,m,k] * b[…,k,n] + beta * c[m,n]; a, b read
+/// transposed where said,
 ///          leading axes broadcast.
-/// Shapes   a {…, M, K} or {K}, b {…, K, N} or {K}; y {…, M, N} without M or N where an operand was a vector. c
+/// Shapes   a {…, M, K} or {K}, b {…, K, N} or {K}; y {…, M, N} without M or N where an operand was
+/// a vector. c
 ///          stretches to {M, N} and exists in Gemm only, where every operand has rank 2. float32.
-/// Order    `chain`: start from +0; k ascending; one fma per term; closed by add(acc, +0); alpha != 1: mul(t, alpha);
-///          then add(t, c), where beta != 1: add(t, mul(beta, c)); beta = 0: no addition. `tensor:*`: the same k in
-///          groups of 8, operands rounded to TF32, each group one tensor-core step.
-/// Error    |y - exact| <= C * M + underflow, M = |alpha| sum |a||b| + |beta c|: the MAC's own (mac_allowance in
+/// Order    `chain`: start from +0; k ascending; one fma per term; closed by add(acc, +0); alpha !=
+/// 1: mul(t, alpha);
+///          then add(t, c), where beta != 1: add(t, mul(beta, c)); beta = 0: no addition.
+///          `tensor:*`: the same k in groups of 8, operands rounded to TF32, each group one
+///          tensor-core step.
+/// Error    |y - exact| <= C * M + underflow, M = |alpha| sum |a||b| + |beta c|: the MAC's own
+/// (mac_allowance in
 ///          model/arithmetic/bounds.hpp for K terms), one rounding each for alpha, beta and c.
 /// Source   ONNX operator specification, MatMul, Gemm; CONTRACTS section 2 and 7.
 struct MatMul {
@@ -43,8 +48,8 @@ struct MatMul {
   static std::vector<Case<MatMul>> cases();
 };
 
-/// Where each operand of a product stands: values a, b, c in this order as far as they are values; parameters {the
-/// constant matrix or absent, c or absent}.
+/// Where each operand of a product stands: values a, b, c in this order as far as they are values;
+/// parameters {the constant matrix or absent, c or absent}.
 template <class T>
 struct ProductOperands {
   T left, right;
@@ -52,8 +57,8 @@ struct ProductOperands {
 };
 ProductOperands<TensorType> operands(const MatMul& op, const OperandTypes& types);
 
-/// The extents of a product: `batch` is the stretched stack, and matrix i of an operand's stack is found by
-/// broadcast_strides over its own leading axes.
+/// The extents of a product: `batch` is the stretched stack, and matrix i of an operand's stack is
+/// found by broadcast_strides over its own leading axes.
 struct ProductExtents {
   std::int64_t M, N, K;
   Shape batch, left_batch, right_batch;

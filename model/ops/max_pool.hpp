@@ -10,12 +10,13 @@ namespace parity {
 
 /// The largest element of each window, ONNX `MaxPool` without indices; 1-D with KH = IH = OH = 1.
 ///
-/// Formula  y[n,c,oh,ow] = max over kh,kw of x[n, c, oh*sh + kh*dh - pad_top, ow*sw + kw*dw - pad_left] inside the
+/// Formula  y[n,c,oh,ow] = max over kh,kw of x[n, c, oh*sh + kh*dh - pad_top, ow*sw + kw*dw -
+/// pad_left] inside the
 ///          image; padding is no term. ceil_mode and auto_pad become pads at import.
 /// Shapes   x {N, C, IH, IW} or {N, C, IW}; y {N, C, OH, OW} or {N, C, OW}. float32.
-/// Order    none: IEEE 754-2019 maximum (any NaN gives NaN, +0 > -0) is associative and commutative.
-/// Error    none of its own, and 1-Lipschitz in the largest error of the window. Magnitudes: max |x|.
-/// Source   ONNX operator specification, MaxPool; CONTRACTS section 4.
+/// Order    none: IEEE 754-2019 maximum (any NaN gives NaN, +0 > -0) is associative and
+/// commutative. Error    none of its own, and 1-Lipschitz in the largest error of the window.
+/// Magnitudes: max |x|. Source   ONNX operator specification, MaxPool; CONTRACTS section 4.
 struct MaxPool {
   SlidingWindow window;
 

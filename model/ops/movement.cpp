@@ -13,7 +13,8 @@ std::vector<std::int64_t> numbers_of(const NodeView& node, std::string_view name
   if (!node.has_input(1)) return {};
   const Tensor tensor = node.required_constant(1, name);
   if (tensor.type().type != Type::int64)
-    node.refuse("its " + std::string(name) + " is " + to_string(tensor.type().type) + ", not int64");
+    node.refuse("its " + std::string(name) + " is " + to_string(tensor.type().type) +
+                ", not int64");
   const auto numbers = tensor.values<std::int64_t>();
   return {numbers.begin(), numbers.end()};
 }
@@ -39,7 +40,8 @@ Shape reshaped(const Movement& op, const Shape& x) {
   std::size_t open = y.size();
   for (std::size_t axis = 0; axis < y.size(); ++axis) {
     if (y[axis] == 0 && op.zero == Movement::Zero::copies_the_extent) {
-      if (axis >= x.size()) throw Error(Fault::bad_model, what + " copies an extent that the input lacks");
+      if (axis >= x.size())
+        throw Error(Fault::bad_model, what + " copies an extent that the input lacks");
       y[axis] = x[axis];
     } else if (y[axis] == -1) {
       if (open != y.size()) throw Error(Fault::bad_model, what + " leaves two extents open");
@@ -57,17 +59,19 @@ Shape reshaped(const Movement& op, const Shape& x) {
     y[open] = all / rest;
   }
   if (element_count(y) != element_count(x))
-    throw Error(Fault::bad_model, what + " cannot be: " + std::to_string(element_count(x)) + " elements against " +
-                                      std::to_string(element_count(y)));
+    throw Error(Fault::bad_model, what + " cannot be: " + std::to_string(element_count(x)) +
+                                      " elements against " + std::to_string(element_count(y)));
   return y;
 }
 
 /// The axes `numbers` of a tensor of `rank`, each once, as marks.
-std::vector<bool> marked(const std::vector<std::int64_t>& numbers, std::size_t rank, const std::string& what) {
+std::vector<bool> marked(const std::vector<std::int64_t>& numbers, std::size_t rank,
+                         const std::string& what) {
   std::vector<bool> marks(rank, false);
   for (const std::int64_t number : numbers) {
     const std::size_t axis = normalised_axis(number, rank, what);
-    if (marks[axis]) throw Error(Fault::bad_model, what + " names axis " + std::to_string(number) + " twice");
+    if (marks[axis])
+      throw Error(Fault::bad_model, what + " names axis " + std::to_string(number) + " twice");
     marks[axis] = true;
   }
   return marks;
@@ -80,8 +84,9 @@ Shape squeezed(const Movement& op, const Shape& x) {
     if (op.numbers.empty()) marks[axis] = x[axis] == 1;
     if (!marks[axis]) y.push_back(x[axis]);
     if (marks[axis] && x[axis] != 1)
-      throw Error(Fault::bad_model, "Squeeze would drop axis " + std::to_string(axis) + " of extent " +
-                                        std::to_string(x[axis]) + " of a tensor of shape " + to_string(x));
+      throw Error(Fault::bad_model, "Squeeze would drop axis " + std::to_string(axis) +
+                                        " of extent " + std::to_string(x[axis]) +
+                                        " of a tensor of shape " + to_string(x));
   }
   return y;
 }
@@ -137,12 +142,18 @@ Imported<Movement> Movement::from_onnx(const NodeView& node) {
 
 std::string_view Movement::kind() const {
   switch (function) {
-    case Function::identity: return "Identity";
-    case Function::reshape: return "Reshape";
-    case Function::flatten: return "Flatten";
-    case Function::squeeze: return "Squeeze";
-    case Function::unsqueeze: return "Unsqueeze";
-    case Function::transpose: return "Transpose";
+    case Function::identity:
+      return "Identity";
+    case Function::reshape:
+      return "Reshape";
+    case Function::flatten:
+      return "Flatten";
+    case Function::squeeze:
+      return "Squeeze";
+    case Function::unsqueeze:
+      return "Unsqueeze";
+    case Function::transpose:
+      return "Transpose";
   }
   return "Movement";
 }
@@ -157,7 +168,8 @@ std::vector<std::size_t> Movement::permutation(std::size_t rank) const {
     throw Error(Fault::bad_model, "Transpose permutes " + std::to_string(numbers.size()) +
                                       " axes of a tensor of rank " + std::to_string(rank));
   marked(numbers, rank, "Transpose");
-  for (const std::int64_t number : numbers) axes.push_back(normalised_axis(number, rank, "Transpose"));
+  for (const std::int64_t number : numbers)
+    axes.push_back(normalised_axis(number, rank, "Transpose"));
   return axes;
 }
 
@@ -167,14 +179,19 @@ std::vector<TensorType> Movement::infer(const OperandTypes& types) const {
   require_float32(x, std::string(kind()) + " input");
   const std::size_t rank = x.shape.size();
   switch (function) {
-    case Function::identity: return {x};
-    case Function::reshape: return {{x.type, reshaped(*this, x.shape)}};
-    case Function::squeeze: return {{x.type, squeezed(*this, x.shape)}};
-    case Function::unsqueeze: return {{x.type, unsqueezed(*this, x.shape)}};
+    case Function::identity:
+      return {x};
+    case Function::reshape:
+      return {{x.type, reshaped(*this, x.shape)}};
+    case Function::squeeze:
+      return {{x.type, squeezed(*this, x.shape)}};
+    case Function::unsqueeze:
+      return {{x.type, unsqueezed(*this, x.shape)}};
     case Function::flatten: {
       const auto extent = static_cast<std::int64_t>(rank);
       if (numbers.size() != 1 || numbers[0] < -extent || numbers[0] > extent)
-        throw Error(Fault::bad_model, "Flatten's axis is none of a tensor of rank " + std::to_string(rank));
+        throw Error(Fault::bad_model,
+                    "Flatten's axis is none of a tensor of rank " + std::to_string(rank));
       const auto axis = static_cast<std::size_t>(numbers[0] < 0 ? numbers[0] + extent : numbers[0]);
       return {{x.type, {element_count(x.shape, 0, axis), element_count(x.shape, axis, rank)}}};
     }
@@ -189,8 +206,8 @@ std::vector<TensorType> Movement::infer(const OperandTypes& types) const {
 
 std::vector<Case<Movement>> Movement::cases() {
   using enum Function;
-  const auto moving = [](std::string name, Function function, std::vector<std::int64_t> numbers, Shape x,
-                         Zero zero = Zero::copies_the_extent) {
+  const auto moving = [](std::string name, Function function, std::vector<std::int64_t> numbers,
+                         Shape x, Zero zero = Zero::copies_the_extent) {
     return Case<Movement>{std::move(name),
                           {function, std::move(numbers), zero},
                           {{TensorType{Type::float32, std::move(x)}}, {}}};

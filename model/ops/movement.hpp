@@ -7,12 +7,12 @@
 
 namespace parity {
 
-/// The same elements under another shape or in another order, ONNX `Reshape`, `Flatten`, `Squeeze`, `Unsqueeze`,
-/// `Transpose`, `Identity` and, in inference, `Dropout`.
+/// The same elements under another shape or in another order, ONNX `Reshape`, `Flatten`, `Squeeze`,
+/// `Unsqueeze`, `Transpose`, `Identity` and, in inference, `Dropout`.
 ///
-/// Formula  transpose: y[i_p(0), i_p(1), …] = x[i_0, i_1, …], p = numbers; the others: y's row-major elements are x's.
-/// Shapes   x any; y of as many elements. float32. What `numbers` means stands on each function.
-/// Order    bits pass (`move`); storage is shared where nothing moves.
+/// Formula  transpose: y[i_p(0), i_p(1), …] = x[i_0, i_1, …], p = numbers; the others: y's
+/// row-major elements are x's. Shapes   x any; y of as many elements. float32. What `numbers` means
+/// stands on each function. Order    bits pass (`move`); storage is shared where nothing moves.
 /// Error    none. Magnitudes: |x|.
 /// Source   ONNX operator specification.
 struct Movement {

@@ -7,18 +7,21 @@
 
 namespace parity {
 
-/// Axes collapsed into one element, ONNX `GlobalAveragePool`, `GlobalMaxPool`, `ReduceMean`, `ReduceSum` and
-/// `ReduceMax`.
+/// Axes collapsed into one element, ONNX `GlobalAveragePool`, `GlobalMaxPool`, `ReduceMean`,
+/// `ReduceSum` and `ReduceMax`.
 ///
-/// Formula  y[…] = sum, sum / n or max over the n elements whose indices agree on the axes that are kept.
-/// Shapes   x any; y with the reduced axes of extent 1 (`kept`) or gone (`dropped`). float32.
-/// Order    the n elements row-major over the reduced axes, ascending. sum: `lanes32`: n <= 4096: lane l adds the
-///          elements i = l mod 32 ascending from +0, then acc_l += acc_(l xor d), d = 16, 8, 4, 2, 1, lane 0; more:
-///          blocks of 4096, their sums as a new list. mean: div(sum, float(n)). max: IEEE 754-2019 maximum (any NaN
-///          gives NaN, +0 > -0), which has no order.
-/// Error    sum: gamma(d) * sum |x|, d = ceil(min(n,4096)/32) + 5 per level; mean: one more rounding; max: none.
+/// Formula  y[…] = sum, sum / n or max over the n elements whose indices agree on the axes that are
+/// kept. Shapes   x any; y with the reduced axes of extent 1 (`kept`) or gone (`dropped`). float32.
+/// Order    the n elements row-major over the reduced axes, ascending. sum: `lanes32`: n <= 4096:
+/// lane l adds the
+///          elements i = l mod 32 ascending from +0, then acc_l += acc_(l xor d), d = 16, 8, 4, 2,
+///          1, lane 0; more: blocks of 4096, their sums as a new list. mean: div(sum, float(n)).
+///          max: IEEE 754-2019 maximum (any NaN gives NaN, +0 > -0), which has no order.
+/// Error    sum: gamma(d) * sum |x|, d = ceil(min(n,4096)/32) + 5 per level; mean: one more
+/// rounding; max: none.
 ///          Magnitudes: the same on |x|.
-/// Source   ONNX operator specification; CONTRACTS section 3, 4 and 7; Higham, 2nd ed., section 4.2.
+/// Source   ONNX operator specification; CONTRACTS section 3, 4 and 7; Higham, 2nd ed.,
+/// section 4.2.
 struct Reduce {
   enum class Function { sum, mean, max };
   enum class Axes { kept, dropped };

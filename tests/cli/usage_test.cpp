@@ -41,6 +41,7 @@ TEST(Program, NothingAskedIsAUsageErrorThatTeaches) {
 struct Refused {
   std::string arguments, part;
   int code;
+  friend void PrintTo(const Refused& refused, std::ostream* out) { *out << refused.arguments; }
 };
 
 class Usage : public testing::TestWithParam<Refused> {};

@@ -1,3 +1,5 @@
+#include "model/ops.hpp"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -11,12 +13,11 @@
 #include "model/arithmetic/bounds.hpp"
 #include "model/arithmetic/fill.hpp"
 #include "model/graph.hpp"
-#include "model/ops.hpp"
 #include "model/plan.hpp"
 #include "tests/cpu/reference/rooms.hpp"
 
-// Every op of the variant against its contract, driven by its own cases(): a new op gets these tests by having cases and an
-// evaluate() in tests/cpu/reference/rooms.hpp.
+// Every op of the variant against its contract, driven by its own cases(): a new op gets these
+// tests by having cases and an evaluate() in tests/cpu/reference/rooms.hpp.
 
 namespace parity {
 namespace {
@@ -32,9 +33,17 @@ constexpr Fill fills[] = {Fill::exact, Fill::real, Fill::hostile};
 
 std::vector<InstructionSet> instruction_sets() {
   std::vector<InstructionSet> sets{InstructionSet::scalar};
-  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512, InstructionSet::neon})
+  for (const InstructionSet set :
+       {InstructionSet::avx2, InstructionSet::avx512, InstructionSet::neon})
     if (cpu::has(set)) sets.push_back(set);
   return sets;
+}
+
+/// Every instruction set of this processor on one thread, and the widest on 2 and 7.
+std::vector<Execution> executions() {
+  std::vector<Execution> all{{2, InstructionSet::best, 0}, {7, InstructionSet::best, 0}};
+  for (const InstructionSet set : instruction_sets()) all.push_back({1, set, 0});
+  return all;
 }
 
 /// A case with its operands made.
@@ -108,15 +117,17 @@ Tensor tensor_of(const Dense<Real>& dense) {
 /// Where two tensors differ first, for a failure's text.
 template <class Real>
 std::string first_difference(const Tensor& expected, const Tensor& got) {
-  if (expected.type() != got.type()) return to_string(expected.type()) + " expected, got " + to_string(got.type());
+  if (expected.type() != got.type())
+    return to_string(expected.type()) + " expected, got " + to_string(got.type());
   for (std::int64_t i = 0; i < expected.size(); ++i) {
     const auto at = static_cast<std::size_t>(i);
     const Tensor a = Tensor::of<Real>({1}, {expected.values<Real>()[at]});
     const Tensor b = Tensor::of<Real>({1}, {got.values<Real>()[at]});
     if (same_bits(a, b)) continue;
     char text[160];
-    std::snprintf(text, sizeof text, "element %lld of %s: expected %a, got %a", static_cast<long long>(i),
-                  to_string(expected.type()).c_str(), static_cast<double>(expected.values<Real>()[at]),
+    std::snprintf(text, sizeof text, "element %lld of %s: expected %a, got %a",
+                  static_cast<long long>(i), to_string(expected.type()).c_str(),
+                  static_cast<double>(expected.values<Real>()[at]),
                   static_cast<double>(got.values<Real>()[at]));
     return text;
   }
@@ -155,7 +166,8 @@ auto macs_among(List<>, List<Kept...> kept) {
 }
 template <class T, class... Ts, class... Kept>
 auto macs_among(List<T, Ts...>, List<Kept...>) {
-  return macs_among(List<Ts...>{}, std::conditional_t<is_mac<T>, List<Kept..., T>, List<Kept...>>{});
+  return macs_among(List<Ts...>{},
+                    std::conditional_t<is_mac<T>, List<Kept..., T>, List<Kept...>>{});
 }
 template <class... Ts>
 auto list_of(std::variant<Ts...>*) -> List<Ts...>;
@@ -171,19 +183,17 @@ TYPED_TEST(Room, EqualsItsContractToTheBit) {
   for (const Instance<TypeParam>& instance : instances<TypeParam>()) {
     const Tensor expected = tensor_of(instance.template expected<float>());
     const PlannedStage stage = planned(instance.graph(), Numerics{}, backend);
-    for (const InstructionSet set : instruction_sets())
-      for (const int threads : {1, 2, 7})
-        for (const Layout layout : {Layout::row_major, Layout::channels_last}) {
-          const Execution execution{threads, set, 0};
-          const std::vector<Value> in = uploaded(backend, instance.inputs, layout, execution);
-          const Tensor got =
-              backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
-          ASSERT_TRUE(same_bits(expected, got))
-              << instance.text << ", " << name(set) << ", " << threads << " threads, "
-              << (layout == Layout::row_major ? "row-major" : "channels-last") << "\n"
-              << first_difference<float>(expected, got);
-          ++compared;
-        }
+    for (const Execution& execution : executions())
+      for (const Layout layout : {Layout::row_major, Layout::channels_last}) {
+        const std::vector<Value> in = uploaded(backend, instance.inputs, layout, execution);
+        const Tensor got =
+            backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
+        ASSERT_TRUE(same_bits(expected, got))
+            << instance.text << ", " << name(execution.instruction_set) << ", " << execution.threads
+            << " threads, " << (layout == Layout::row_major ? "row-major" : "channels-last") << "\n"
+            << first_difference<float>(expected, got);
+        ++compared;
+      }
     backend.forget(stage);
   }
   EXPECT_GT(compared, 0);
@@ -198,14 +208,18 @@ TYPED_TEST(Room, EqualsItsContractInDoubleToTheBit) {
     for (const int threads : {1, 7})
       for (const bool widened : {true, false}) {
         const Execution execution{threads, InstructionSet::best, 0};
-        std::vector<Tensor> inputs = instance.inputs;  // a stage reads doubles, or float32 where the network begins
+        std::vector<Tensor> inputs =
+            instance.inputs;  // a stage reads doubles, or float32 where the network begins
         if (widened)
           for (Tensor& input : inputs) input = to_float64(input);
         const std::vector<Value> in = uploaded(backend, inputs, Layout::channels_last, execution);
-        Tensor got = backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
+        Tensor got =
+            backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
         // Movement of float32 stays float32: nothing was computed.
-        if (got.type().type == Type::float32 && TypeParam::family == Family::move) got = to_float64(got);
-        ASSERT_TRUE(same_bits(expected, got)) << instance.text << "\n" << first_difference<double>(expected, got);
+        if (got.type().type == Type::float32 && TypeParam::family == Family::move)
+          got = to_float64(got);
+        ASSERT_TRUE(same_bits(expected, got)) << instance.text << "\n"
+                                              << first_difference<double>(expected, got);
         ++compared;
       }
     backend.forget(stage);
@@ -223,6 +237,34 @@ Tensor items(const Tensor& tensor, std::int64_t first, std::int64_t count) {
   return Tensor::of(std::move(shape), std::vector<float>(values.begin(), values.end()));
 }
 
+/// Which inputs of a case carry a batch on axis 0, empty when none does; their extent there becomes
+/// `most`. Axis 0 is a batch when the inputs that have the output's extent there can be given any
+/// other one and the output follows.
+template <class T>
+std::vector<bool> batch_carriers(Case<T>& of, std::int64_t most) {
+  if constexpr (std::is_same_v<T, Reduce>)
+    if (!of.op.axes.empty() && of.op.axes[0] == 0) return {};
+  const Shape y = of.op.infer(of.types).front().shape;
+  if (y.empty() || y[0] < 2) return {};
+  std::vector<bool> carries;
+  for (const TensorType& type : of.types.inputs)
+    carries.push_back(!type.shape.empty() && type.shape.size() >= y.size() &&
+                      type.shape[0] == y[0]);
+  if (std::find(carries.begin(), carries.end(), true) == carries.end()) return {};
+  for (const std::int64_t batch : {std::int64_t{1}, most}) {
+    for (std::size_t i = 0; i < carries.size(); ++i)
+      if (carries[i]) of.types.inputs[i].shape[0] = batch;
+    try {
+      Shape follows = y;
+      follows[0] = batch;
+      if (of.op.infer(of.types).front().shape != follows) return {};
+    } catch (const Error&) {
+      return {};  // the extent is tied to another operand
+    }
+  }
+  return carries;
+}
+
 TYPED_TEST(Room, AnItemDoesNotDependOnItsBatch) {
   constexpr std::int64_t most = 5;
   CpuBackend backend;
@@ -230,22 +272,8 @@ TYPED_TEST(Room, AnItemDoesNotDependOnItsBatch) {
   int compared = 0;
   for (const Fill fill : fills) {
     for (Case<TypeParam>& the_case : TypeParam::cases()) {
-      // Axis 0 is a batch where every input that has the output's extent there can be cut along it.
-      const Shape y = the_case.op.infer(the_case.types).front().shape;
-      std::vector<bool> carries;
-      for (TensorType& type : the_case.types.inputs) {
-        carries.push_back(!y.empty() && !type.shape.empty() && type.shape.size() >= y.size() && type.shape[0] == y[0] && y[0] > 1);
-        if (carries.back()) type.shape[0] = most;
-      }
-      if (std::find(carries.begin(), carries.end(), true) == carries.end()) continue;
-      try {
-        const Shape grown = the_case.op.infer(the_case.types).front().shape;
-        if (grown.empty() || grown[0] != most) continue;
-      } catch (const Error&) {
-        continue;  // the extent is tied to another operand: no batch
-      }
-      if constexpr (std::is_same_v<TypeParam, Reduce>)
-        if (!the_case.op.axes.empty() && the_case.op.axes[0] == 0) continue;
+      const std::vector<bool> carries = batch_carriers(the_case, most);
+      if (carries.empty()) continue;
       const Instance<TypeParam> whole(the_case, fill);
       const auto run = [&](std::int64_t first, std::int64_t count) {
         Instance<TypeParam> part = whole;
@@ -253,7 +281,8 @@ TYPED_TEST(Room, AnItemDoesNotDependOnItsBatch) {
           if (carries[i]) part.inputs[i] = items(part.inputs[i], first, count);
         const PlannedStage stage = planned(part.graph(), Numerics{}, backend);
         const std::vector<Value> in = uploaded(backend, part.inputs, Layout::row_major, execution);
-        Tensor result = backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
+        Tensor result =
+            backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
         backend.forget(stage);
         return result;
       };
@@ -273,23 +302,26 @@ TYPED_TEST(Room, AnItemDoesNotDependOnItsBatch) {
     EXPECT_GT(compared, 0);
 }
 
-/// Judges every element by |got - exact| <= bound; elements whose bound is not finite judge nothing.
+/// Judges every element by |got - exact| <= bound; elements whose bound is not finite judge
+/// nothing.
 struct Judged {
   std::int64_t elements = 0, informative = 0;
 };
 template <class Got, class Exact>
-Judged judge(const Got& got, const Exact& exact, const Tensor& magnitude, Allowance allowance, double oracle,
-             const std::string& text) {
+Judged judge(const Got& got, const Exact& exact, const Tensor& magnitude, Allowance allowance,
+             double oracle, const std::string& text) {
   const auto m = magnitude.values<float>();
   Judged judged;
   for (std::size_t i = 0; i < m.size(); ++i, ++judged.elements) {
     const double M = m[i];
     if (!(M * (1 + 0x1p-9) < 0x1p127)) continue;
-    const auto error = static_cast<double>(std::abs(static_cast<long double>(got[i]) - static_cast<long double>(exact[i])));
+    const auto error = static_cast<double>(
+        std::abs(static_cast<long double>(got[i]) - static_cast<long double>(exact[i])));
     const double bound = (allowance.coefficient + oracle) * M + allowance.underflow;
     if (!(error <= bound)) {
-      ADD_FAILURE() << text << ", element " << i << ": off by " << error << ", allowed " << bound << ", M = " << M
-                    << ", got " << static_cast<double>(got[i]) << ", exactly " << static_cast<double>(exact[i]);
+      ADD_FAILURE() << text << ", element " << i << ": off by " << error << ", allowed " << bound
+                    << ", M = " << M << ", got " << static_cast<double>(got[i]) << ", exactly "
+                    << static_cast<double>(exact[i]);
       return judged;
     }
     ++judged.informative;
@@ -321,14 +353,18 @@ TYPED_TEST(Room, LiesWithinItsBoundOfTheOracle) {
     Judged all;
     for (const Instance<TypeParam>& instance : instances<TypeParam>()) {
       const PlannedStage stage = planned(instance.graph(), numerics, backend);
-      const std::vector<Value> in = uploaded(backend, instance.inputs, Layout::row_major, execution);
-      const Tensor got = backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
-      const Tensor M = backend.download(backend.run(stage, in, Reading::magnitudes, execution).front(), execution);
+      const std::vector<Value> in =
+          uploaded(backend, instance.inputs, Layout::row_major, execution);
+      const Tensor got =
+          backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
+      const Tensor M = backend.download(
+          backend.run(stage, in, Reading::magnitudes, execution).front(), execution);
       ASSERT_EQ(M.type(), got.type());
-      const std::vector<double> exact = backend.exact_at(stage, in, every_index(got.size()), execution);
+      const std::vector<double> exact =
+          backend.exact_at(stage, in, every_index(got.size()), execution);
       const double oracle = static_cast<double>(stage_terms(stage) + 8) * unit_roundoff_double;
-      const Judged judged = judge(got.template values<float>(), exact, M, stage_allowance(stage), oracle,
-                                  instance.text + ", " + stage.contract_text());
+      const Judged judged = judge(got.template values<float>(), exact, M, stage_allowance(stage),
+                                  oracle, instance.text + ", " + stage.contract_text());
       all.elements += judged.elements;
       all.informative += judged.informative;
       backend.forget(stage);
@@ -344,8 +380,10 @@ TYPED_TEST(Room, InDoubleLiesWithinItsBoundOfLongDouble) {
   for (const Instance<TypeParam>& instance : instances<TypeParam>()) {
     const PlannedStage stage = planned(instance.graph(), numerics_of(Math::fp64), backend);
     const std::vector<Value> in = uploaded(backend, instance.inputs, Layout::row_major, execution);
-    const Tensor got = backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
-    const Tensor M = backend.download(backend.run(stage, in, Reading::magnitudes, execution).front(), execution);
+    const Tensor got =
+        backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
+    const Tensor M =
+        backend.download(backend.run(stage, in, Reading::magnitudes, execution).front(), execution);
     const std::vector<long double> exact = instance.template expected<long double>().values;
     std::vector<double> y;
     if (got.type().type == Type::float64)
@@ -353,7 +391,8 @@ TYPED_TEST(Room, InDoubleLiesWithinItsBoundOfLongDouble) {
     else
       y.assign(got.values<float>().begin(), got.values<float>().end());
     judge(y, exact, M, stage_allowance(stage), 0, instance.text);
-    const std::vector<double> sampled = backend.exact_at(stage, in, every_index(got.size()), execution);
+    const std::vector<double> sampled =
+        backend.exact_at(stage, in, every_index(got.size()), execution);
     judge(sampled, exact, M, stage_allowance(stage), 0, instance.text + ", by exact_at");
     backend.forget(stage);
     if (this->HasFailure()) return;
@@ -362,48 +401,55 @@ TYPED_TEST(Room, InDoubleLiesWithinItsBoundOfLongDouble) {
 
 /// What rides on a MAC never changes bits: the fused stage equals the ops one after the other.
 TYPED_TEST(MacRoom, RidersFuseToTheSameBits) {
-    CpuBackend backend;
-    int compared = 0;
-    for (const Instance<TypeParam>& instance : instances<TypeParam>()) {
-      const Shape y = instance.of.op.infer(instance.of.types).front().shape;
-      if (y.size() < 2) continue;
-      Shape channels(y.size(), 1);
-      channels[1] = y[1];
-      const Tensor shift = filled({Type::float32, channels}, Fill::real, 91), scale = filled({Type::float32, {}}, Fill::real, 92);
-      std::vector<std::optional<Tensor>> norm;
-      for (std::uint64_t seed = 93; seed < 96; ++seed) norm.push_back(filled({Type::float32, {y[1]}}, Fill::real, seed));
-      norm.push_back(Tensor::of({y[1]}, std::vector<float>(static_cast<std::size_t>(y[1]), 0.75F)));
+  CpuBackend backend;
+  int compared = 0;
+  for (const Instance<TypeParam>& instance : instances<TypeParam>()) {
+    const Shape y = instance.of.op.infer(instance.of.types).front().shape;
+    if (y.size() < 2) continue;
+    Shape channels(y.size(), 1);
+    channels[1] = y[1];
+    const Tensor shift = filled({Type::float32, channels}, Fill::real, 91),
+                 scale = filled({Type::float32, {}}, Fill::real, 92);
+    std::vector<std::optional<Tensor>> norm;
+    for (std::uint64_t seed = 93; seed < 96; ++seed)
+      norm.push_back(filled({Type::float32, {y[1]}}, Fill::real, seed));
+    norm.push_back(Tensor::of({y[1]}, std::vector<float>(static_cast<std::size_t>(y[1]), 0.75F)));
 
-      GraphBuilder builder("case");
-      std::vector<TensorId> ids;
-      for (std::size_t i = 0; i < instance.inputs.size(); ++i)
-        ids.push_back(builder.add_input("x" + std::to_string(i), instance.inputs[i].type()));
-      TensorId last = builder.add_step(instance.of.op, ids, instance.parameters, "node", {"mac"}).front();
-      Dense<float> expected = instance.template expected<float>();
-      const auto ride = [&](auto op, std::vector<std::optional<Tensor>> parameters, std::string output) {
-        reference::Operands<float> constants;
-        for (const auto& parameter : parameters) constants.push_back(Dense<float>::of(*parameter));
-        expected = reference::evaluate(op, {expected}, constants);
-        last = builder.add_step(op, {last}, std::move(parameters), "", {std::move(output)}).front();
-      };
-      if (y.size() <= 4) ride(BatchNorm{}, norm, "norm");
-      ride(Binary{Binary::Function::add}, {shift}, "shifted");
-      ride(Unary{Unary::Function::relu}, {}, "rectified");
-      ride(Binary{Binary::Function::mul}, {scale}, "scaled");
-      ride(Unary{Unary::Function::sigmoid}, {}, "gate");
-      builder.add_output(last);
-      const PlannedStage stage = planned(builder.finish(), Numerics{}, backend);
-      for (const InstructionSet set : instruction_sets()) {
-        const Execution execution{2, set, 0};
-        const std::vector<Value> in = uploaded(backend, instance.inputs, Layout::row_major, execution);
-        const Tensor got = backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
-        ASSERT_TRUE(same_bits(tensor_of(expected), got))
-            << instance.text << ", " << name(set) << "\n" << first_difference<float>(tensor_of(expected), got);
-        ++compared;
-      }
-      backend.forget(stage);
+    GraphBuilder builder("case");
+    std::vector<TensorId> ids;
+    for (std::size_t i = 0; i < instance.inputs.size(); ++i)
+      ids.push_back(builder.add_input("x" + std::to_string(i), instance.inputs[i].type()));
+    TensorId last =
+        builder.add_step(instance.of.op, ids, instance.parameters, "node", {"mac"}).front();
+    Dense<float> expected = instance.template expected<float>();
+    const auto ride = [&](auto op, std::vector<std::optional<Tensor>> parameters,
+                          std::string output) {
+      reference::Operands<float> constants;
+      for (const auto& parameter : parameters) constants.push_back(Dense<float>::of(*parameter));
+      expected = reference::evaluate(op, {expected}, constants);
+      last = builder.add_step(op, {last}, std::move(parameters), "", {std::move(output)}).front();
+    };
+    if (y.size() <= 4) ride(BatchNorm{}, norm, "norm");
+    ride(Binary{Binary::Function::add}, {shift}, "shifted");
+    ride(Unary{Unary::Function::relu}, {}, "rectified");
+    ride(Binary{Binary::Function::mul}, {scale}, "scaled");
+    ride(Unary{Unary::Function::sigmoid}, {}, "gate");
+    builder.add_output(last);
+    const PlannedStage stage = planned(builder.finish(), Numerics{}, backend);
+    for (const InstructionSet set : instruction_sets()) {
+      const Execution execution{2, set, 0};
+      const std::vector<Value> in =
+          uploaded(backend, instance.inputs, Layout::row_major, execution);
+      const Tensor got =
+          backend.download(backend.run(stage, in, Reading::values, execution).front(), execution);
+      ASSERT_TRUE(same_bits(tensor_of(expected), got))
+          << instance.text << ", " << name(set) << "\n"
+          << first_difference<float>(tensor_of(expected), got);
+      ++compared;
     }
-    EXPECT_GT(compared, 0);
+    backend.forget(stage);
+  }
+  EXPECT_GT(compared, 0);
 }
 
 }  // namespace

@@ -22,9 +22,11 @@ struct Dense {
   static Dense of(const Tensor& tensor) {
     Dense dense{tensor.shape(), {}};
     if (tensor.type().type == Type::float64)
-      for (const double value : tensor.values<double>()) dense.values.push_back(static_cast<T>(value));
+      for (const double value : tensor.values<double>())
+        dense.values.push_back(static_cast<T>(value));
     else
-      for (const float value : tensor.values<float>()) dense.values.push_back(static_cast<T>(value));
+      for (const float value : tensor.values<float>())
+        dense.values.push_back(static_cast<T>(value));
     return dense;
   }
 
@@ -33,8 +35,12 @@ struct Dense {
     for (std::size_t axis = 0; axis < shape.size(); ++axis) at = at * shape[axis] + index[axis];
     return at;
   }
-  T& at(const std::vector<std::int64_t>& index) { return values[static_cast<std::size_t>(offset(index))]; }
-  const T& at(const std::vector<std::int64_t>& index) const { return values[static_cast<std::size_t>(offset(index))]; }
+  T& at(const std::vector<std::int64_t>& index) {
+    return values[static_cast<std::size_t>(offset(index))];
+  }
+  const T& at(const std::vector<std::int64_t>& index) const {
+    return values[static_cast<std::size_t>(offset(index))];
+  }
   /// The element that broadcasting reads at `index` of a larger or equal rank.
   const T& stretched(const std::vector<std::int64_t>& index) const {
     std::vector<std::int64_t> own(shape.size());

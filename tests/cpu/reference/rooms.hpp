@@ -9,9 +9,10 @@
 #include "model/ops.hpp"
 #include "tests/cpu/reference/dense.hpp"
 
-/// Every op as nested loops straight from its contract, for T = float (`chain`, `lanes32`, `elementwise`, `move`), double
-/// (`fp64`) and long double (what fp64 is judged by). Shares no code with the rooms. A parameter that is absent has an
-/// empty shape and no elements.
+/// Every op as nested loops straight from its contract, for T = float (`chain`, `lanes32`,
+/// `elementwise`, `move`), double
+/// (`fp64`) and long double (what fp64 is judged by). Shares no code with the rooms. A parameter
+/// that is absent has an empty shape and no elements.
 namespace parity::reference {
 
 template <class T>
@@ -24,7 +25,8 @@ const T& image(const Dense<T>& x, std::int64_t n, std::int64_t c, std::int64_t h
 }
 
 template <class T>
-Dense<T> image_zeros(std::size_t rank, std::int64_t N, std::int64_t C, std::int64_t H, std::int64_t W) {
+Dense<T> image_zeros(std::size_t rank, std::int64_t N, std::int64_t C, std::int64_t H,
+                     std::int64_t W) {
   return Dense<T>::zeros(rank == 3 ? Shape{N, C, W} : Shape{N, C, H, W});
 }
 
@@ -36,7 +38,10 @@ Dense<T> evaluate(const Conv2d& op, const Operands<T>& inputs, const Operands<T>
   const std::int64_t IH = rank == 3 ? 1 : x.shape[2], IW = x.shape.back();
   const std::int64_t OC = w.shape[0], per_group = OC / op.group, ICg = w.shape[1];
   const auto out = [&](std::int64_t in, std::size_t axis) {
-    return (in + s.pad_begin[axis] + s.pad_end[axis] - (s.kernel[axis] - 1) * s.dilation[axis] - 1) / s.stride[axis] + 1;
+    return (in + s.pad_begin[axis] + s.pad_end[axis] - (s.kernel[axis] - 1) * s.dilation[axis] -
+            1) /
+               s.stride[axis] +
+           1;
   };
   const std::int64_t OH = out(IH, 0), OW = out(IW, 1);
   Dense<T> y = image_zeros<T>(rank, x.shape[0], OC, OH, OW);
@@ -57,21 +62,23 @@ Dense<T> evaluate(const Conv2d& op, const Operands<T>& inputs, const Operands<T>
                   acc = std::fma(value, image(w, oc, ic, kh, kw), acc);
                 }
           acc = acc + T{0};
-          y.values[next++] = bias.values.empty() ? acc : acc + bias.values[static_cast<std::size_t>(oc)];
+          y.values[next++] =
+              bias.values.empty() ? acc : acc + bias.values[static_cast<std::size_t>(oc)];
         }
   return y;
 }
 
 template <class T>
-Dense<T> evaluate(const ConvTranspose2d& op, const Operands<T>& inputs, const Operands<T>& parameters) {
+Dense<T> evaluate(const ConvTranspose2d& op, const Operands<T>& inputs,
+                  const Operands<T>& parameters) {
   const Dense<T>&x = inputs[0], &w = parameters[0], &bias = parameters[1];
   const SlidingWindow& s = op.window;
   const std::size_t rank = x.shape.size();
   const std::int64_t IH = rank == 3 ? 1 : x.shape[2], IW = x.shape.back();
   const std::int64_t per_group = w.shape[1], OC = per_group * op.group, ICg = x.shape[1] / op.group;
   const auto out = [&](std::int64_t in, std::size_t axis) {
-    return (in - 1) * s.stride[axis] + (s.kernel[axis] - 1) * s.dilation[axis] + 1 + op.extra[axis] -
-           s.pad_begin[axis] - s.pad_end[axis];
+    return (in - 1) * s.stride[axis] + (s.kernel[axis] - 1) * s.dilation[axis] + 1 +
+           op.extra[axis] - s.pad_begin[axis] - s.pad_end[axis];
   };
   const std::int64_t OH = out(IH, 0), OW = out(IW, 1);
   Dense<T> y = image_zeros<T>(rank, x.shape[0], OC, OH, OW);
@@ -96,7 +103,8 @@ Dense<T> evaluate(const ConvTranspose2d& op, const Operands<T>& inputs, const Op
                 }
               }
           acc = acc + T{0};
-          y.values[next++] = bias.values.empty() ? acc : acc + bias.values[static_cast<std::size_t>(oc)];
+          y.values[next++] =
+              bias.values.empty() ? acc : acc + bias.values[static_cast<std::size_t>(oc)];
         }
   return y;
 }
@@ -138,7 +146,8 @@ Dense<T> evaluate(const MatMul& op, const Operands<T>& inputs, const Operands<T>
     T t = acc + T{0};
     if (op.alpha != 1) t = t * static_cast<T>(op.alpha);
     if (op.addend != MatMul::Addend::none) {
-      const T c = (op.addend == MatMul::Addend::parameter ? parameters[1] : inputs.back()).stretched(index);
+      const T c =
+          (op.addend == MatMul::Addend::parameter ? parameters[1] : inputs.back()).stretched(index);
       t = op.beta == 1 ? t + c : t + static_cast<T>(op.beta) * c;
     }
     y.at(index) = t;
@@ -153,7 +162,9 @@ Dense<T> evaluate(const BatchNorm& op, const Operands<T>& inputs, const Operands
   Dense<T> y = inputs[0];
   for_each_index(y.shape, [&](const std::vector<std::int64_t>& index) {
     const auto c = static_cast<std::size_t>(index[1]);
-    const auto of = [&](std::size_t parameter) { return static_cast<double>(parameters[parameter].values[c]); };
+    const auto of = [&](std::size_t parameter) {
+      return static_cast<double>(parameters[parameter].values[c]);
+    };
     const double s = of(0) / std::sqrt(of(3) + static_cast<double>(op.epsilon));
     const double t = of(1) - of(2) * s;
     if constexpr (std::is_same_v<T, float>)
@@ -202,7 +213,10 @@ Dense<T> evaluate(const MaxPool& op, const Operands<T>& inputs, const Operands<T
   const std::size_t rank = x.shape.size();
   const std::int64_t IH = rank == 3 ? 1 : x.shape[2], IW = x.shape.back();
   const auto out = [&](std::int64_t in, std::size_t axis) {
-    return (in + s.pad_begin[axis] + s.pad_end[axis] - (s.kernel[axis] - 1) * s.dilation[axis] - 1) / s.stride[axis] + 1;
+    return (in + s.pad_begin[axis] + s.pad_end[axis] - (s.kernel[axis] - 1) * s.dilation[axis] -
+            1) /
+               s.stride[axis] +
+           1;
   };
   const std::int64_t OH = out(IH, 0), OW = out(IW, 1);
   Dense<T> y = image_zeros<T>(rank, x.shape[0], x.shape[1], OH, OW);
@@ -216,7 +230,8 @@ Dense<T> evaluate(const MaxPool& op, const Operands<T>& inputs, const Operands<T
             for (std::int64_t kw = 0; kw < s.kernel[1]; ++kw) {
               const std::int64_t ih = oh * s.stride[0] + kh * s.dilation[0] - s.pad_begin[0];
               const std::int64_t iw = ow * s.stride[1] + kw * s.dilation[1] - s.pad_begin[1];
-              if (ih >= 0 && ih < IH && iw >= 0 && iw < IW) best = maximum(best, image(x, n, c, ih, iw));
+              if (ih >= 0 && ih < IH && iw >= 0 && iw < IW)
+                best = maximum(best, image(x, n, c, ih, iw));
             }
           y.values[next++] = best;
         }
@@ -253,7 +268,8 @@ Dense<T> evaluate(const Reduce& op, const Operands<T>& inputs, const Operands<T>
   if (op.reduced == Reduce::Axes::dropped) {
     y.shape.clear();
     for (std::size_t axis = 0; axis < x.shape.size(); ++axis)
-      if (std::find(op.axes.begin(), op.axes.end(), static_cast<std::int64_t>(axis)) == op.axes.end())
+      if (std::find(op.axes.begin(), op.axes.end(), static_cast<std::int64_t>(axis)) ==
+          op.axes.end())
         y.shape.push_back(x.shape[axis]);
   }
   return y;
@@ -262,7 +278,8 @@ Dense<T> evaluate(const Reduce& op, const Operands<T>& inputs, const Operands<T>
 template <class T>
 Dense<T> evaluate(const Concat& op, const Operands<T>& inputs, const Operands<T>&) {
   Dense<T> y = inputs[0];
-  const auto axis = static_cast<std::size_t>(op.axis < 0 ? op.axis + static_cast<std::int64_t>(y.shape.size()) : op.axis);
+  const auto axis = static_cast<std::size_t>(
+      op.axis < 0 ? op.axis + static_cast<std::int64_t>(y.shape.size()) : op.axis);
   y.shape[axis] = 0;
   for (const Dense<T>& x : inputs) y.shape[axis] += x.shape[axis];
   y = Dense<T>::zeros(y.shape);
@@ -287,12 +304,14 @@ Dense<T> evaluate(const Movement& op, const Operands<T>& inputs, const Operands<
   const auto front = [](std::int64_t axis, std::int64_t of) { return axis < 0 ? axis + of : axis; };
   const std::int64_t count = element_count(x);
   switch (op.function) {
-    case Function::identity: break;
+    case Function::identity:
+      break;
     case Function::reshape: {
       y.shape = op.numbers;
       std::int64_t known = 1;
       for (std::size_t axis = 0; axis < y.shape.size(); ++axis) {
-        if (y.shape[axis] == 0 && op.zero == Movement::Zero::copies_the_extent) y.shape[axis] = x[axis];
+        if (y.shape[axis] == 0 && op.zero == Movement::Zero::copies_the_extent)
+          y.shape[axis] = x[axis];
         if (y.shape[axis] != -1) known *= y.shape[axis];
       }
       for (std::int64_t& extent : y.shape)
@@ -301,7 +320,8 @@ Dense<T> evaluate(const Movement& op, const Operands<T>& inputs, const Operands<
     }
     case Function::flatten: {
       std::int64_t before = 1;
-      for (std::int64_t axis = 0; axis < front(op.numbers[0], rank); ++axis) before *= x[static_cast<std::size_t>(axis)];
+      for (std::int64_t axis = 0; axis < front(op.numbers[0], rank); ++axis)
+        before *= x[static_cast<std::size_t>(axis)];
       y.shape = {before, count / before};
       break;
     }
@@ -309,7 +329,8 @@ Dense<T> evaluate(const Movement& op, const Operands<T>& inputs, const Operands<
       y.shape.clear();
       for (std::int64_t axis = 0; axis < rank; ++axis) {
         bool dropped = op.numbers.empty() && x[static_cast<std::size_t>(axis)] == 1;
-        for (const std::int64_t number : op.numbers) dropped = dropped || front(number, rank) == axis;
+        for (const std::int64_t number : op.numbers)
+          dropped = dropped || front(number, rank) == axis;
         if (!dropped) y.shape.push_back(x[static_cast<std::size_t>(axis)]);
       }
       break;

@@ -1,0 +1,165 @@
+#include "compare/capture.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "model/error.hpp"
+#include "tests/compare/small_net.hpp"
+
+namespace parity {
+namespace {
+
+/// Every stage output of one run, by ONNX tensor name, as another program would record it.
+Capture recorded(Bench& bench, const Numerics& numerics,
+                 const std::optional<Injection>& fault = {}) {
+  const std::unique_ptr<Backend> faulty = fault ? inject(bench.cpu, *fault) : nullptr;
+  Backend& backend = faulty ? *faulty : static_cast<Backend&>(bench.cpu);
+  const Plan plan = make_plan(bench.stages, numerics, backend, "recorded");
+  Capture capture{"other.npz", {}};
+  run({.graph = bench.graph,
+       .plan = plan,
+       .backend = backend,
+       .execution = bench.execution,
+       .inputs = bench.inputs,
+       .tap = [&](const PlannedStage& planned, std::span<const Value> outputs) {
+         capture.tensors.emplace_back(planned.stage.output_names[0],
+                                      to_float32(backend.download(outputs[0], bench.execution)));
+       }});
+  return capture;
+}
+
+RunRecord judged(Bench& bench, const Capture& capture, const Numerics& may = {},
+                 const Numerics& own = {}) {
+  const Plan plan = make_plan(bench.stages, own, bench.cpu, "a");
+  return diff_capture({.graph = bench.graph,
+                       .stages = bench.stages,
+                       .a = {bench.cpu, plan, bench.execution},
+                       .referee = {bench.cpu, bench.cpu, bench.execution},
+                       .inputs = bench.inputs,
+                       .capture = capture,
+                       .spec = "capture:other.npz",
+                       .numerics = may});
+}
+
+TEST(Capture, OfTheSameArithmeticAgreesInEveryBit) {
+  Bench bench(small_net());
+  const RunRecord record = judged(bench, recorded(bench, fp32()));
+  for (const StageResult& stage : record.stages)
+    EXPECT_EQ(stage.verdict, Verdict::same_bits) << stage.name;
+  EXPECT_EQ(record.exit_code, 0);
+}
+
+TEST(Capture, OfAnotherOrderOrFoldedBatchNormStaysWithinTheForeignBound) {
+  Bench bench(small_net());
+  for (const char* spec : {"eigen", "folded"})
+    for (const char* own : {"fp32", "fp64"}) {
+      const RunRecord record = judged(bench, recorded(bench, named(spec)), {}, named(own));
+      EXPECT_TRUE(Bench::named(record).empty()) << spec << " against " << own;
+      EXPECT_EQ(record.exit_code, 0) << spec;
+    }
+}
+
+TEST(Capture, OfTf32FitsTheTf32BoundAndNotTheFp32One) {
+  Bench bench(small_net());
+  for (const Arch arch : {Arch::sm_80, Arch::sm_90}) {
+    const Capture capture = recorded(bench, tf32(arch));
+    EXPECT_TRUE(Bench::named(judged(bench, capture, tf32(Arch::none))).empty());
+    const RunRecord strict = judged(bench, capture, fp32());
+    EXPECT_EQ(strict.exit_code, 1);
+    for (const int id : Bench::named(strict))
+      EXPECT_EQ(strict.stages[static_cast<std::size_t>(id)].blame, Blame::b);
+  }
+}
+
+TEST(Capture, NamesTheStageThatComputedSomethingElse) {
+  Bench bench(small_net());
+  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "b");
+  int faults = 0;
+  for (const PlannedStage& planned : plan.stages)
+    for (const Injection& fault : {Injection{planned.stage.id, Bug::wrong_epsilon, 1},
+                                   Injection{planned.stage.id, Bug::kernel_axes_swapped},
+                                   Injection{planned.stage.id, Bug::weights_transposed},
+                                   Injection{planned.stage.id, Bug::channel_scaled, 0.125}}) {
+      if (!applies(fault, planned)) continue;
+      const RunRecord record = judged(bench, recorded(bench, fp32(), fault));
+      EXPECT_EQ(Bench::named(record), std::vector<int>{fault.stage}) << name(fault.bug);
+      EXPECT_EQ(record.stages[static_cast<std::size_t>(fault.stage)].blame, Blame::b);
+      ++faults;
+    }
+  EXPECT_GE(faults, 15);
+}
+
+TEST(Capture, AMissingTensorMakesItsStageAndItsReadersNotRun) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, eigen());
+  std::erase_if(capture.tensors, [](const auto& t) { return t.first == "body.0.y"; });
+  const RunRecord record = judged(bench, capture);
+  EXPECT_EQ(record.stages[1].verdict, Verdict::not_run);
+  EXPECT_FALSE(record.stages[1].accumulated);
+  EXPECT_NE(record.stages[1].reason.find("body.0.y"), std::string::npos);
+  EXPECT_EQ(record.stages[2].verdict, Verdict::not_run);
+  EXPECT_TRUE(record.stages[2].accumulated);
+  EXPECT_FALSE(record.stages[2].introduced);
+  EXPECT_EQ(record.stages[3].verdict, Verdict::same_bits);  // an addition has one order
+  EXPECT_EQ(record.stages[4].verdict, Verdict::within_bound);
+  EXPECT_EQ(record.exit_code, 4);
+}
+
+TEST(Capture, StageNamesServeAsWellAsTensorNames) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32());
+  for (std::size_t i = 0; i < capture.tensors.size(); ++i)
+    capture.tensors[i].first = bench.stages[i].name;
+  EXPECT_EQ(judged(bench, capture).exit_code, 0);
+}
+
+TEST(Capture, SharesSumToOneAlsoWithHoles) {
+  Bench bench(small_net());
+  for (const char* hole : {"none", "stem.0.y", "body.2.y"}) {
+    Capture capture = recorded(bench, eigen());
+    std::erase_if(capture.tensors, [&](const auto& t) { return t.first == hole; });
+    const RunRecord record = judged(bench, capture);
+    double sum = 0;
+    for (const StageResult& stage : record.stages) sum += stage.share_of_final;
+    EXPECT_LE(std::fabs(sum - 1), 64 * 0x1p-53 * static_cast<double>(record.stages.size())) << hole;
+  }
+}
+
+std::string refusal(Bench& bench, const Capture& capture) {
+  try {
+    judged(bench, capture);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.fault(), Fault::bad_input);
+    return error.what();
+  }
+  return "no error";
+}
+
+TEST(Capture, WithoutAKnownNameIsRefusedWithTheNearest) {
+  Bench bench(small_net());
+  const Capture capture{"other.npz", {{"stem.0.yy", bench.inputs[0]}}};
+  EXPECT_NE(refusal(bench, capture).find("did you mean 'stem.0.y'?"), std::string::npos)
+      << refusal(bench, capture);
+  EXPECT_NE(refusal(bench, {"empty.npz", {}}).find("it is empty"), std::string::npos);
+  // The graph's input alone tells nothing about any stage.
+  EXPECT_NE(
+      refusal(bench, {"inputs.npz", {{"x", bench.inputs[0]}}}).find("no tensor of inputs.npz"),
+      std::string::npos);
+}
+
+TEST(Capture, OfAnotherShapeOrAnotherInputIsRefused) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32());
+  const Tensor right = capture.tensors[0].second;
+  capture.tensors[0].second = right.reshaped({1, 16, 13, 11});
+  EXPECT_NE(refusal(bench, capture).find("1x16x13x11"), std::string::npos)
+      << refusal(bench, capture);
+  capture.tensors[0].second = right;
+  capture.tensors.emplace_back("x", filled(bench.inputs[0].type(), Fill::real, 8));
+  EXPECT_NE(refusal(bench, capture).find("another input"), std::string::npos)
+      << refusal(bench, capture);
+}
+
+}  // namespace
+}  // namespace parity

@@ -1,0 +1,296 @@
+// The test models that ship with ONNX (Debian package libonnx-testdata): every one is either run
+// and judged by derived bounds, or refused by name with its reason.
+#include <gtest/gtest.h>
+#include <onnx/onnx_pb.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cpu/backend.hpp"
+#include "model/arithmetic/bounds.hpp"
+#include "model/graph.hpp"
+#include "model/onnx/dispatch.hpp"
+#include "model/onnx/import.hpp"
+#include "model/onnx/tensor_file.hpp"
+#include "model/plan.hpp"
+
+namespace parity {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A reading of the model that the lab itself does not use: which operators and opset it has, for
+/// the books.
+struct Summary {
+  std::set<std::string> ops;
+  std::int64_t opset = 0;
+  std::vector<std::string> outputs;
+};
+
+Summary summary_of(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  onnx::ModelProto model;
+  EXPECT_TRUE(model.ParseFromIstream(&stream)) << file;
+  Summary summary;
+  for (const onnx::NodeProto& node : model.graph().node()) summary.ops.insert(node.op_type());
+  for (const onnx::OperatorSetIdProto& import : model.opset_import())
+    if (import.domain().empty()) summary.opset = import.version();
+  for (const onnx::ValueInfoProto& output : model.graph().output())
+    summary.outputs.push_back(output.name());
+  return summary;
+}
+
+/// A graph for bounding what somebody else's implementation does: BatchNorm's constants with signs
+/// that let nothing cancel, because others do not form t = beta - mean * s first. Its magnitudes
+/// are |s|(|x| + |mean|) + |beta|.
+Graph without_cancellation(Graph graph) {
+  const auto with_sign = [](const Tensor& tensor, float sign) {
+    std::vector<float> values(tensor.values<float>().begin(), tensor.values<float>().end());
+    for (float& value : values) value = sign * std::abs(value);
+    return std::make_shared<const Tensor>(Tensor::of(tensor.shape(), std::move(values)));
+  };
+  for (Step& step : graph.steps) {
+    if (step.op_type != "BatchNormalization") continue;
+    const std::vector<std::shared_ptr<const Tensor>> given =
+        step.parameters;  // gamma, beta, mean, var
+    step.parameters = {with_sign(*given[0], 1), with_sign(*given[1], 1), with_sign(*given[2], -1),
+                       given[3]};
+  }
+  return graph;
+}
+
+/// How far two computations of the same network may lie apart: one by the lab's contracts, one by
+/// any FP32 implementation in any order.
+///
+/// For one stage, the lab's side is stage_allowance: |y - exact| <= c*M + t. The other side sums in
+/// any order with or without fma, which gamma_n covers as well, and rounds each element of an
+/// inexact elementwise op at most 8 times (BatchNorm as (x-m)/sqrt(v+e)*g+b: 6; a sigmoid of exp
+/// to 2.5 ULP, add, divide: 7), hence 8u more per such step. Along the graph: with every input of a
+/// stage within c*M, and k inputs that may multiply each other, the stage's exact result moves by
+/// at most ((1+c)^k - 1)*M; its own roundings come on top. An absolute part t of an input is taken
+/// into its magnitude as t/c, so that c*M covers it.
+struct Bound {
+  double coefficient = 0, underflow = 0;
+};
+
+struct Walked {
+  Value value;
+  Value magnitude;
+  Bound bound;
+};
+
+Bound of_both_sides(const PlannedStage& stage) {
+  const Allowance own = stage_allowance(stage);
+  double foreign = own.coefficient;
+  for (const Contract& contract : stage.contracts)
+    if (contract.algorithm == Algorithm::elementwise && own.coefficient > 0)
+      foreign += 8 * unit_roundoff;
+  return {own.coefficient + foreign, 2 * own.underflow};
+}
+
+Value raised(Backend& backend, const Value& magnitude, const Bound& bound,
+             const Execution& execution) {
+  if (bound.underflow == 0 || bound.coefficient == 0) return magnitude;
+  const Tensor tensor = backend.download(magnitude, execution);
+  const auto extra = static_cast<float>(bound.underflow / bound.coefficient);
+  std::vector<float> values;
+  for (const float value : tensor.values<float>())
+    values.push_back(std::nextafter(value + extra, std::numeric_limits<float>::infinity()));
+  return backend.upload(Tensor::of(tensor.shape(), std::move(values)), execution);
+}
+
+/// Runs the network stage by stage: values, and magnitudes with the bound they stand for.
+std::map<TensorId, Walked> walk(const Graph& graph, const std::vector<Tensor>& inputs,
+                                cpu::CpuBackend& backend) {
+  const Execution execution;
+  const Plan plan = make_plan(cut(graph), Numerics{}, backend, "cpu:fp32");
+  const Plan bounding =
+      make_plan(cut(without_cancellation(graph)), Numerics{}, backend, "cpu:fp32");
+  std::map<TensorId, Walked> known;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Value value = backend.upload(inputs[i], execution);
+    known[graph.inputs[i]] = {value, value, {}};
+  }
+  for (std::size_t s = 0; s < plan.stages.size(); ++s) {
+    const Stage& stage = plan.stages[s].stage;
+    std::vector<Value> values, magnitudes;
+    double inherited = 0;
+    for (const TensorId id : stage.inputs) {
+      const Walked& input = known.at(id);
+      values.push_back(input.value);
+      magnitudes.push_back(raised(backend, input.magnitude, input.bound, execution));
+      inherited = std::max(inherited, input.bound.coefficient);
+    }
+    inherited = std::pow(1 + inherited, static_cast<double>(stage.inputs.size())) - 1;
+    const Bound own = of_both_sides(plan.stages[s]);
+    const Bound total{inherited + own.coefficient * (1 + inherited), own.underflow};
+    const std::vector<Value> y = backend.run(plan.stages[s], values, Reading::values, execution);
+    const std::vector<Value> m =
+        backend.run(bounding.stages[s], magnitudes, Reading::magnitudes, execution);
+    for (std::size_t k = 0; k < stage.outputs.size(); ++k)
+      known[stage.outputs[k]] = {y[k], m[k], total};
+  }
+  return known;
+}
+
+/// Every output that is computed, against the expected one.
+std::map<std::string, Comparison> judged(const Graph& graph, const std::vector<Tensor>& inputs,
+                                         const Summary& summary, const TestDataSet& data) {
+  cpu::CpuBackend backend;
+  const std::map<TensorId, Walked> known = walk(graph, inputs, backend);
+  std::map<std::string, Comparison> results;
+  for (const TensorId id : graph.outputs) {
+    const std::string& name = graph.tensor(id).name;
+    const auto position = std::find(summary.outputs.begin(), summary.outputs.end(), name);
+    const Walked& got = known.at(id);
+    if (position == summary.outputs.end()) {
+      ADD_FAILURE() << "output " << name << " is none of the model's";
+      continue;
+    }
+    const Tensor& expected =
+        data.outputs.at(static_cast<std::size_t>(position - summary.outputs.begin())).tensor;
+    EXPECT_EQ(to_string(got.value.type()), to_string(expected.type())) << name;
+    if (!(got.value.type() == expected.type())) continue;
+    results.emplace(name, backend.compare(backend.upload(expected, {}), got.value, &got.magnitude,
+                                          {got.bound.coefficient, got.bound.underflow}, {}));
+  }
+  return results;
+}
+
+/// Why the lab will not run a packaged test; nothing when it ran and was judged (failures are
+/// reported by gtest).
+std::optional<std::string> refusal(const fs::path& folder, const Summary& summary) {
+  const fs::path file = folder / "model.onnx";
+  try {
+    const std::vector<ModelInput> asked = onnx_inputs(file);
+    const TestDataSet data = read_test_data_set(folder / "test_data_set_0");
+    ImportOptions options;
+    if (asked.size() != data.inputs.size()) return "its data does not give every input";
+    for (std::size_t i = 0; i < asked.size(); ++i)
+      options.bindings.emplace(asked[i].name, data.inputs[i].tensor);
+    // a second output (the indices of a MaxPool) may be unsupported while the first is judged
+    if (summary.outputs.size() > 1) options.until = summary.outputs[0];
+    const Graph graph = import_onnx(file, options);
+
+    std::vector<Tensor> inputs;
+    for (const TensorId id : graph.inputs)
+      inputs.push_back(options.bindings.at(graph.tensor(id).name));
+    for (const auto& [name, result] : judged(graph, inputs, summary, data)) {
+      EXPECT_EQ(result.beyond, 0) << folder << ": worst share of the bound " << result.worst_share
+                                  << ", largest difference " << result.max_abs;
+      EXPECT_EQ(result.nan_mismatches + result.infinity_mismatches, 0) << folder;
+      EXPECT_GT(result.informative, 0)
+          << folder << ": nothing in output " << name << " can tell right from wrong";
+    }
+    return std::nullopt;
+  } catch (const Error& error) {
+    const bool about_the_test = error.fault() == Fault::bad_model ||
+                                error.fault() == Fault::bad_input ||
+                                error.fault() == Fault::bad_request;
+    EXPECT_TRUE(about_the_test) << folder << ": " << error.what();
+    return error.what();
+  }
+}
+
+/// Why a test whose every operator has a room may still be refused: the form that the lab does not
+/// support.
+struct Form {
+  std::string fragment;  ///< of the refusal
+  std::string why;
+};
+const std::vector<Form>& unsupported_forms() {
+  static const std::vector<Form> forms = {
+      {"uint8", "only float32 networks are run"},
+      {"it is no tensor", "sequences and optionals are no tensors"},
+      {"training", "inference only"},
+      {"without elements", "a tensor without elements computes nothing"},
+      {"second output", "first outputs only (a MaxPool's indices)"},
+      {"the mask", "a Dropout's mask exists in training only"},
+      {"rank", "beyond the ranks a room takes (3-D convolution and pooling)"},
+  };
+  return forms;
+}
+
+std::vector<fs::path> packaged_tests() {
+  std::vector<fs::path> folders;
+  for (const std::string group : {"node", "pytorch-converted", "pytorch-operator", "simple"}) {
+    const fs::path root = fs::path(PARITYLAB_ONNX_TESTDATA) / group;
+    if (!fs::is_directory(root)) continue;
+    for (const fs::directory_entry& entry : fs::directory_iterator(root))
+      if (fs::exists(entry.path() / "model.onnx")) folders.push_back(entry.path());
+  }
+  std::sort(folders.begin(), folders.end());
+  return folders;
+}
+
+TEST(PackagedOnnxTests, WouldNotPassWithAnotherEpsilon) {
+  const fs::path folder = fs::path(PARITYLAB_ONNX_TESTDATA) / "node" / "test_batchnorm_epsilon";
+  ASSERT_TRUE(fs::exists(folder)) << "install libonnx-testdata and configure again";
+  std::ifstream stream(folder / "model.onnx", std::ios::binary);
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromIstream(&stream));
+  const TestDataSet data = read_test_data_set(folder / "test_data_set_0");
+  const Summary summary = summary_of(folder / "model.onnx");
+  ImportOptions options;
+  for (int i = 0; i < model.graph().input_size(); ++i)
+    options.bindings.emplace(model.graph().input(i).name(),
+                             data.inputs.at(static_cast<std::size_t>(i)).tensor);
+  onnx::AttributeProto& epsilon = *model.mutable_graph()->mutable_node(0)->mutable_attribute(0);
+  ASSERT_EQ(epsilon.name(), "epsilon");
+  for (const bool right : {true, false}) {
+    if (!right) epsilon.set_f(epsilon.f() / 10);
+    const std::string bytes = model.SerializeAsString();
+    const Graph graph =
+        import_onnx(std::as_bytes(std::span(bytes.data(), bytes.size())), "m", "", options);
+    const auto results = judged(graph, {data.inputs.at(0).tensor}, summary, data);
+    ASSERT_EQ(results.size(), 1U);
+    EXPECT_EQ(results.begin()->second.beyond == 0, right);
+  }
+}
+
+TEST(PackagedOnnxTests, PassWithinDerivedBoundsOrAreRefusedByName) {
+  const std::vector<fs::path> folders = packaged_tests();
+  ASSERT_GT(folders.size(), 1000U)
+      << "the packaged ONNX tests are not under '" << PARITYLAB_ONNX_TESTDATA
+      << "'; install libonnx-testdata and configure again";
+  const std::vector<std::string> known = onnx_import::known_op_types();
+  std::set<std::string> proven;  // operators that some passing test contains
+  int passed = 0, refused = 0;
+  for (const fs::path& folder : folders) {
+    const Summary summary = summary_of(folder / "model.onnx");
+    const std::string name = (folder.parent_path().filename() / folder.filename()).string();
+    const std::optional<std::string> why = refusal(folder, summary);
+    if (!why) {
+      ++passed;
+      proven.insert(summary.ops.begin(), summary.ops.end());
+      std::cout << "passed " << name << "\n";
+      continue;
+    }
+    ++refused;
+    std::cout << "refused " << name << ": " << *why << "\n";
+    // A refusal must be for an operator without a room, an old opset, or a form named above;
+    // anything else is a test that the lab has lost.
+    const bool rooms = std::all_of(
+        summary.ops.begin(), summary.ops.end(),
+        [&](const std::string& op) { return std::binary_search(known.begin(), known.end(), op); });
+    const bool form =
+        std::any_of(unsupported_forms().begin(), unsupported_forms().end(),
+                    [&](const Form& f) { return why->find(f.fragment) != std::string::npos; });
+    EXPECT_TRUE(!rooms || summary.opset < oldest_opset || form)
+        << name << " is refused for no known reason: " << *why;
+  }
+  std::cout << passed << " passed, " << refused << " refused of " << folders.size() << "\n";
+  EXPECT_EQ(passed + refused, static_cast<int>(folders.size()));
+  EXPECT_GT(passed, 0);
+}
+
+}  // namespace
+}  // namespace parity

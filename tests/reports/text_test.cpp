@@ -1,0 +1,99 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "reports/escape.hpp"
+#include "reports/reports.hpp"
+#include "tests/reports/files.hpp"
+
+namespace parity {
+namespace {
+
+std::vector<std::string> lines(const std::string& text) {
+  std::vector<std::string> result;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) result.push_back(line);
+  return result;
+}
+
+TEST(Text, IsTheGoldenText) {
+  for (const auto& [name, record] : samples::all())
+    if (name != "large" && name != "empty") samples::expect_golden(name + ".txt", write_text(record));
+}
+
+TEST(Text, AnswersStandInOrder) {
+  const std::string text = write_text(samples::clean_tf32());
+  const std::size_t places[] = {text.find("explained by arithmetic"), text.find("comes from"), text.find("gets large"),
+                                text.find("turn it off")};
+  for (const std::size_t place : places) EXPECT_NE(place, std::string::npos) << text;
+  EXPECT_TRUE(std::is_sorted(std::begin(places), std::end(places)));
+}
+
+TEST(Text, NamesTheFirstDivergenceAndItsWorstElementInDecimalAndHex) {
+  const RunRecord record = samples::diverged();
+  const std::string text = write_text(record);
+  EXPECT_NE(text.find("✗ diverged: first at blocks.1.9 (stage 8 of 19)"), std::string::npos) << text;
+  const Comparison& c = *record.stages[7].introduced;
+  EXPECT_NE(text.find(fmt::format("(0x{:08x})", c.worst->a_bits)), std::string::npos) << text;
+  EXPECT_NE(text.find(fmt::format("(0x{:08x})", c.worst->b_bits)), std::string::npos) << text;
+}
+
+TEST(Text, UntrustedIsNoAgreement) {
+  const std::string text = write_text(samples::untrusted());
+  EXPECT_NE(text.find("? untrusted: 1 of 19 stages"), std::string::npos) << text;
+  EXPECT_EQ(text.find("identical"), std::string::npos);
+  EXPECT_EQ(text.find("explained by arithmetic"), std::string::npos);
+}
+
+TEST(Text, NoStageIsNoAgreement) {
+  EXPECT_NE(write_text(RunRecord{}).find("? not run: no stage was compared"), std::string::npos);
+}
+
+TEST(Text, ColourNeverSaysWhatTheWordsDoNot) {
+  for (const auto& [name, record] : samples::all()) {
+    TextStyle style;
+    const std::string plain = write_text(record, style);
+    style.colour = Colour::ansi;
+    std::string coloured = write_text(record, style);
+    EXPECT_NE(coloured, plain) << name;
+    for (std::size_t at; (at = coloured.find('\x1b')) != std::string::npos;)
+      coloured.erase(at, coloured.find('m', at) - at + 1);
+    EXPECT_EQ(coloured, plain) << name;
+  }
+}
+
+TEST(Text, TableFitsTheWindowOrHasDroppedAllItMay) {
+  for (const int width : {60, 80, 100, 120, 160}) {
+    TextStyle style;
+    style.width = width;
+    bool in_table = false;
+    for (const std::string& line : lines(write_text(samples::clean_tf32(), style))) {
+      in_table = (in_table || line.rfind("  stage", 0) == 0) && !line.empty();
+      if (!in_table || line.find("of the final error") != std::string::npos) continue;
+      EXPECT_LE(reports::columns(line), width) << line;
+    }
+  }
+}
+
+TEST(Text, LargeRunsShowWhatAnswersAndCountTheRest) {
+  const RunRecord record = samples::large();
+  const std::size_t important = lines(write_text(record)).size();
+  TextStyle all;
+  all.rows = Rows::all;
+  EXPECT_LT(important, 120u);
+  EXPECT_GE(lines(write_text(record, all)).size(), record.stages.size());
+}
+
+TEST(Text, HostileNamesReachNoTerminal) {
+  for (const char c : write_text(samples::large())) EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= 0x20);
+}
+
+TEST(Text, AsciiIsAscii) {
+  TextStyle style;
+  style.glyphs = Glyphs::ascii;
+  for (const auto& [name, record] : samples::all())
+    for (const char c : write_text(record, style)) ASSERT_LT(static_cast<unsigned char>(c), 0x80) << name;
+}
+
+}  // namespace
+}  // namespace parity
