@@ -240,7 +240,17 @@ struct Comparer {
       const auto nan = hn::Or(nan_a, nan_b);
       const auto equal = hn::Eq(a, b);
       const auto other_bits = hn::Ne(hn::BitCast(du, a), hn::BitCast(du, b));
-      store_bins(tag, a, b, nan, bins + j);
+      if constexpr (sizeof(T) == 8) {
+        const hn::Rebind<float, D> narrow;
+        if (judgement.ulp_of_float32) {
+          const auto na = hn::DemoteTo(narrow, a), nb = hn::DemoteTo(narrow, b);
+          store_bins(narrow, na, nb, hn::Or(hn::IsNaN(na), hn::IsNaN(nb)), bins + j);
+        } else {
+          store_bins(tag, a, b, nan, bins + j);
+        }
+      } else {
+        store_bins(tag, a, b, nan, bins + j);
+      }
       // Also where both are the same infinity: their difference would be a NaN.
       V d = hn::Abs(hn::IfThenZeroElse(hn::Or(nan, equal), hn::Sub(b, a)));
       const V zero = hn::Zero(tag);
@@ -471,11 +481,25 @@ void distance32(const float* a, const float* b, float* out, std::int64_t n) {
   }
 }
 void distance64(const double* a, const double* b, float* out, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const double x = a[i], y = b[i];
-    const double d = x == y || (x != x && y != y) ? 0 : std::fabs(y - x);
-    const float f = static_cast<float>(d);
-    out[i] = d != d ? std::numeric_limits<float>::infinity() : f;
+  const hn::ScalableTag<double> tag;
+  const hn::Rebind<float, hn::ScalableTag<double>> narrow;
+  constexpr std::int64_t N = static_cast<std::int64_t>(hn::MaxLanes(tag));
+  const auto infinity = hn::Set(tag, std::numeric_limits<double>::infinity());
+  const auto distance = [&](auto x, auto y) HWY_ATTR {
+    const auto equal = hn::Or(hn::Eq(x, y), hn::And(hn::IsNaN(x), hn::IsNaN(y)));
+    const auto d = hn::Abs(hn::IfThenZeroElse(equal, hn::Sub(y, x)));
+    return hn::DemoteTo(narrow, hn::IfThenElse(hn::IsNaN(d), infinity, d));
+  };
+  std::int64_t i = 0;
+  for (; i + N <= n; i += N)
+    hn::StoreU(distance(hn::LoadU(tag, a + i), hn::LoadU(tag, b + i)), narrow, out + i);
+  if (i < n) {
+    HWY_ALIGN double ta[N] = {}, tb[N] = {};
+    HWY_ALIGN float td[N];
+    std::memcpy(ta, a + i, static_cast<std::size_t>(n - i) * sizeof(double));
+    std::memcpy(tb, b + i, static_cast<std::size_t>(n - i) * sizeof(double));
+    hn::StoreU(distance(hn::Load(tag, ta), hn::Load(tag, tb)), narrow, td);
+    std::memcpy(out + i, td, static_cast<std::size_t>(n - i) * sizeof(float));
   }
 }
 

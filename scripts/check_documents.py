@@ -52,7 +52,7 @@ def complaints(program, root):
                 option = word.split("=")[0]
                 if option.startswith("--") and option not in known[key]:
                     yield f"{name}: `{command}` uses {option}, which `{' '.join(['paritylab', *verb])}` does not have"
-        for script in set(re.findall(r"(?:\./)?((?:scripts|\.ci)/[A-Za-z0-9_./-]*[A-Za-z0-9_])", text)):
+        for script in set(re.findall(r"(?<![\w/])(?:\./)?((?:scripts|\.ci)/[A-Za-z0-9_./-]*[A-Za-z0-9_])", text)):
             if not (root / script).exists():
                 yield f"{name}: {script} does not exist"
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):

@@ -14,12 +14,11 @@ Imported<Constant> Constant::from_onnx(const NodeView& node) {
   if (std::optional<Tensor> value = node.tensor("value")) return {{}, {}, {std::move(value)}};
   if (node.has_attribute("value_float"))
     return {{}, {}, {Tensor::of<float>({}, {node.real("value_float", 0)})}};
-  if (node.has_attribute("value_floats")) {
-    std::vector<float> values = node.reals("value_floats");
-    const auto count = static_cast<std::int64_t>(values.size());
-    return {{}, {}, {Tensor::of<float>({count}, std::move(values))}};
-  }
-  node.refuse("it has none of the attributes value, value_float and value_floats");
+  if (!node.has_attribute("value_floats"))
+    node.refuse("it has none of the attributes value, value_float and value_floats");
+  std::vector<float> values = node.reals("value_floats");
+  const auto count = static_cast<std::int64_t>(values.size());
+  return {{}, {}, {Tensor::of<float>({count}, std::move(values))}};
 }
 
 std::vector<TensorType> Constant::infer(const OperandTypes& types) const {

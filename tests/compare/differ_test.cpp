@@ -95,7 +95,9 @@ TEST(Differ, AcrossContractsNamesAGrossFaultAndNoOther) {
         // be found.
         switch (fault.bug) {
           case Bug::bit_flipped:
-            fault.amount = 29;
+            // A saturated sigmoid has an absolute bound that a flip may stay inside.
+            if (planned.stage.steps.back().op_type == "Sigmoid") continue;
+            fault.amount = 30;
             break;
           case Bug::channel_scaled:
           case Bug::border_garbage:

@@ -66,11 +66,11 @@ ElementPair pair_of(std::int64_t i, T a, T b) {
 
 /// Every metric by its definition, one element after another.
 template <class T>
-Comparison naive(std::span<const T> a, std::span<const T> b, std::span<const float> m,
-                 Allowance allowance) {
+Comparison naive(std::span<const T> a, std::span<const T> b,
+                 std::optional<std::span<const float>> m, Allowance allowance) {
   Comparison c;
   c.elements = static_cast<std::int64_t>(a.size());
-  c.judged = magnitude.has_value();
+  c.judged = m.has_value();
   std::vector<T> d(a.size());
   std::int64_t counted = 0;
   double worst = -1, share = -1;
@@ -111,7 +111,7 @@ Comparison naive(std::span<const T> a, std::span<const T> b, std::span<const flo
       ++c.ulp_histogram[std::min<std::size_t>(std::bit_width(ulps), 32)];
     }
     if (!c.judged) continue;
-    const double magnitude = static_cast<double>((*magnitude)[i]);
+    const double magnitude = static_cast<double>((*m)[i]);
     if (!(magnitude < (0x1p127 - allowance.underflow) / (1 + 0x1p-9))) {
       ++c.uninformative_bounds;
       continue;
@@ -287,8 +287,12 @@ TEST(Metrics, OfMixedTypesAreComputedInDouble) {
   Comparison mixed = cpu::compare(wide, stored(b, Layout::channels_last), nullptr, {}, execution);
   Comparison widened =
       cpu::compare(wide, stored(to_float64(b), Layout::row_major), nullptr, {}, execution);
-  // Bits are shown as stored, so only they differ.
+  // Bits are shown as stored, and ULP are those of float32.
   for (Comparison* c : {&mixed, &widened}) c->first->b_bits = c->worst->b_bits = 0;
+  EXPECT_EQ(mixed.ulp_histogram, cpu::compare(stored(a, Layout::row_major),
+                                              stored(b, Layout::row_major), nullptr, {}, execution)
+                                     .ulp_histogram);
+  widened.ulp_histogram = mixed.ulp_histogram;
   expect_same(mixed, widened);
 }
 
@@ -404,6 +408,18 @@ TEST(ErrorMap, ShowsWhereTheDifferenceSitsInEveryLayout) {
                               [](float v) { return v != 0; }),
                 2);
     }
+}
+
+TEST(ErrorMap, OfMixedTypesIsThatOfTheWidenedOnes) {
+  const Tensor a = filled({Type::float32, {2, 40, 13, 9}}, Fill::hostile, 3), b = disturbed(a, 4);
+  const ErrorMap wide = cpu::map(stored(to_float64(a), Layout::row_major),
+                                 stored(to_float64(b), Layout::row_major), {2});
+  for (const Layout layout : {Layout::row_major, Layout::channels_last}) {
+    const ErrorMap mixed =
+        cpu::map(stored(a, Layout::channels_last), stored(to_float64(b), layout), {2});
+    EXPECT_EQ(mixed.heat, wide.heat);
+    EXPECT_EQ(mixed.channel_max, wide.channel_max);
+  }
 }
 
 TEST(Elements, AreReadByLogicalIndex) {
