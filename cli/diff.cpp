@@ -105,6 +105,11 @@ ExitCode diff_command(const Options& options) {
   const LoadedModel model = load_model(options.model, processor, execution);
   a.plan = plan_for(spec_a, model.stages, *a.backend);
   if (!capture) b.plan = plan_for(spec_b, model.stages, *b.backend);
+  // The inputs are made by now, and the process stands: what is still to come must fit.
+  const PredictedMemory predicted =
+      capture ? predicted_peak_bytes(model.graph, a.plan, execution.threads)
+              : predicted_peak_bytes(model.graph, a.plan, b.plan, execution.threads);
+  require_memory(predicted.packed + predicted.values, "the diff of " + model.graph.name);
   if (plan_a_file) plan_a_file->write(write_plan(a.plan));
   if (plan_b_file) plan_b_file->write(write_plan(b.plan));
 

@@ -1,5 +1,6 @@
 #include "cli/environment.hpp"
 
+#include <fmt/format.h>
 #include <link.h>
 #include <sched.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 #include <sstream>
 #include <string_view>
 #include <thread>
+
+#include "model/error.hpp"
 
 namespace parity::cli {
 namespace {
@@ -52,6 +55,16 @@ std::optional<std::int64_t> number(std::string_view text) {
 /// "16368412 kB" in bytes.
 std::int64_t meminfo_bytes(std::string_view key) {
   return number(field("/proc/meminfo", key)).value_or(0) * 1024;
+}
+
+/// "inactive_file 4096" in the control group's memory.stat.
+std::int64_t cgroup_stat(std::string_view key) {
+  std::ifstream lines("/sys/fs/cgroup/memory.stat");
+  for (std::string line; std::getline(lines, line);)
+    if (line.compare(0, key.size(), key) == 0 && line.size() > key.size() &&
+        line[key.size()] == ' ')
+      return number(std::string_view(line).substr(key.size() + 1)).value_or(0);
+  return 0;
 }
 
 std::vector<std::string> processor_features() {
@@ -175,12 +188,27 @@ Machine machine() {
   // A container's limit is not in /proc/meminfo.
   if (const auto limit = number(first_line("/sys/fs/cgroup/memory.max"));
       limit && *limit < machine.memory_bytes) {
-    const std::int64_t used = number(first_line("/sys/fs/cgroup/memory.current")).value_or(0);
+    // Pages of files count as used, but are given back on demand.
+    const std::int64_t used = number(first_line("/sys/fs/cgroup/memory.current")).value_or(0) -
+                              cgroup_stat("active_file") - cgroup_stat("inactive_file");
     machine.memory_bytes = *limit;
     machine.available_bytes =
         std::min(machine.available_bytes, std::max<std::int64_t>(*limit - used, 0));
   }
   return machine;
+}
+
+void require_memory(std::int64_t bytes, const std::string& what) {
+  const std::int64_t available = machine().available_bytes;
+  if (available == 0 || bytes <= available) return;  // 0: the system does not say
+  constexpr double gibibyte = 1 << 30;
+  throw Error(
+      Fault::out_of_memory,
+      fmt::format("{} needs {:.1f} GiB, and {:.1f} GiB of memory are available here. Run a part "
+                  "with --until, choose smaller extents with --shape or --dim, or use a larger "
+                  "machine.",
+                  what, static_cast<double>(bytes) / gibibyte,
+                  static_cast<double>(available) / gibibyte));
 }
 
 std::vector<SelfTest> arithmetic_self_tests() {

@@ -19,6 +19,11 @@ struct Machine {
 };
 Machine machine();
 
+/// Throws Fault::out_of_memory, with what is needed, what is available and what to do, when `bytes`
+/// are more than this machine has left; so that a run ends with a sentence rather than at the hands
+/// of the kernel.
+void require_memory(std::int64_t bytes, const std::string& what);
+
 /// One property of the arithmetic that every contract takes for granted, tried out.
 struct SelfTest {
   std::string what;  ///< "a fused multiply-add rounds once"

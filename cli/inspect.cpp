@@ -70,15 +70,6 @@ struct Memory {
   std::int64_t total() const { return walk.total() + inputs; }
 };
 
-std::int64_t input_bytes(const Graph& graph) {
-  std::int64_t bytes = 0;
-  for (const TensorId id : graph.inputs) {
-    const TensorType& type = graph.tensor(id).type;
-    bytes += element_count(type.shape) * static_cast<std::int64_t>(byte_width(type.type));
-  }
-  return bytes;
-}
-
 ordered_json json_of(const Memory& memory) {
   const PredictedMemory& walk = memory.walk;
   return {{"process", walk.process}, {"weights", walk.weights}, {"packed", walk.packed},
@@ -166,7 +157,7 @@ ExitCode inspect_command(const Options& options) {
   const LoadedModel model = load_model(options.model, processor, execution);
   const Plan a = plan_for(parse_spec(options.a), model.stages, *processor.backend);
   const Plan b = plan_for(parse_spec(options.b), model.stages, *processor.backend);
-  const std::int64_t inputs = input_bytes(model.graph);
+  const std::int64_t inputs = model.input_bytes();
   const Memory run_memory{predicted_peak_bytes(model.graph, a, execution.threads), inputs};
   const Memory diff_memory{predicted_peak_bytes(model.graph, a, b, execution.threads), inputs};
   if (options.as_json)

@@ -73,6 +73,7 @@ Specialised import_file(const ModelOptions& options, const InputRequests& reques
   }
   Specialised made;
   if (options.from.empty()) {
+    require_memory(bytes_of(inputs), "making the inputs of " + options.model);
     for (BoundInput& each : requests.bind(inputs)) {
       import.bindings.insert_or_assign(each.name, each.tensor);
       made.bound.insert_or_assign(each.name, std::move(each));
@@ -139,6 +140,21 @@ std::vector<Tensor> LoadedModel::tensors() const {
   return all;
 }
 
+std::int64_t LoadedModel::input_bytes() const {
+  std::int64_t bytes = 0;
+  for (const BoundInput& input : inputs)
+    bytes += static_cast<std::int64_t>(input.tensor.size_bytes());
+  return bytes;
+}
+
+std::int64_t bytes_of(std::span<const TensorInfo> inputs) {
+  std::int64_t bytes = 0;
+  for (const TensorInfo& input : inputs)
+    bytes +=
+        element_count(input.type.shape) * static_cast<std::int64_t>(byte_width(input.type.type));
+  return bytes;
+}
+
 std::vector<std::pair<std::string, std::string>> LoadedModel::input_texts() const {
   std::vector<std::pair<std::string, std::string>> all;
   for (const BoundInput& input : inputs) all.emplace_back(input.name, input.text());
@@ -161,6 +177,7 @@ LoadedModel load_model(const ModelOptions& options, const Processor& processor,
   std::vector<TensorInfo> inputs;
   for (const TensorId id : loaded.graph.inputs) inputs.push_back(loaded.graph.tensor(id));
   if (made.bound.empty()) {
+    require_memory(bytes_of(inputs), "making the inputs of " + options.model);
     loaded.inputs = requests.bind(inputs, made.declared);
   } else {
     for (const TensorInfo& input : inputs) loaded.inputs.push_back(made.bound.at(input.name));

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,9 +36,13 @@ struct LoadedModel {
   std::vector<BoundInput> inputs;  ///< in the order of graph.inputs
 
   std::vector<Tensor> tensors() const;
+  std::int64_t input_bytes() const;
   /// "pillars": "float32 1x64x512x512 from pillars:7, digest …"
   std::vector<std::pair<std::string, std::string>> input_texts() const;
 };
+
+/// Bytes of the tensors of these types.
+std::int64_t bytes_of(std::span<const TensorInfo> inputs);
 
 /// Imports a file or builds a sample, cuts the part asked for into stages and makes the inputs.
 LoadedModel load_model(const ModelOptions& options, const Processor& processor,

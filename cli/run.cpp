@@ -7,6 +7,7 @@
 
 #include "cli/backends.hpp"
 #include "cli/command.hpp"
+#include "cli/environment.hpp"
 #include "cli/model_source.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
@@ -56,6 +57,8 @@ ExitCode run_command(const Options& options) {
   const std::shared_ptr<Backend> backend = open_backend(spec, processor);
   const LoadedModel model = load_model(options.model, processor, execution);
   const Plan plan = plan_for(spec, model.stages, *backend);
+  const PredictedMemory predicted = predicted_peak_bytes(model.graph, plan, execution.threads);
+  require_memory(predicted.packed + predicted.values, "the run of " + model.graph.name);
   if (plan_file) plan_file->write(write_plan(plan));
 
   std::optional<NpzWriter> captured;

@@ -33,5 +33,5 @@ build() {
   local preset="$1"
   shift
   [ -f "build/$preset/build.ninja" ] || cmake --preset "$preset" >&2
-  cmake --build "build/$preset" --target "$@" >&2
+  cmake --build "build/$preset" --parallel "$(nproc)" --target "$@" >&2
 }

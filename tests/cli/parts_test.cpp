@@ -52,5 +52,20 @@ TEST(Environment, TheContractsPrerequisitesHoldHere) {
   for (const SelfTest& test : arithmetic_self_tests()) EXPECT_TRUE(test.holds) << test.what;
 }
 
+TEST(Environment, MemoryThatIsNotThereIsRefusedWithBothFigures) {
+  if (machine().available_bytes == 0)
+    GTEST_SKIP() << "this system does not say how much memory it has";
+  EXPECT_NO_THROW(require_memory(1, "a byte"));
+  try {
+    require_memory(std::int64_t{1} << 60, "a diff");
+    FAIL() << "an exbibyte was found";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.fault(), Fault::out_of_memory);
+    EXPECT_NE(std::string(error.what()).find("a diff needs 1073741824.0 GiB, and "),
+              std::string::npos)
+        << error.what();
+  }
+}
+
 }  // namespace
 }  // namespace parity::cli
