@@ -4,7 +4,8 @@
 Both sides run the same ONNX file on the same float32 tensors, NCHW in and NCHW out. onnxruntime may do everything its
 optimiser knows (graph optimisation level all: BatchNorm folded, blocked layouts); the lab keeps BatchNorm, adds in its
 fixed order, and converts layouts at both ends inside the timed region. The lab's time without those conversions is
-printed beside it. One run of either side follows one of the other, so that both see the same machine; a pause between
+printed beside it, and the ratios of minima and of processor time, which suffer less from other work on the machine (the
+latter means something for one thread only: worker threads spin while they wait). One run of either side follows one of the other, so that both see the same machine; a pause between
 them lets the other side's worker threads go to sleep.
 
   cmake --preset bench && cmake --build --preset bench
@@ -87,24 +88,27 @@ class Onnxruntime:
             self.feeds[each.name] = value.astype(numpy.float32)
 
     def once(self):
-        start = time.perf_counter()
+        start, processor = time.perf_counter(), time.process_time()
         self.session.run(None, self.feeds)
-        return time.perf_counter() - start
+        return time.perf_counter() - start, time.process_time() - processor
 
 
 def measure(program, model, spec, threads, runs, pause):
     lab, other = Lab(program, model, spec, threads), Onnxruntime(model, threads, 7)
     for _ in range(2):
         other.once()
-    mine, resident, theirs = [], [], []
+    mine, resident, theirs, my_processor, their_processor = [], [], [], [], []
     try:
         for _ in range(runs):
             time.sleep(pause)
             row = lab.once()
             mine.append(row["seconds"])
             resident.append(row["resident_seconds"])
+            my_processor.append(row["processor_seconds"])
             time.sleep(pause)
-            theirs.append(other.once())
+            seconds, processor = other.once()
+            theirs.append(seconds)
+            their_processor.append(processor)
     finally:
         lab.close()
     gflop = 2e-9 * lab.macs
@@ -112,6 +116,7 @@ def measure(program, model, spec, threads, runs, pause):
     return {
         "threads": threads, "runs": runs, "gflop": gflop, "paritylab_seconds": a, "paritylab_resident_seconds": b,
         "onnxruntime_seconds": c, "ratio": c / a, "ratio_resident": c / b, "ratio_of_minima": min(theirs) / min(mine),
+        "ratio_of_processor_time": statistics.median(their_processor) / statistics.median(my_processor),
     }
 
 
@@ -136,15 +141,16 @@ def main():
     name = options.model.name if options.model else f"{options.network}/{options.case}"
     print(f"{name} on {processor()}, {datetime.date.today()}, onnxruntime {onnxruntime.__version__} CPU, medians of "
           f"{options.runs} alternating runs")
-    print("| threads | paritylab | without layout conversion | onnxruntime | onnxruntime / paritylab | resident |")
-    print("|---|---|---|---|---|---|")
+    print("| threads | paritylab | without layout conversion | onnxruntime | onnxruntime / paritylab | resident | of minima | of processor time |")
+    print("|---|---|---|---|---|---|---|---|")
     rows = []
     for threads in options.threads:
         row = measure(program, model, options.on, threads, options.runs, options.pause)
         rows.append(row)
         print(f"| {threads} | {1e3 * row['paritylab_seconds']:.0f} ms ({row['gflop'] / row['paritylab_seconds']:.0f} "
               f"GFLOP/s) | {1e3 * row['paritylab_resident_seconds']:.0f} ms | {1e3 * row['onnxruntime_seconds']:.0f} ms "
-              f"| {row['ratio']:.2f} | {row['ratio_resident']:.2f} |", flush=True)
+              f"| {row['ratio']:.2f} | {row['ratio_resident']:.2f} | {row['ratio_of_minima']:.2f} "
+              f"| {row['ratio_of_processor_time']:.2f} |", flush=True)
     if options.json:
         options.json.write_text(json.dumps({"model": name, "processor": processor(), "rows": rows}, indent=2) + "\n")
     return 0

@@ -84,6 +84,11 @@ void transpose(const CompareKernels& kernels, const T* from, std::int64_t from_s
     kernels.transpose64(from, from_stride, to, to_stride, rows, columns);
 }
 
+template <class To, class From>
+void convert(const From* from, To* to, std::int64_t count) {
+  for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<To>(from[i]);
+}
+
 /// Gives chunks of logical order as T. Channels-last operands are transposed in tiles of some
 /// channels by some points; the last few tiles stay at hand, because neighbouring chunks read them
 /// again.
@@ -92,11 +97,8 @@ class ChunkReader {
  public:
   ChunkReader(const Operand& operand, const CompareKernels& kernels)
       : operand_(operand), kernels_(kernels) {
-    if (!operand.channels_last) {
-      if (operand.type != type_of<T>()) chunk_.resize(metric_chunk);
-      return;
-    }
-    chunk_.resize(metric_chunk);
+    if (operand.channels_last || operand.type != type_of<T>()) chunk_.resize(metric_chunk);
+    if (!operand.channels_last) return;
     points_ = std::min<std::int64_t>(operand.P, tile_points);
     channels_ = std::clamp<std::int64_t>(tile_elements / points_ / group * group, group,
                                          (operand.C + group - 1) / group * group);
@@ -105,10 +107,34 @@ class ChunkReader {
   }
 
   const T* read(std::int64_t first, std::int64_t count) {
+    return operand_.type == Type::float64 ? read_as<double>(first, count)
+                                          : read_as<float>(first, count);
+  }
+
+  static constexpr std::int64_t group = 16;  ///< channels of a tile: one cache line of floats
+
+ private:
+  static constexpr std::int64_t tile_points = 1024, tile_elements = 16384;
+  /// In the operand's own type; the other vector stays empty.
+  struct Tile {
+    std::int64_t n = -1, c = -1, p = -1;
+    std::vector<float> elements32;
+    std::vector<double> elements64;
+    template <class From>
+    std::vector<From>& elements() {
+      if constexpr (std::is_same_v<From, float>)
+        return elements32;
+      else
+        return elements64;
+    }
+  };
+
+  template <class From>
+  const T* read_as(std::int64_t first, std::int64_t count) {
+    const auto* const data = static_cast<const From*>(operand_.data);
     if (!operand_.channels_last) {
-      if (operand_.type == type_of<T>()) return static_cast<const T*>(operand_.data) + first;
-      for (std::int64_t i = 0; i < count; ++i)
-        chunk_[static_cast<std::size_t>(i)] = element<T>(operand_, first + i);
+      if constexpr (std::is_same_v<From, T>) return data + first;
+      convert(data + first, chunk_.data(), count);
       return chunk_.data();
     }
     const std::int64_t P = operand_.P, C = operand_.C;
@@ -117,42 +143,27 @@ class ChunkReader {
       const std::int64_t n = row / C, c = row % C;
       const std::int64_t tile_p = p / points_ * points_, tile_c = c / channels_ * channels_;
       const std::int64_t run = std::min({count - i, P - p, tile_p + points_ - p});
-      const T* tile = this->tile(n, tile_c, tile_p);
-      std::memcpy(chunk_.data() + i, tile + (c - tile_c) * stride_ + (p - tile_p),
-                  static_cast<std::size_t>(run) * sizeof(T));
+      const From* tile = this->tile<From>(n, tile_c, tile_p);
+      convert(tile + (c - tile_c) * stride_ + (p - tile_p), chunk_.data() + i, run);
       i += run;
     }
     return chunk_.data();
   }
 
-  static constexpr std::int64_t group = 16;  ///< channels of a tile: one cache line of floats
-
- private:
-  static constexpr std::int64_t tile_points = 1024, tile_elements = 16384;
-  struct Tile {
-    std::int64_t n = -1, c = -1, p = -1;
-    std::vector<T> elements;
-  };
-
-  const T* tile(std::int64_t n, std::int64_t c, std::int64_t p) {
-    for (const Tile& t : tiles_)
-      if (t.p == p && t.c == c && t.n == n) return t.elements.data();
+  template <class From>
+  const From* tile(std::int64_t n, std::int64_t c, std::int64_t p) {
+    for (Tile& t : tiles_)
+      if (t.p == p && t.c == c && t.n == n) return t.template elements<From>().data();
     Tile& t = tiles_[next_++ % tiles_.size()];
     t.n = n, t.c = c, t.p = p;
     const std::int64_t rows = std::min(points_, operand_.P - p);
     const std::int64_t columns = std::min(channels_, operand_.C - c);
-    t.elements.resize(static_cast<std::size_t>(channels_ * stride_));
-    const std::int64_t at = (n * operand_.P + p) * operand_.C + c;
-    if (operand_.type == type_of<T>()) {
-      transpose(kernels_, static_cast<const T*>(operand_.data) + at, operand_.C, t.elements.data(),
-                stride_, rows, columns);
-    } else {
-      for (std::int64_t r = 0; r < rows; ++r)
-        for (std::int64_t k = 0; k < columns; ++k)
-          t.elements[static_cast<std::size_t>(k * stride_ + r)] =
-              element<T>(operand_, at + r * operand_.C + k);
-    }
-    return t.elements.data();
+    std::vector<From>& elements = t.template elements<From>();
+    elements.resize(static_cast<std::size_t>(channels_ * stride_));
+    transpose(kernels_,
+              static_cast<const From*>(operand_.data) + (n * operand_.P + p) * operand_.C + c,
+              operand_.C, elements.data(), stride_, rows, columns);
+    return elements.data();
   }
 
   const Operand& operand_;
@@ -303,7 +314,8 @@ Comparison compare_as(const std::array<Operand, operands>& all, const Allowance&
   const std::int64_t size = all[0].size();
   // CONTRACTS section 7: M(1 + 2^-9) + t >= 2^127 tells nothing.
   const Judgement judgement{allowance.coefficient, allowance.underflow,
-                            (0x1p127 - allowance.underflow) / (1 + 0x1p-9)};
+                            (0x1p127 - allowance.underflow) / (1 + 0x1p-9),
+                            all[0].type != all[1].type};
   std::vector<ChunkSums> sums(static_cast<std::size_t>((size + metric_chunk - 1) / metric_chunk));
   CompareState total;
 
@@ -503,21 +515,30 @@ ErrorMap map_as(const Operand& a, const Operand& b, const Shape& shape,
       bar = std::max(bar, part.channel[static_cast<std::size_t>(c)]);
     }
   };
+  const std::int64_t space = axes.H * axes.W;
+  std::vector<std::int32_t> cell_of(static_cast<std::size_t>(space));
+  for (std::int64_t p = 0; p < space; ++p)
+    cell_of[static_cast<std::size_t>(p)] = static_cast<std::int32_t>(
+        p / axes.W * result.rows / axes.H * result.columns + p % axes.W * result.columns / axes.W);
   const auto heat_at = [&](std::int64_t p) {
-    return static_cast<std::size_t>(p / axes.W * result.rows / axes.H * result.columns +
-                                    p % axes.W * result.columns / axes.W);
+    return static_cast<std::size_t>(cell_of[static_cast<std::size_t>(p)]);
   };
-  const bool together =
-      a.channels_last && b.channels_last && a.type == b.type && a.type == type_of<T>();
+  const bool together = a.channels_last && b.channels_last;
   if (together) {
     // Points in memory order, all channels of each at once.
     parallel_for(a.N * a.P, 512, execution.threads, [&](std::int64_t first, std::int64_t last) {
       Part part{std::vector<float>(result.heat.size()),
                 std::vector<float>(static_cast<std::size_t>(a.C))};
       std::vector<float> row(static_cast<std::size_t>(a.C));
+      std::vector<T> of_a(static_cast<std::size_t>(a.C)), of_b(of_a.size());
+      const auto channels = [&](const Operand& o, std::int64_t point,
+                                std::vector<T>& buffer) -> const T* {
+        if (o.type == type_of<T>()) return static_cast<const T*>(o.data) + point * o.C;
+        convert(static_cast<const float*>(o.data) + point * o.C, buffer.data(), o.C);
+        return buffer.data();
+      };
       for (std::int64_t point = first; point < last; ++point) {
-        distance(kernels, static_cast<const T*>(a.data) + point * a.C,
-                 static_cast<const T*>(b.data) + point * a.C, row.data(), a.C);
+        distance(kernels, channels(a, point, of_a), channels(b, point, of_b), row.data(), a.C);
         float& cell = part.heat[heat_at(point % a.P)];
         cell = std::max(cell, kernels.max_into(row.data(), part.channel.data(), a.C));
       }
@@ -539,17 +560,20 @@ ErrorMap map_as(const Operand& a, const Operand& b, const Shape& shape,
           state.row.resize(metric_chunk);
         }
         distance(kernels, at[0], at[1], state.row.data(), count);
-        const std::int64_t space = axes.H * axes.W;
+        std::int64_t p = start % space, c = start / space % axes.C;
         for (std::int64_t i = 0; i < count; ++i) {
-          const std::int64_t logical = start + i;
           const float d = state.row[static_cast<std::size_t>(i)];
-          if (d == 0) continue;
-          const std::int64_t c =
-              axes.column_is_channel ? logical % axes.W : logical / space % axes.C;
-          float& cell = state.part.heat[heat_at(logical % space)];
-          float& bar = state.part.channel[static_cast<std::size_t>(c)];
-          cell = std::max(cell, d);
-          bar = std::max(bar, d);
+          if (d != 0) {
+            const std::int64_t channel = axes.column_is_channel ? p % axes.W : c;
+            float& cell = state.part.heat[heat_at(p)];
+            float& bar = state.part.channel[static_cast<std::size_t>(channel)];
+            cell = std::max(cell, d);
+            bar = std::max(bar, d);
+          }
+          if (++p == space) {
+            p = 0;
+            if (++c == axes.C) c = 0;
+          }
         }
       },
       [&](const State& state) {

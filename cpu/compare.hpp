@@ -21,8 +21,9 @@ namespace parity::cpu {
 Digest digest(const Value& value, const Execution& execution);
 
 /// One pass over a and b, judged against the magnitude when there is one (model/comparison.hpp).
-/// An infinity against a finite number is a difference of infinity. Throws Fault::internal when
-/// shapes differ.
+/// An infinity against a finite number is a difference of infinity. Of a float32 and a float64
+/// value the ULP histogram counts between the float32 numbers nearest to both. Throws
+/// Fault::internal when shapes differ.
 Comparison compare(const Value& a, const Value& b, const Value* magnitude,
                    const Allowance& allowance, const Execution& execution);
 

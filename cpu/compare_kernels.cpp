@@ -240,7 +240,17 @@ struct Comparer {
       const auto nan = hn::Or(nan_a, nan_b);
       const auto equal = hn::Eq(a, b);
       const auto other_bits = hn::Ne(hn::BitCast(du, a), hn::BitCast(du, b));
-      store_bins(tag, a, b, nan, bins + j);
+      if constexpr (sizeof(T) == 8) {
+        const hn::Rebind<float, D> narrow;
+        if (judgement.ulp_of_float32) {
+          const auto na = hn::DemoteTo(narrow, a), nb = hn::DemoteTo(narrow, b);
+          store_bins(narrow, na, nb, hn::Or(hn::IsNaN(na), hn::IsNaN(nb)), bins + j);
+        } else {
+          store_bins(tag, a, b, nan, bins + j);
+        }
+      } else {
+        store_bins(tag, a, b, nan, bins + j);
+      }
       // Also where both are the same infinity: their difference would be a NaN.
       V d = hn::Abs(hn::IfThenZeroElse(hn::Or(nan, equal), hn::Sub(b, a)));
       const V zero = hn::Zero(tag);
@@ -471,11 +481,25 @@ void distance32(const float* a, const float* b, float* out, std::int64_t n) {
   }
 }
 void distance64(const double* a, const double* b, float* out, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; ++i) {
-    const double x = a[i], y = b[i];
-    const double d = x == y || (x != x && y != y) ? 0 : std::fabs(y - x);
-    const float f = static_cast<float>(d);
-    out[i] = d != d ? std::numeric_limits<float>::infinity() : f;
+  const hn::ScalableTag<double> tag;
+  const hn::Rebind<float, hn::ScalableTag<double>> narrow;
+  constexpr std::int64_t N = static_cast<std::int64_t>(hn::MaxLanes(tag));
+  const auto infinity = hn::Set(tag, std::numeric_limits<double>::infinity());
+  const auto distance = [&](auto x, auto y) HWY_ATTR {
+    const auto equal = hn::Or(hn::Eq(x, y), hn::And(hn::IsNaN(x), hn::IsNaN(y)));
+    const auto d = hn::Abs(hn::IfThenZeroElse(equal, hn::Sub(y, x)));
+    return hn::DemoteTo(narrow, hn::IfThenElse(hn::IsNaN(d), infinity, d));
+  };
+  std::int64_t i = 0;
+  for (; i + N <= n; i += N)
+    hn::StoreU(distance(hn::LoadU(tag, a + i), hn::LoadU(tag, b + i)), narrow, out + i);
+  if (i < n) {
+    HWY_ALIGN double ta[N] = {}, tb[N] = {};
+    HWY_ALIGN float td[N];
+    std::memcpy(ta, a + i, static_cast<std::size_t>(n - i) * sizeof(double));
+    std::memcpy(tb, b + i, static_cast<std::size_t>(n - i) * sizeof(double));
+    hn::StoreU(distance(hn::Load(tag, ta), hn::Load(tag, tb)), narrow, td);
+    std::memcpy(out + i, td, static_cast<std::size_t>(n - i) * sizeof(float));
   }
 }
 
@@ -512,26 +536,53 @@ void digest64(const std::uint64_t* bits, std::int64_t n, std::uint64_t first, st
   digest_run(bits, n, first, step, sums);
 }
 
+/// One block of 4x4 floats or 2x2 doubles, in registers.
+#if HWY_TARGET != HWY_SCALAR
+HWY_INLINE void transpose_block(const float* from, std::int64_t from_stride, float* to,
+                                std::int64_t to_stride) {
+  const hn::FixedTag<float, 4> d;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_stride);
+  const auto r2 = hn::LoadU(d, from + 2 * from_stride), r3 = hn::LoadU(d, from + 3 * from_stride);
+  const auto low02 = hn::InterleaveLower(d, r0, r2), low13 = hn::InterleaveLower(d, r1, r3);
+  const auto high02 = hn::InterleaveUpper(d, r0, r2), high13 = hn::InterleaveUpper(d, r1, r3);
+  hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, to + to_stride);
+  hn::StoreU(hn::InterleaveLower(d, high02, high13), d, to + 2 * to_stride);
+  hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, to + 3 * to_stride);
+}
+HWY_INLINE void transpose_block(const double* from, std::int64_t from_stride, double* to,
+                                std::int64_t to_stride) {
+  const hn::FixedTag<double, 2> d;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_stride);
+  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + to_stride);
+}
+#endif
+
 template <class T>
 void transpose(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
                std::int64_t rows, std::int64_t columns) {
-  constexpr std::int64_t tile = 16;
-  HWY_ALIGN T block[tile * tile];
-  for (std::int64_t c = 0; c < columns; c += tile) {
-    const std::int64_t width = columns - c < tile ? columns - c : tile;
-    for (std::int64_t r = 0; r < rows; r += tile) {
-      const std::int64_t height = rows - r < tile ? rows - r : tile;
-      if (width == tile && height == tile) {
-        for (std::int64_t i = 0; i < tile; ++i)
-          std::memcpy(block + i * tile, from + (r + i) * from_stride + c, tile * sizeof(T));
-        for (std::int64_t j = 0; j < tile; ++j)
-          for (std::int64_t i = 0; i < tile; ++i)
-            to[(c + j) * to_stride + r + i] = block[i * tile + j];
-      } else {
-        for (std::int64_t j = 0; j < width; ++j)
-          for (std::int64_t i = 0; i < height; ++i)
-            to[(c + j) * to_stride + r + i] = from[(r + i) * from_stride + c + j];
-      }
+#if HWY_TARGET != HWY_SCALAR
+  constexpr std::int64_t block = 16 / static_cast<std::int64_t>(sizeof(T));
+#else
+  constexpr std::int64_t block = 1;
+#endif
+  // 16 columns at a time: a cache line of floats is read to its end before the next.
+  constexpr std::int64_t band = 16;
+  for (std::int64_t c = 0; c < columns; c += band) {
+    const std::int64_t width = columns - c < band ? columns - c : band;
+    for (std::int64_t r = 0; r < rows; r += block) {
+      const std::int64_t height = rows - r < block ? rows - r : block;
+      std::int64_t j = 0;
+#if HWY_TARGET != HWY_SCALAR
+      if (height == block)
+        for (; j + block <= width; j += block)
+          transpose_block(from + r * from_stride + c + j, from_stride, to + (c + j) * to_stride + r,
+                          to_stride);
+#endif
+      for (; j < width; ++j)
+        for (std::int64_t i = 0; i < height; ++i)
+          to[(c + j) * to_stride + r + i] = from[(r + i) * from_stride + c + j];
     }
   }
 }

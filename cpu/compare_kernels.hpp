@@ -17,6 +17,8 @@ inline constexpr int histogram_tables = 4;
 struct Judgement {
   double coefficient = 0, underflow = 0;
   double limit = 0;  ///< magnitudes from here on judge nothing
+  /// One side is float32: ULP are counted between the float32 numbers nearest to both.
+  bool ulp_of_float32 = false;
 };
 
 /// One chunk of a comparison. Sums of lanes32 in double; counts are of this chunk.
@@ -54,7 +56,7 @@ struct CompareKernels {
                                RunningComparison& running);
   ChunkSplit (*split32)(const float* a, const float* local, const float* b, std::int64_t n);
   ChunkSplit (*split64)(const double* a, const double* local, const double* b, std::int64_t n);
-  /// |b - a| as float, rounded up never down: 0 where equal or both NaN, infinity where one is not
+  /// |b - a| as float: 0 where equal or both NaN, infinity where one is not
   /// finite.
   void (*distance32)(const float* a, const float* b, float* out, std::int64_t n);
   void (*distance64)(const double* a, const double* b, float* out, std::int64_t n);

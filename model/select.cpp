@@ -20,6 +20,16 @@ std::optional<std::int64_t> group_channels(const Op& op, const OperandTypes& typ
       op);
 }
 
+/// Whether a reduction adds; a maximum only selects, so no order is promised for it.
+bool sums(const Op& op) {
+  return visit(
+      [](const auto& o) {
+        if constexpr (requires { o.sums(); }) return o.sums();
+        return true;
+      },
+      op);
+}
+
 std::string kind_of(const Op& op) {
   return visit([](const auto& o) { return std::string(o.kind()); }, op);
 }
@@ -33,15 +43,15 @@ Contract of(Algorithm algorithm) {
   return contract;
 }
 
-Contract mac_contract(const Op& op, const OperandTypes& types, const Numerics& numerics, Math math) {
+Contract mac_contract(const Op& op, const OperandTypes& types, const Numerics& numerics,
+                      Math math) {
   if (math == Math::fp64) return of(Algorithm::fp64);
   if (math == Math::exact) return of(Algorithm::exact);
   if (math == Math::fp32) {
     const Algorithm asked = numerics.algorithm.value_or(Algorithm::chain);
     if (asked != Algorithm::chain && asked != Algorithm::gemm_eigen)
       refuse("algorithm=" + std::string(name(asked)) + " is not an fp32 algorithm for " +
-             kind_of(op) +
-             "; ask for chain or gemm:eigen, or for tf32@ARCH");
+             kind_of(op) + "; ask for chain or gemm:eigen, or for tf32@ARCH");
     return of(asked);
   }
   const std::optional<Algorithm> core = tensor_algorithm(numerics.arch);
@@ -55,7 +65,8 @@ Contract mac_contract(const Op& op, const OperandTypes& types, const Numerics& n
     refuse("round=rn needs sm_90 or later: " + std::string(name(numerics.arch)) +
            " converts to TF32 by rna or truncation only");
   if (const auto channels = group_channels(op, types); channels && *channels < 8) {
-    Contract contract = of(Algorithm::chain);  // tf32 is a permission, and a group this thin gains nothing
+    Contract contract =
+        of(Algorithm::chain);  // tf32 is a permission, and a group this thin gains nothing
     contract.stronger = true;
     return contract;
   }
@@ -77,11 +88,21 @@ Contract other_contract(const Numerics& numerics, Algorithm algorithm) {
 Contract select(const Op& op, const OperandTypes& types, const Numerics& numerics) {
   Contract contract;
   switch (visit([](const auto& o) { return o.family; }, op)) {
-    case Family::conv: contract = mac_contract(op, types, numerics, numerics.conv); break;
-    case Family::matmul: contract = mac_contract(op, types, numerics, numerics.matmul); break;
-    case Family::reduction: contract = other_contract(numerics, Algorithm::lanes32); break;
-    case Family::elementwise: contract = other_contract(numerics, Algorithm::elementwise); break;
-    case Family::move: contract = other_contract(numerics, Algorithm::move); break;
+    case Family::conv:
+      contract = mac_contract(op, types, numerics, numerics.conv);
+      break;
+    case Family::matmul:
+      contract = mac_contract(op, types, numerics, numerics.matmul);
+      break;
+    case Family::reduction:
+      contract = other_contract(numerics, sums(op) ? Algorithm::lanes32 : Algorithm::elementwise);
+      break;
+    case Family::elementwise:
+      contract = other_contract(numerics, Algorithm::elementwise);
+      break;
+    case Family::move:
+      contract = other_contract(numerics, Algorithm::move);
+      break;
   }
   if (contract.algorithm == Algorithm::elementwise)
     visit(
@@ -90,8 +111,9 @@ Contract select(const Op& op, const OperandTypes& types, const Numerics& numeric
         },
         op);
   if (contract.promise < numerics.promise)
-    refuse(contract.text() + " for " + kind_of(op) + " promises " + std::string(name(contract.promise)) + ", not " +
-           std::string(name(numerics.promise)) + "; add promise=" + std::string(name(contract.promise)) +
+    refuse(contract.text() + " for " + kind_of(op) + " promises " +
+           std::string(name(contract.promise)) + ", not " + std::string(name(numerics.promise)) +
+           "; add promise=" + std::string(name(contract.promise)) +
            " or ask for another arithmetic");
   return contract;
 }

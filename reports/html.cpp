@@ -180,8 +180,14 @@ std::string facts(const RunRecord& record) {
                            {"numerics", record.a.numerics, record.b.numerics},
                            {"commonest contract", record.a.contract, record.b.contract},
                            {"promise", record.a.promise, record.b.promise}};
-  for (const auto& [name, value] : record.a.facts) rows.push_back({name, value, ""});
+  // A backend may list among its facts what already has a row.
+  const auto told = [](std::string_view name, std::string_view value, const SideRecord& side) {
+    return name == "device" && value == side.device;
+  };
+  for (const auto& [name, value] : record.a.facts)
+    if (!told(name, value, record.a)) rows.push_back({name, value, ""});
   for (const auto& [name, value] : record.b.facts) {
+    if (told(name, value, record.b)) continue;
     const auto same = std::find_if(rows.begin() + 6, rows.end(),
                                    [&, &key = name](const Row& row) { return row.name == key; });
     if (same == rows.end())
@@ -319,6 +325,8 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
     pairs.add("norms", fmt::format("introduced {}, inherited {}, accumulated {}, a {}",
                                    brief(stage.split->introduced), brief(stage.split->inherited),
                                    brief(stage.split->accumulated), brief(stage.split->norm_a)));
+  if (stage.conversion != 0)
+    pairs.add("rounding a's input to float", brief(stage.conversion) + " of the RMS of a");
   if (stage.amplification != 0) pairs.add("amplification", "×" + brief(stage.amplification));
   if (stage.share_of_final != 0)
     pairs.add("share of the final error", percent(stage.share_of_final));
@@ -391,7 +399,8 @@ std::string heat_section(const ErrorMap& map) {
           c * map.width / map.columns, (c + 1) * map.width / map.columns - 1, brief(map.heat[i]));
     }
     out += fmt::format(
-        "<section>\n<h3>Where in the image, largest of all channels</h3>\n{}<details><summary>the "
+        "<section>\n<h3>Where in the image, introduced, largest of all "
+        "channels</h3>\n{}<details><summary>the "
         "ten largest cells</summary><div>\n"
         "<table {}><thead><tr><th scope=\"col\" class=\"n\">rows</th><th scope=\"col\" "
         "class=\"n\">columns</th>"
@@ -416,7 +425,7 @@ std::string channel_section(const ErrorMap& map) {
                           brief(map.channel_max[i]));
     }
     out += fmt::format(
-        "<section>\n<h3>In which channels</h3>\n{}<details><summary>the twenty "
+        "<section>\n<h3>In which channels, introduced</h3>\n{}<details><summary>the twenty "
         "largest</summary><div>\n<table {}>"
         "<thead><tr><th scope=\"col\" class=\"n\">channel</th><th scope=\"col\" class=\"n\">max "
         "|Δ|</th></tr></thead>"
@@ -519,7 +528,8 @@ std::string stage_table(const RunRecord& record) {
 std::string block_table(const RunRecord& record) {
   if (record.blocks.size() < 2) return "";
   std::string out = fmt::format(
-      "<h3>Blocks</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th scope=\"col\">block</th><th scope=\"col\" "
+      "<h3>Blocks</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th "
+      "scope=\"col\">block</th><th scope=\"col\" "
       "class=\"n\">stages</th>"
       "<th scope=\"col\" class=\"n\">share of final</th><th scope=\"col\" class=\"n\">max |b − a| "
       "at its end</th>"
@@ -540,7 +550,8 @@ std::string block_table(const RunRecord& record) {
 std::string output_table(const RunRecord& record) {
   if (record.outputs.empty()) return "";
   std::string out = fmt::format(
-      "<h3>Outputs of the model</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th scope=\"col\">output</th><th "
+      "<h3>Outputs of the model</h3>\n<div class=\"scroll\">\n<table {}>\n<thead><tr><th "
+      "scope=\"col\">output</th><th "
       "scope=\"col\">shape</th><th scope=\"col\">made by</th>"
       "<th scope=\"col\" class=\"n\">max |b − a|</th><th scope=\"col\" class=\"n\">RMS of b − "
       "a</th><th scope=\"col\">worst element</th></tr></thead>\n<tbody>\n",

@@ -316,7 +316,8 @@ nlohmann::json parsed(std::string_view text) {
 std::string write_json(const RunRecord& record) {
   reports::Times times{record.started, record.seconds, record.peak_bytes, {}};
   for (const StageResult& stage : record.stages)
-    times.stages.push_back({stage.id, stage.seconds_a, stage.seconds_b, stage.seconds_local, stage.seconds_magnitude});
+    times.stages.push_back(
+        {stage.id, stage.seconds_a, stage.seconds_b, stage.seconds_local, stage.seconds_magnitude});
   reports::Writer writer;
   writer.open('{');
   reports::fields(writer, record);

@@ -120,6 +120,7 @@ void fields(Archive& field, S& s) {
   field("bound_coefficient_b", s.bound_coefficient_b);
   field("amplification", s.amplification);
   field("share_of_final", s.share_of_final);
+  field("conversion", s.conversion);
   field("accumulated_relative", s.accumulated_relative);
   field("digest_a", s.digest_a);
   field("digest_b", s.digest_b);

@@ -37,9 +37,8 @@ std::string body(const StageResult& stage) {
 std::string test_case(const StageResult& stage, const std::string& suite) {
   std::string out =
       "    <testcase" + attribute("classname", suite) + attribute("name", name_of(stage)) +
-      attribute("time",
-                fmt::format("{:.6f}", stage.seconds_a + stage.seconds_b + stage.seconds_local +
-                                          stage.seconds_magnitude)) +
+      attribute("time", fmt::format("{:.6f}", stage.seconds_a + stage.seconds_b +
+                                                  stage.seconds_local + stage.seconds_magnitude)) +
       ">\n";
   out += "    <properties>\n" + property("verdict", name(stage.verdict)) +
          property("share_of_bound", share_of_bound(stage)) +

@@ -12,7 +12,8 @@ template <class T>
 Epilogue<T> with_bias(const Tensor* bias, const Epilogue<T>& epilogue, Reading reading) {
   if (bias == nullptr) return epilogue;
   EpilogueStep<T> add{EpilogueStep<T>::Kind::add, {}, {}};
-  for (const float b : bias->values<float>()) add.a.push_back(reading == Reading::magnitudes ? std::abs(b) : b);
+  for (const float b : bias->values<float>())
+    add.a.push_back(reading == Reading::magnitudes ? std::abs(b) : b);
   Epilogue<T> all{std::move(add)};
   all.insert(all.end(), epilogue.begin(), epilogue.end());
   return all;
@@ -23,8 +24,8 @@ Weights<float> weights_of(const float* data, const WeightStrides& strides) {
 }
 
 /// One output before its bias; channel = g*OC + oc.
-double exact_mac(const Window& window, const float* x, const float* w, const WeightStrides& strides, std::int64_t n,
-                 std::int64_t oh, std::int64_t ow, std::int64_t channel) {
+double exact_mac(const Window& window, const float* x, const float* w, const WeightStrides& strides,
+                 std::int64_t n, std::int64_t oh, std::int64_t ow, std::int64_t channel) {
   const std::int64_t g = channel / window.OC, oc = channel % window.OC;
   double sum = 0;
   for (std::int64_t kh = 0; kh < window.KH; ++kh) {
@@ -34,18 +35,23 @@ double exact_mac(const Window& window, const float* x, const float* w, const Wei
         ih = oh * window.sh + kh * window.dh - window.ph;
         iw = ow * window.sw + kw * window.dw - window.pw;
       } else {
-        const std::int64_t up = oh + window.ph - kh * window.dh, left = ow + window.pw - kw * window.dw;
+        const std::int64_t up = oh + window.ph - kh * window.dh,
+                           left = ow + window.pw - kw * window.dw;
         if (up % window.sh != 0 || left % window.sw != 0) continue;
         ih = up / window.sh;
         iw = left / window.sw;
       }
-      const float* const wk = w + g * strides.g + (kh * window.KW + kw) * strides.tap + oc * strides.oc;
+      const float* const wk =
+          w + g * strides.g + (kh * window.KW + kw) * strides.tap + oc * strides.oc;
       const bool inside = ih >= 0 && ih < window.IH && iw >= 0 && iw < window.IW;
       // x[n, ih, iw, g*IC + ic], channels-last
       const float* const xk =
-          inside ? x + ((n * window.IH + ih) * window.IW + iw) * window.G * window.IC + g * window.IC : nullptr;
+          inside
+              ? x + ((n * window.IH + ih) * window.IW + iw) * window.G * window.IC + g * window.IC
+              : nullptr;
       for (std::int64_t ic = 0; ic < window.IC; ++ic)
-        sum = std::fma(inside ? static_cast<double>(xk[ic]) : 0.0, static_cast<double>(wk[ic * strides.ic]), sum);
+        sum = std::fma(inside ? static_cast<double>(xk[ic]) : 0.0,
+                       static_cast<double>(wk[ic * strides.ic]), sum);
     }
   }
   return sum;
@@ -59,23 +65,31 @@ std::string packing(const Contract& contract) {
   return text;
 }
 
-std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window, const Weights<float>& w) {
+std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window,
+                                   const Weights<float>& w) {
   switch (contract.algorithm) {
-    case Algorithm::chain: return pack_chain(window, w, false);
+    case Algorithm::chain:
+      return pack_chain(window, w, false);
     case Algorithm::tensor_k4f24:
-    case Algorithm::tensor_k8f25: return pack_tensor(window, w, contract.algorithm, *contract.rounding);
-    case Algorithm::gemm_eigen: return pack_eigen(window, w);
+    case Algorithm::tensor_k8f25:
+      return pack_tensor(window, w, contract.algorithm, *contract.rounding);
+    case Algorithm::gemm_eigen:
+      return pack_eigen(window, w);
     case Algorithm::fp64:
-    case Algorithm::exact: return pack_fp64(window, w, false);
+    case Algorithm::exact:
+      return pack_fp64(window, w, false);
     case Algorithm::lanes32:
     case Algorithm::elementwise:
-    case Algorithm::move: break;
+    case Algorithm::move:
+      break;
   }
   throw Error(Fault::internal, "a MAC was planned as " + contract.text());
 }
 
-std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window, const Weights<double>& w) {
-  if (!in_double(contract)) throw Error(Fault::internal, "weights in double were planned as " + contract.text());
+std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window,
+                                   const Weights<double>& w) {
+  if (!in_double(contract))
+    throw Error(Fault::internal, "weights in double were planned as " + contract.text());
   return pack_fp64(window, w);
 }
 
@@ -99,7 +113,8 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
   Fresh fresh(job.output, Layout::channels_last);
   const float* const w = weights->values<float>().data();
   if (job.magnitudes()) {
-    // Packed for this run alone: magnitudes are wanted once per stage, and twice the weights would be kept.
+    // Packed for this run alone: magnitudes are wanted once per stage, and twice the weights would
+    // be kept.
     std::vector<float> absolute(weights->values<float>().begin(), weights->values<float>().end());
     for (float& value : absolute) value = magnitude_operand(value);
     const Elements<float> in = elements<float>(x, Layout::channels_last, job.execution);
@@ -107,12 +122,13 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
               with_bias(bias, job.epilogue32, job.reading), fresh.data<float>(), job.execution);
     return std::move(fresh).value();
   }
-  const Packed& packed = job.packs.get(weights, packing(job.contract),
-                                       [&] { return pack(job.contract, window, weights_of(w, strides)); });
+  const Packed& packed = job.packs.get(weights, packing(job.contract), [&] {
+    return pack(job.contract, window, weights_of(w, strides));
+  });
   if (job.in_double()) {
     const Elements<double> in = elements<double>(x, Layout::channels_last, job.execution);
-    run_fp64(window, in.data, packed, with_bias(bias, job.epilogue64, job.reading), fresh.data<double>(),
-             job.execution);
+    run_fp64(window, in.data, packed, with_bias(bias, job.epilogue64, job.reading),
+             fresh.data<double>(), job.execution);
     return std::move(fresh).value();
   }
   const Elements<float> in = elements<float>(x, Layout::channels_last, job.execution);
@@ -121,23 +137,55 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
   return std::move(fresh).value();
 }
 
-std::vector<double> exact_elements(const Window& window, const float* x, const float* w, const WeightStrides& strides,
-                                   const Tensor* bias, std::span<const std::int64_t> indices,
+std::vector<double> exact_elements(const Window& window, const float* x, const float* w,
+                                   const WeightStrides& strides, const Tensor* bias,
+                                   std::span<const std::int64_t> indices,
                                    const Execution& execution) {
   std::vector<double> result(indices.size());
   const std::int64_t channels = window.G * window.OC, plane = window.OH * window.OW;
-  parallel_for(static_cast<std::int64_t>(indices.size()), 16, execution.threads,
-               [&](std::int64_t first, std::int64_t last) {
-                 for (std::int64_t i = first; i < last; ++i) {
-                   const std::int64_t index = indices[static_cast<std::size_t>(i)];
-                   const std::int64_t n = index / (channels * plane), channel = index / plane % channels;
-                   const std::int64_t oh = index % plane / window.OW, ow = index % window.OW;
-                   double y = exact_mac(window, x, w, strides, n, oh, ow, channel);
-                   if (bias != nullptr) y += static_cast<double>(bias->values<float>()[static_cast<std::size_t>(channel)]);
-                   result[static_cast<std::size_t>(i)] = y;
-                 }
-               });
+  parallel_for(
+      static_cast<std::int64_t>(indices.size()), 16, execution.threads,
+      [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t i = first; i < last; ++i) {
+          const std::int64_t index = indices[static_cast<std::size_t>(i)];
+          const std::int64_t n = index / (channels * plane), channel = index / plane % channels;
+          const std::int64_t oh = index % plane / window.OW, ow = index % window.OW;
+          double y = exact_mac(window, x, w, strides, n, oh, ow, channel);
+          if (bias != nullptr)
+            y += static_cast<double>(bias->values<float>()[static_cast<std::size_t>(channel)]);
+          result[static_cast<std::size_t>(i)] = y;
+        }
+      });
   return result;
+}
+
+std::vector<double> exact_elements(const Window& window, const WeightStrides& strides,
+                                   const Job& job, std::span<const std::int64_t> indices) {
+  const Elements<float> x = elements<float>(job.inputs[0], Layout::channels_last, job.execution);
+  return exact_elements(window, x.data, job.parameters[0]->values<float>().data(), strides,
+                        job.parameters[1].get(), indices, job.execution);
+}
+
+Window window_of(const ConvExtents& e, const SlidingWindow& sliding, Window::Direction direction) {
+  Window window;
+  window.direction = direction;
+  window.N = e.N;
+  window.G = e.G;
+  window.IC = e.IC / e.G;
+  window.IH = e.IH;
+  window.IW = e.IW;
+  window.OC = e.OC / e.G;
+  window.OH = e.OH;
+  window.OW = e.OW;
+  window.KH = e.KH;
+  window.KW = e.KW;
+  window.sh = sliding.stride[0];
+  window.sw = sliding.stride[1];
+  window.ph = sliding.pad_begin[0];
+  window.pw = sliding.pad_begin[1];
+  window.dh = sliding.dilation[0];
+  window.dw = sliding.dilation[1];
+  return window;
 }
 
 }  // namespace parity::cpu

@@ -2,6 +2,7 @@
 
 #include "cpu/mac/mac.hpp"
 #include "cpu/ops.hpp"
+#include "model/ops/window.hpp"
 
 namespace parity::cpu {
 
@@ -11,8 +12,10 @@ struct WeightStrides {
 };
 
 /// Packs weights for the contract's algorithm. Weights<double> only under fp64 and exact.
-std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window, const Weights<float>& w);
-std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window, const Weights<double>& w);
+std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window,
+                                   const Weights<float>& w);
+std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window,
+                                   const Weights<double>& w);
 /// The packing's name in a PackCache.
 std::string packing(const Contract& contract);
 /// y = epilogue(MAC(x, w)) by the contract's algorithm, on weights that pack() made for it.
@@ -21,16 +24,26 @@ void run_packed(const Contract& contract, const Window& window, const float* x, 
 void run_packed(const Contract& contract, const Window& window, const double* x, const Packed& w,
                 const Epilogue<double>& epilogue, double* y, const Execution& execution);
 
-/// Runs one MAC under the job's contract: reads x channels-last, packs the weights once (job.packs), applies the
-/// bias and then the job's epilogue. In magnitudes: `chain` on magnitude_operand of x (done by the backend) and w.
-/// `x` and the result have the window's extents; the result is stored channels-last where its rank allows it.
+/// Runs one MAC under the job's contract: reads x channels-last, packs the weights once
+/// (job.packs), applies the bias and then the job's epilogue. In magnitudes: `chain` on
+/// magnitude_operand of x (done by the backend) and w. `x` and the result have the window's
+/// extents; the result is stored channels-last where its rank allows it.
 Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const Tensor>& weights,
               const WeightStrides& strides, const Tensor* bias, const Job& job);
 
-/// Elements of the MAC's output with its bias, before any epilogue, on FP32 operands in double. `indices` are logical:
+/// The window of a convolution, forward or transposed.
+Window window_of(const ConvExtents& extents, const SlidingWindow& sliding,
+                 Window::Direction direction);
+
+/// Elements of the MAC's output with its bias, before any epilogue, on FP32 operands in double.
+/// `indices` are logical:
 /// ((n*OCs + channel)*OH + oh)*OW + ow with OCs = G*OC.
-std::vector<double> exact_elements(const Window& window, const float* x, const float* w, const WeightStrides& strides,
-                                   const Tensor* bias, std::span<const std::int64_t> indices,
+std::vector<double> exact_elements(const Window& window, const float* x, const float* w,
+                                   const WeightStrides& strides, const Tensor* bias,
+                                   std::span<const std::int64_t> indices,
                                    const Execution& execution);
+/// exact_elements of a job whose parameters are weights and bias.
+std::vector<double> exact_elements(const Window& window, const WeightStrides& strides,
+                                   const Job& job, std::span<const std::int64_t> indices);
 
 }  // namespace parity::cpu

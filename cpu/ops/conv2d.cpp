@@ -3,37 +3,21 @@
 #include "cpu/mac/run.hpp"
 #include "cpu/ops.hpp"
 
-// The convolution of the contract, on the processor. Every algorithm is the multiply-accumulate engine's (cpu/mac/) over one
-// Window; this room says what the window is and where the weights lie.
+// The convolution of the contract, on the processor. Every algorithm is the multiply-accumulate
+// engine's (cpu/mac/) over one Window; this room says what the window is and where the weights lie.
 //
-//   chain, fp64     k = (ic div 32, kh, kw, ic mod 32), one fma per term
-//   tensor:k4f24    the same k in groups of 8, two tensor-core steps of 4 each; about a sixth of chain's speed
-//   tensor:k8f25    the same, one step of 8
-//   gemm:eigen      im2col and Eigen's product, Eigen's order
+//   chain, fp64    k = (ic div 32, kh, kw, ic mod 32), one fma per term
+//   tensor:k4f24   the same k in groups of 8, two tensor-core steps of 4 each; about a sixth of
+//                  chain's speed
+//   tensor:k8f25   the same, one step of 8
+//   gemm:eigen     im2col and Eigen's product, Eigen's order
 
 namespace parity::cpu {
 namespace {
 
-Window window_of(const Conv2d& op, const TensorType& x, const TensorType& w) {
-  const ConvExtents e = extents(op, x, w);
-  Window window;
-  window.N = e.N;
-  window.G = e.G;
-  window.IC = e.IC / e.G;
-  window.IH = e.IH;
-  window.IW = e.IW;
-  window.OC = e.OC / e.G;
-  window.OH = e.OH;
-  window.OW = e.OW;
-  window.KH = e.KH;
-  window.KW = e.KW;
-  window.sh = op.window.stride[0];
-  window.sw = op.window.stride[1];
-  window.ph = op.window.pad_begin[0];
-  window.pw = op.window.pad_begin[1];
-  window.dh = op.window.dilation[0];
-  window.dw = op.window.dilation[1];
-  return window;
+Window window_of(const Conv2d& op, const Job& job) {
+  return window_of(extents(op, job.inputs[0].type(), job.parameters[0]->type()), op.window,
+                   Window::Direction::forward);
 }
 
 /// w[oc, ic, kh, kw], row-major; oc runs over the groups.
@@ -45,15 +29,15 @@ WeightStrides strides_of(const Window& window) {
 }  // namespace
 
 Value run(const Conv2d& op, const Job& job) {
-  const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
-  return run_mac(window, job.inputs[0], job.parameters[0], strides_of(window), job.parameters[1].get(), job);
+  const Window window = window_of(op, job);
+  return run_mac(window, job.inputs[0], job.parameters[0], strides_of(window),
+                 job.parameters[1].get(), job);
 }
 
-std::vector<double> exact_at(const Conv2d& op, const Job& job, std::span<const std::int64_t> indices) {
-  const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
-  const Elements<float> x = elements<float>(job.inputs[0], Layout::channels_last, job.execution);
-  return exact_elements(window, x.data, job.parameters[0]->values<float>().data(), strides_of(window),
-                        job.parameters[1].get(), indices, job.execution);
+std::vector<double> exact_at(const Conv2d& op, const Job& job,
+                             std::span<const std::int64_t> indices) {
+  const Window window = window_of(op, job);
+  return exact_elements(window, strides_of(window), job, indices);
 }
 
 }  // namespace parity::cpu

@@ -10,27 +10,9 @@
 namespace parity::cpu {
 namespace {
 
-Window window_of(const ConvTranspose2d& op, const TensorType& x, const TensorType& w) {
-  const ConvTransposeExtents e = extents(op, x, w);
-  Window window;
-  window.direction = Window::Direction::transposed;
-  window.N = e.N;
-  window.G = e.G;
-  window.IC = e.IC / e.G;
-  window.IH = e.IH;
-  window.IW = e.IW;
-  window.OC = e.OC / e.G;
-  window.OH = e.OH;
-  window.OW = e.OW;
-  window.KH = e.KH;
-  window.KW = e.KW;
-  window.sh = op.window.stride[0];
-  window.sw = op.window.stride[1];
-  window.ph = op.window.pad_begin[0];
-  window.pw = op.window.pad_begin[1];
-  window.dh = op.window.dilation[0];
-  window.dw = op.window.dilation[1];
-  return window;
+Window window_of(const ConvTranspose2d& op, const Job& job) {
+  return window_of(extents(op, job.inputs[0].type(), job.parameters[0]->type()), op.window,
+                   Window::Direction::transposed);
 }
 
 /// w[ic, oc, kh, kw], row-major; ic runs over the groups.
@@ -42,17 +24,15 @@ WeightStrides strides_of(const Window& window) {
 }  // namespace
 
 Value run(const ConvTranspose2d& op, const Job& job) {
-  const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
+  const Window window = window_of(op, job);
   return run_mac(window, job.inputs[0], job.parameters[0], strides_of(window),
                  job.parameters[1].get(), job);
 }
 
 std::vector<double> exact_at(const ConvTranspose2d& op, const Job& job,
                              std::span<const std::int64_t> indices) {
-  const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
-  const Elements<float> x = elements<float>(job.inputs[0], Layout::channels_last, job.execution);
-  return exact_elements(window, x.data, job.parameters[0]->values<float>().data(),
-                        strides_of(window), job.parameters[1].get(), indices, job.execution);
+  const Window window = window_of(op, job);
+  return exact_elements(window, strides_of(window), job, indices);
 }
 
 }  // namespace parity::cpu

@@ -16,24 +16,28 @@ std::span<const std::string_view> Conv2d::onnx_types() { return names; }
 Imported<Conv2d> Conv2d::from_onnx(const NodeView& node) {
   node.only_attributes({"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"});
   const Shape& x = node.input_type(0).shape;
-  if (node.input_type(0).type != Type::float32) node.refuse("its input is " + to_string(node.input_type(0)));
+  if (node.input_type(0).type != Type::float32)
+    node.refuse("its input is " + to_string(node.input_type(0)));
   if (x.size() != 3 && x.size() != 4)
-    node.refuse("its input has shape " + to_string(x) + "; the lab runs 1-D and 2-D convolutions (rank 3 and 4)");
+    node.refuse("its input has shape " + to_string(x) +
+                "; the lab runs 1-D and 2-D convolutions (rank 3 and 4)");
   const Tensor w = node.required_constant(1, "weights");
   if (w.shape().size() != x.size())
-    node.refuse("its weights of shape " + to_string(w.shape()) + " do not fit an input of shape " + to_string(x));
+    node.refuse("its weights of shape " + to_string(w.shape()) + " do not fit an input of shape " +
+                to_string(x));
   std::optional<Tensor> bias;
   if (node.has_input(2)) bias = node.required_constant(2, "bias");
 
   Conv2d op;
   op.group = node.integer("group", 1);
-  op.window = window_from_onnx(node, {x.begin() + 2, x.end()}, {w.shape().begin() + 2, w.shape().end()});
+  op.window =
+      window_from_onnx(node, {x.begin() + 2, x.end()}, {w.shape().begin() + 2, w.shape().end()});
   if (op.group < 1 || w.shape()[0] % op.group != 0 || w.shape()[1] * op.group != x[1])
     node.refuse("weights of shape " + to_string(w.shape()) + " in " + std::to_string(op.group) +
                 " groups do not fit an input of shape " + to_string(x));
   if (bias && bias->shape() != Shape{w.shape()[0]})
-    node.refuse("its bias has shape " + to_string(bias->shape()) + " for " + std::to_string(w.shape()[0]) +
-                " output channels");
+    node.refuse("its bias has shape " + to_string(bias->shape()) + " for " +
+                std::to_string(w.shape()[0]) + " output channels");
   return {op, {0}, {w, bias}};
 }
 
@@ -65,9 +69,12 @@ std::int64_t Conv2d::macs(const OperandTypes& types) const {
   return e.N * e.OC * e.OH * e.OW * (e.IC / e.G) * e.KH * e.KW;
 }
 
-std::int64_t Conv2d::group_channels(const OperandTypes& types) const { return types.parameters.at(0)->shape.at(1); }
+std::int64_t Conv2d::group_channels(const OperandTypes& types) const {
+  return types.parameters.at(0)->shape.at(1);
+}
 
-StepAllowance Conv2d::allowance(const OperandTypes& types, std::span<const std::shared_ptr<const Tensor>> parameters,
+StepAllowance Conv2d::allowance(const OperandTypes& types,
+                                std::span<const std::shared_ptr<const Tensor>> parameters,
                                 const Contract& contract) const {
   const std::int64_t channels = group_channels(types);
   const std::int64_t taps = window.kernel[0] * window.kernel[1];
@@ -78,13 +85,17 @@ StepAllowance Conv2d::allowance(const OperandTypes& types, std::span<const std::
   return {own, 1};
 }
 
-FoldedWeights Conv2d::folded(std::span<const std::shared_ptr<const Tensor>> parameters, const ScaleShift& norm) const {
-  const std::int64_t per_channel = parameters[0]->size() / std::max<std::int64_t>(1, parameters[0]->shape()[0]);
-  return fold(*parameters[0], parameters[1].get(), norm, [&](std::int64_t i) { return i / per_channel; });
+FoldedWeights Conv2d::folded(std::span<const std::shared_ptr<const Tensor>> parameters,
+                             const ScaleShift& norm) const {
+  const std::int64_t per_channel =
+      parameters[0]->size() / std::max<std::int64_t>(1, parameters[0]->shape()[0]);
+  return fold(*parameters[0], parameters[1].get(), norm,
+              [&](std::int64_t i) { return i / per_channel; });
 }
 
 std::vector<Case<Conv2d>> Conv2d::cases() {
-  const auto make = [](std::string name, Shape x, Shape w, bool with_bias, std::int64_t group, SlidingWindow window) {
+  const auto make = [](std::string name, Shape x, Shape w, bool with_bias, std::int64_t group,
+                       SlidingWindow window) {
     Case<Conv2d> result;
     result.name = std::move(name);
     result.op.group = group;
@@ -92,8 +103,9 @@ std::vector<Case<Conv2d>> Conv2d::cases() {
     const std::size_t spatial = w.size() - 2;
     for (std::size_t i = 0; i < spatial; ++i) result.op.window.kernel[2 - spatial + i] = w[2 + i];
     result.types.inputs = {{Type::float32, x}};
-    result.types.parameters = {TensorType{Type::float32, w},
-                               with_bias ? std::optional(TensorType{Type::float32, {w[0]}}) : std::nullopt};
+    result.types.parameters = {
+        TensorType{Type::float32, w},
+        with_bias ? std::optional(TensorType{Type::float32, {w[0]}}) : std::nullopt};
     return result;
   };
   const SlidingWindow same3{{3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};

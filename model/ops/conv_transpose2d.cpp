@@ -80,9 +80,9 @@ Imported<ConvTranspose2d> ConvTranspose2d::from_onnx(const NodeView& node) {
   return {op, {0}, {w, bias}};
 }
 
-ConvTransposeExtents extents(const ConvTranspose2d& op, const TensorType& x, const TensorType& w) {
+ConvExtents extents(const ConvTranspose2d& op, const TensorType& x, const TensorType& w) {
   const bool flat = x.shape.size() == 3;
-  ConvTransposeExtents e{};
+  ConvExtents e{};
   e.N = x.shape[0];
   e.IC = x.shape[1];
   e.IH = flat ? 1 : x.shape[2];
@@ -107,7 +107,7 @@ std::vector<TensorType> ConvTranspose2d::infer(const OperandTypes& types) const 
     throw Error(Fault::bad_model, "ConvTranspose's weights of shape " + to_string(w.shape) +
                                       " in " + std::to_string(group) +
                                       " groups do not fit an input of shape " + to_string(x.shape));
-  const ConvTransposeExtents e = extents(*this, x, w);
+  const ConvExtents e = extents(*this, x, w);
   if (e.OH < 1 || e.OW < 1)
     throw Error(Fault::bad_model, "ConvTranspose's pads leave nothing of its output");
   if (x.shape.size() == 3) return {{x.type, {e.N, e.OC, e.OW}}};
@@ -115,7 +115,7 @@ std::vector<TensorType> ConvTranspose2d::infer(const OperandTypes& types) const 
 }
 
 std::int64_t ConvTranspose2d::macs(const OperandTypes& types) const {
-  const ConvTransposeExtents e = extents(*this, types.inputs.at(0), *types.parameters.at(0));
+  const ConvExtents e = extents(*this, types.inputs.at(0), *types.parameters.at(0));
   return e.N * e.IC * e.IH * e.IW * (e.OC / e.G) * e.KH * e.KW;
 }
 

@@ -56,10 +56,7 @@ struct ConvTranspose2d {
   static std::vector<Case<ConvTranspose2d>> cases();
 };
 
-/// The extents of a transposed convolution, 1-D ones with H = 1; IC and OC count all groups.
-struct ConvTransposeExtents {
-  std::int64_t N, IC, IH, IW, OC, OH, OW, KH, KW, G;
-};
-ConvTransposeExtents extents(const ConvTranspose2d& op, const TensorType& x, const TensorType& w);
+/// What the rooms of both backends start from.
+ConvExtents extents(const ConvTranspose2d& op, const TensorType& x, const TensorType& w);
 
 }  // namespace parity

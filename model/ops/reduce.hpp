@@ -33,6 +33,8 @@ struct Reduce {
   static std::span<const std::string_view> onnx_types();
   static Imported<Reduce> from_onnx(const NodeView& node);
   std::string_view kind() const;
+  /// Whether it adds; a maximum selects and has no order to promise.
+  bool sums() const { return function != Function::max; }
   std::vector<TensorType> infer(const OperandTypes& types) const;
   std::int64_t macs(const OperandTypes&) const { return 0; }
   StepAllowance allowance(const OperandTypes& types,

@@ -8,19 +8,27 @@
 
 namespace parity {
 
-/// Stride, dilation and padding of a sliding window over one or two spatial axes; 1-D ones have extent 1 on the
-/// first. Shared by Conv, ConvTranspose and the pools.
+/// Stride, dilation and padding of a sliding window over one or two spatial axes; 1-D ones have
+/// extent 1 on the first. Shared by Conv, ConvTranspose and the pools.
 struct SlidingWindow {
   std::array<std::int64_t, 2> kernel{1, 1}, stride{1, 1}, dilation{1, 1};
   std::array<std::int64_t, 2> pad_begin{0, 0}, pad_end{0, 0};
 };
 
-/// Reads kernel_shape, strides, dilations, pads and auto_pad of a node for an input of `spatial` extents (one or two,
-/// outermost first). `kernel` is what the weights say, empty for a pool. Refuses what does not fit.
+/// The extents of a convolution or a transposed one; 1-D ones have H = 1. IC and OC count over all
+/// groups.
+struct ConvExtents {
+  std::int64_t N, IC, IH, IW, OC, OH, OW, KH, KW, G;
+};
+
+/// Reads kernel_shape, strides, dilations, pads and auto_pad of a node for an input of `spatial`
+/// extents (one or two, outermost first). `kernel` is what the weights say, empty for a pool.
+/// Refuses what does not fit.
 SlidingWindow window_from_onnx(const NodeView& node, const std::vector<std::int64_t>& spatial,
                                const std::vector<std::int64_t>& kernel);
 
-/// Output extent of a forward window on one axis: floor((in + pads - dilated kernel) / stride) + 1, 0 when negative.
+/// Output extent of a forward window on one axis: floor((in + pads - dilated kernel) / stride) + 1,
+/// 0 when negative.
 std::int64_t windowed_extent(std::int64_t input, const SlidingWindow& window, std::size_t axis);
 
 }  // namespace parity

@@ -287,8 +287,12 @@ TEST(Metrics, OfMixedTypesAreComputedInDouble) {
   Comparison mixed = cpu::compare(wide, stored(b, Layout::channels_last), nullptr, {}, execution);
   Comparison widened =
       cpu::compare(wide, stored(to_float64(b), Layout::row_major), nullptr, {}, execution);
-  // Bits are shown as stored, so only they differ.
+  // Bits are shown as stored, and ULP are those of float32.
   for (Comparison* c : {&mixed, &widened}) c->first->b_bits = c->worst->b_bits = 0;
+  EXPECT_EQ(mixed.ulp_histogram, cpu::compare(stored(a, Layout::row_major),
+                                              stored(b, Layout::row_major), nullptr, {}, execution)
+                                     .ulp_histogram);
+  widened.ulp_histogram = mixed.ulp_histogram;
   expect_same(mixed, widened);
 }
 
@@ -404,6 +408,18 @@ TEST(ErrorMap, ShowsWhereTheDifferenceSitsInEveryLayout) {
                               [](float v) { return v != 0; }),
                 2);
     }
+}
+
+TEST(ErrorMap, OfMixedTypesIsThatOfTheWidenedOnes) {
+  const Tensor a = filled({Type::float32, {2, 40, 13, 9}}, Fill::hostile, 3), b = disturbed(a, 4);
+  const ErrorMap wide = cpu::map(stored(to_float64(a), Layout::row_major),
+                                 stored(to_float64(b), Layout::row_major), {2});
+  for (const Layout layout : {Layout::row_major, Layout::channels_last}) {
+    const ErrorMap mixed =
+        cpu::map(stored(a, Layout::channels_last), stored(to_float64(b), layout), {2});
+    EXPECT_EQ(mixed.heat, wide.heat);
+    EXPECT_EQ(mixed.channel_max, wide.channel_max);
+  }
 }
 
 TEST(Elements, AreReadByLogicalIndex) {

@@ -285,7 +285,10 @@ TEST(TensorModel, EqualsTheOracleOnEveryWindowDataRoundingWidthAndThreadCount) {
           for (const InstructionSet width : widths) {
             if (!has(width)) continue;
             for (const int threads : {1, 2, 7}) {
-              if (width == InstructionSet::scalar && threads != 2) continue;  // the slow one
+              // Threads and rounding meet in the packing only, and scalar is slow: not every pair
+              // of them.
+              if (rounding != Rounding::rna && threads != 2) continue;
+              if (width == InstructionSet::scalar && threads != 2) continue;
               const std::vector<float> y = fast(problem, algorithm, rounding, {threads, width, 0});
               EXPECT_EQ(differing(expected, y), 0)
                   << one.name << ", " << of.name << ", seed " << seed - 1 << ", " << name(algorithm)

@@ -20,8 +20,8 @@ inline std::string read_file(const std::string& path) {
   return text.str();
 }
 
-/// The committed rendering must be what the code writes now. After a wanted change, from the build folder:
-/// tests/reports/report_samples golden ../../tests/data/reports
+/// The committed rendering must be what the code writes now. After a wanted change, from the build
+/// folder: tests/reports/report_samples golden ../../tests/data/reports
 inline void expect_golden(const std::string& name, const std::string& text) {
   EXPECT_EQ(read_file(std::string(PARITYLAB_SOURCE) + "/tests/data/reports/" + name), text)
       << name << " is not what the code writes. If the change is wanted, run in the build folder: "

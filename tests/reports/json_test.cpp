@@ -13,7 +13,8 @@ namespace {
 
 using nlohmann::json;
 
-/// As much of JSON Schema as our schema uses; returns the first thing that does not fit, or nothing.
+/// As much of JSON Schema as our schema uses; returns the first thing that does not fit, or
+/// nothing.
 class Schema {
  public:
   explicit Schema(json root) : root_(std::move(root)) {}
@@ -48,14 +49,16 @@ class Schema {
         }
         if (any) why.clear();
       } else if (keyword == "enum") {
-        if (std::find(rule.begin(), rule.end(), value) == rule.end()) why = path + " is none of " + rule.dump();
+        if (std::find(rule.begin(), rule.end(), value) == rule.end())
+          why = path + " is none of " + rule.dump();
       } else if (keyword == "const") {
         if (value != rule) why = path + " is not " + rule.dump();
       } else if (keyword == "pattern") {
         if (!std::regex_search(value.get<std::string>(), std::regex(rule.get<std::string>())))
           why = path + " does not match " + rule.get<std::string>();
       } else if (keyword == "minItems" || keyword == "maxItems") {
-        if (keyword == "minItems" ? value.size() < rule : value.size() > rule) why = path + " has a wrong number of items";
+        if (keyword == "minItems" ? value.size() < rule : value.size() > rule)
+          why = path + " has a wrong number of items";
       } else if (keyword == "items") {
         for (std::size_t i = 0; i < value.size() && why.empty(); ++i)
           why = check(rule, value[i], path + "[" + std::to_string(i) + "]");
@@ -64,11 +67,14 @@ class Schema {
           if (!value.contains(name)) why = path + " lacks " + name.dump();
       } else if (keyword == "properties") {
         for (const auto& [name, rule_of_name] : rule.items())
-          if (value.contains(name) && why.empty()) why = check(rule_of_name, value[name], path + "." + name);
+          if (value.contains(name) && why.empty())
+            why = check(rule_of_name, value[name], path + "." + name);
       } else if (keyword == "additionalProperties") {
         for (const auto& entry : value.items())
-          if (!schema.at("properties").contains(entry.key())) why = path + " has the unknown key " + entry.key();
-      } else if (keyword != "description" && keyword != "title" && keyword != "$schema" && keyword != "$defs") {
+          if (!schema.at("properties").contains(entry.key()))
+            why = path + " has the unknown key " + entry.key();
+      } else if (keyword != "description" && keyword != "title" && keyword != "$schema" &&
+                 keyword != "$defs") {
         throw std::runtime_error("this test does not know the schema's keyword " + keyword);
       }
       if (!why.empty()) return why;
@@ -80,7 +86,8 @@ class Schema {
 };
 
 Schema committed_schema() {
-  return Schema(json::parse(samples::read_file(std::string(PARITYLAB_SOURCE) + "/reports/schema/run_record.schema.json")));
+  return Schema(json::parse(samples::read_file(std::string(PARITYLAB_SOURCE) +
+                                               "/reports/schema/run_record.schema.json")));
 }
 
 std::string refusal(const std::string& text) {
@@ -105,6 +112,19 @@ TEST(Json, ReadsBackEveryFieldOfEverySample) {
     const std::string text = write_json(record);
     EXPECT_EQ(write_json(read_json(text)), text) << name;
   }
+}
+
+TEST(Json, NoFieldOfTheRecordIsForgotten) {
+#ifdef __GLIBCXX__
+  const char* const advice =
+      "a field came or went: list it in reports/json_fields.hpp and in the schema, then adapt this "
+      "size";
+  EXPECT_EQ(sizeof(StageResult), 2008u) << advice;
+  EXPECT_EQ(sizeof(Comparison), 560u) << advice;
+  EXPECT_EQ(sizeof(RunRecord), 984u) << advice;
+  EXPECT_EQ(sizeof(Answers), 128u) << advice;
+  EXPECT_EQ(sizeof(SideRecord), 216u) << advice;
+#endif
 }
 
 TEST(Json, KeepsTheBitsOfUnusualNumbers) {
@@ -133,7 +153,8 @@ TEST(Json, KeepsTheBitsOfUnusualNumbers) {
   record.stages[0].map = map;
   const std::vector<float> back = read_json(write_json(record)).stages[0].map->heat;
   for (std::size_t i = 0; i < map.heat.size(); ++i)
-    ASSERT_EQ(std::bit_cast<std::uint32_t>(back[i]), std::bit_cast<std::uint32_t>(map.heat[i])) << map.heat[i];
+    ASSERT_EQ(std::bit_cast<std::uint32_t>(back[i]), std::bit_cast<std::uint32_t>(map.heat[i]))
+        << map.heat[i];
 }
 
 TEST(Json, FollowsItsSchema) {
@@ -144,9 +165,11 @@ TEST(Json, FollowsItsSchema) {
 
 TEST(Json, SchemaRefusesWhatTheReaderRefuses) {
   const Schema schema = committed_schema();
-  for (const std::string& text : {changed([](json& d) { d["surprise"] = 1; }), changed([](json& d) { d["stages"][0].erase("verdict"); }),
-                                  changed([](json& d) { d["stages"][0]["verdict"] = "fine"; }),
-                                  changed([](json& d) { d["opset"] = "17"; }), changed([](json& d) { d["schema"] = 2; })}) {
+  for (const std::string& text :
+       {changed([](json& d) { d["surprise"] = 1; }),
+        changed([](json& d) { d["stages"][0].erase("verdict"); }),
+        changed([](json& d) { d["stages"][0]["verdict"] = "fine"; }),
+        changed([](json& d) { d["opset"] = "17"; }), changed([](json& d) { d["schema"] = 2; })}) {
     EXPECT_NE(schema.complaint(json::parse(text)), "");
     EXPECT_NE(refusal(text), "");
   }
@@ -183,14 +206,17 @@ TEST(Json, RefusesAnotherVersionByItsNumber) {
 
 TEST(Json, RefusalNamesThePlace) {
   const std::pair<void (*)(json&), const char*> cases[] = {
-      {[](json& d) { d["stages"][3]["introduced"]["max_abs"] = "big"; }, "stages[3].introduced.max_abs"},
-      {[](json& d) { d["stages"][3]["introduced"]["ulp_histogram"].push_back(1); }, "stages[3].introduced.ulp_histogram"},
+      {[](json& d) { d["stages"][3]["introduced"]["max_abs"] = "big"; },
+       "stages[3].introduced.max_abs"},
+      {[](json& d) { d["stages"][3]["introduced"]["ulp_histogram"].push_back(1); },
+       "stages[3].introduced.ulp_histogram"},
       {[](json& d) { d["stages"][7]["map"]["heat"].push_back(1); }, "stages[7].map"},
       {[](json& d) { d["stages"][7]["map"]["rows"] = 1000000; }, "stages[7].map"},
       {[](json& d) { d["stages"][0]["digest_a"] = "xyz"; }, "stages[0].digest_a"},
       {[](json& d) { d["stages"][0]["id"] = 1e300; }, "stages[0].id"},
       {[](json& d) { d["stages"][0]["id"] = 5000000000; }, "stages[0].id"},
-      {[](json& d) { d["stages"][7]["introduced"]["worst"]["a_bits"] = "3f800000"; }, "stages[7].introduced.worst.a_bits"},
+      {[](json& d) { d["stages"][7]["introduced"]["worst"]["a_bits"] = "3f800000"; },
+       "stages[7].introduced.worst.a_bits"},
       {[](json& d) { d["answers"]["counts"] = json::array(); }, "answers.counts"},
       {[](json& d) { d["b"] = nullptr; }, "b"},
       {[](json& d) { d["times"]["stages"].erase(0); }, "times.stages"},
@@ -203,14 +229,16 @@ TEST(Json, RefusalNamesThePlace) {
 }
 
 TEST(Json, RefusesWhatIsNoDocument) {
-  for (const char* text : {"", "{", "null", "[]", "3", "\"x\"", "{}", "\xff\xfe", "{\"schema\":1}", "{\"schema\":1e999}"})
+  for (const char* text : {"", "{", "null", "[]", "3", "\"x\"", "{}", "\xff\xfe", "{\"schema\":1}",
+                           "{\"schema\":1e999}"})
     EXPECT_NE(refusal(text), "") << text;
   EXPECT_NE(refusal(std::string(100000, '[')), "");
 }
 
 TEST(Json, EveryPrefixOfADocumentIsRefused) {
   const std::string text = write_json(samples::single());
-  for (std::size_t length = 0; length + 1 < text.size(); length += 7) EXPECT_NE(refusal(text.substr(0, length)), "");
+  for (std::size_t length = 0; length + 1 < text.size(); length += 7)
+    EXPECT_NE(refusal(text.substr(0, length)), "");
 }
 
 TEST(Json, ReportsSurviveARecordWhoseIdsPointNowhere) {

@@ -7,12 +7,13 @@
 
 namespace parity::samples {
 
-/// A checker of well-formed markup, strict as XML: every tag closed in order, attributes quoted and not
-/// repeated, no bare & or <, no character that XML forbids. Empty when all is well.
+/// A checker of well-formed markup, strict as XML: every tag closed in order, attributes quoted and
+/// not repeated, no bare & or <, no character that XML forbids. Empty when all is well.
 class MarkupChecker {
  public:
   /// Elements that HTML never closes.
-  explicit MarkupChecker(std::vector<std::string> empty_elements = {}) : empty_(std::move(empty_elements)) {}
+  explicit MarkupChecker(std::vector<std::string> empty_elements = {})
+      : empty_(std::move(empty_elements)) {}
 
   std::string complaint(std::string_view text) {
     std::vector<std::string> open;
@@ -20,7 +21,8 @@ class MarkupChecker {
     while (at < text.size()) {
       const auto place = [&] { return " near: " + std::string(text.substr(at, 60)); };
       const char c = text[at];
-      if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' && c != '\r') return "a control character" + place();
+      if (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t' && c != '\r')
+        return "a control character" + place();
       if (c == '&') {
         const std::size_t end = text.find(';', at);
         if (end == std::string_view::npos || end - at > 8) return "a bare &" + place();
@@ -32,7 +34,8 @@ class MarkupChecker {
       } else if (text.compare(at, 2, "</") == 0) {
         const std::size_t end = text.find('>', at);
         const std::string name(text.substr(at + 2, end - at - 2));
-        if (open.empty() || open.back() != name) return "</" + name + "> closes " + (open.empty() ? "nothing" : open.back()) + place();
+        if (open.empty() || open.back() != name)
+          return "</" + name + "> closes " + (open.empty() ? "nothing" : open.back()) + place();
         open.pop_back();
         at = end + 1;
       } else {
@@ -55,7 +58,8 @@ class MarkupChecker {
           const std::string_view value = text.substr(at + 2, end - at - 2);
           if (value.find('<') != std::string_view::npos) return "a < inside an attribute" + place();
           for (const char v : value)
-            if (static_cast<unsigned char>(v) < 0x20) return "a control character inside an attribute" + place();
+            if (static_cast<unsigned char>(v) < 0x20)
+              return "a control character inside an attribute" + place();
           at = end + 1;
         }
         const bool closed = text[at] == '/';
@@ -72,7 +76,9 @@ class MarkupChecker {
  private:
   static std::string word(std::string_view text, std::size_t& at) {
     const std::size_t start = at;
-    while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) || text[at] == '-' || text[at] == ':' || text[at] == '_')) ++at;
+    while (at < text.size() && (std::isalnum(static_cast<unsigned char>(text[at])) ||
+                                text[at] == '-' || text[at] == ':' || text[at] == '_'))
+      ++at;
     return std::string(text.substr(start, at - start));
   }
 

@@ -1,5 +1,5 @@
-// Writes the sample records' reports: `report_samples golden DIR` the files under tests/data/reports,
-// `report_samples pages DIR` one page per sample for the browser test.
+// Writes the sample records' reports: `report_samples golden DIR` the files under
+// tests/data/reports, `report_samples pages DIR` one page per sample for the browser test.
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -25,8 +25,10 @@ int main(int argc, char** argv) try {
   }
   const std::string folder = std::string(argv[2]) + "/";
   const std::pair<const char*, parity::RunRecord> records[] = {
-      {"clean_tf32", parity::samples::clean_tf32()}, {"identical", parity::samples::identical()},
-      {"diverged", parity::samples::diverged()},     {"untrusted", parity::samples::untrusted()},
+      {"clean_tf32", parity::samples::clean_tf32()},
+      {"identical", parity::samples::identical()},
+      {"diverged", parity::samples::diverged()},
+      {"untrusted", parity::samples::untrusted()},
       {"single", parity::samples::single()}};
   for (const auto& [name, record] : records) {
     if (kind == "pages") {

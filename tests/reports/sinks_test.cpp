@@ -20,7 +20,8 @@ TEST(Escape, PrintableShowsWhatWouldAct) {
 }
 
 TEST(Escape, MalformedUtf8BecomesReplacementCharacters) {
-  for (const std::string bad : {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80"}) {
+  for (const std::string bad :
+       {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80"}) {
     const std::string text = reports::printable(bad);
     EXPECT_NE(text.find("\ufffd"), std::string::npos);
     EXPECT_NO_THROW(nlohmann::json(text).dump());
@@ -53,7 +54,8 @@ TEST(Escape, ShorteningKeepsBothEndsAndWholeCharacters) {
   EXPECT_EQ(reports::shortened("blocks.1.3", 10), "blocks.1.3");
   EXPECT_EQ(reports::shortened("backbone.very.long.conv", 11), "backb….conv");
   EXPECT_EQ(reports::shortened("层层层层层层层层", 9), "层层…层层");
-  for (int most = 0; most < 12; ++most) EXPECT_LE(reports::columns(reports::shortened("层a层b层c层d", most)), std::max(most, 1));
+  for (int most = 0; most < 12; ++most)
+    EXPECT_LE(reports::columns(reports::shortened("层a层b层c层d", most)), std::max(most, 1));
 }
 
 TEST(Numbers, BriefIsWhatAPersonReads) {
@@ -81,7 +83,8 @@ TEST(Numbers, ShortestReadsBackToTheSameBits) {
     const std::uint64_t bits = random.bits();
     const auto value = std::bit_cast<double>(bits);
     if (!std::isfinite(value)) continue;
-    EXPECT_EQ(std::bit_cast<std::uint64_t>(std::strtod(reports::shortest(value).c_str(), nullptr)), bits);
+    EXPECT_EQ(std::bit_cast<std::uint64_t>(std::strtod(reports::shortest(value).c_str(), nullptr)),
+              bits);
   }
 }
 
@@ -111,8 +114,10 @@ TEST(Sha256, GivesThePublishedExamples) {
   EXPECT_EQ(hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
             "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
-  EXPECT_EQ(hex(std::string(1000000, 'a')), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
-  EXPECT_EQ(reports::base64(reports::sha256("abc")), "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
+  EXPECT_EQ(hex(std::string(1000000, 'a')),
+            "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+  EXPECT_EQ(reports::base64(reports::sha256("abc")),
+            "ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=");
 }
 
 TEST(Formats, SuffixDecides) {
@@ -128,14 +133,17 @@ TEST(Formats, SuffixDecides) {
       ADD_FAILURE() << path;
     } catch (const Error& error) {
       EXPECT_EQ(error.fault(), Fault::bad_request);
-      EXPECT_NE(std::string(error.what()).find(".html (HTML), .json (JSON), .xml (JUnit XML), .md (Markdown)"), std::string::npos);
+      EXPECT_NE(std::string(error.what())
+                    .find(".html (HTML), .json (JSON), .xml (JUnit XML), .md (Markdown)"),
+                std::string::npos);
     }
   }
 }
 
 TEST(Markdown, StaysSmallWhateverTheRecord) {
   RunRecord record = samples::large();
-  for (StageResult& stage : record.stages) stage.name = stage.reason = std::string(5000, '|') + stage.name;
+  for (StageResult& stage : record.stages)
+    stage.name = stage.reason = std::string(5000, '|') + stage.name;
   record.notes.assign(500, std::string(5000, '<'));
   record.lints = record.notes;
   record.command = std::string(100000, '`');

@@ -18,13 +18,14 @@ std::vector<std::string> lines(const std::string& text) {
 
 TEST(Text, IsTheGoldenText) {
   for (const auto& [name, record] : samples::all())
-    if (name != "large" && name != "empty") samples::expect_golden(name + ".txt", write_text(record));
+    if (name != "large" && name != "empty")
+      samples::expect_golden(name + ".txt", write_text(record));
 }
 
 TEST(Text, AnswersStandInOrder) {
   const std::string text = write_text(samples::clean_tf32());
-  const std::size_t places[] = {text.find("explained by arithmetic"), text.find("comes from"), text.find("gets large"),
-                                text.find("turn it off")};
+  const std::size_t places[] = {text.find("explained by arithmetic"), text.find("comes from"),
+                                text.find("gets large"), text.find("turn it off")};
   for (const std::size_t place : places) EXPECT_NE(place, std::string::npos) << text;
   EXPECT_TRUE(std::is_sorted(std::begin(places), std::end(places)));
 }
@@ -32,7 +33,8 @@ TEST(Text, AnswersStandInOrder) {
 TEST(Text, NamesTheFirstDivergenceAndItsWorstElementInDecimalAndHex) {
   const RunRecord record = samples::diverged();
   const std::string text = write_text(record);
-  EXPECT_NE(text.find("✗ diverged: first at blocks.1.9 (stage 8 of 19)"), std::string::npos) << text;
+  EXPECT_NE(text.find("✗ diverged: first at blocks.1.9 (stage 8 of 19)"), std::string::npos)
+      << text;
   const Comparison& c = *record.stages[7].introduced;
   EXPECT_NE(text.find(fmt::format("(0x{:08x})", c.worst->a_bits)), std::string::npos) << text;
   EXPECT_NE(text.find(fmt::format("(0x{:08x})", c.worst->b_bits)), std::string::npos) << text;
@@ -85,14 +87,16 @@ TEST(Text, LargeRunsShowWhatAnswersAndCountTheRest) {
 }
 
 TEST(Text, HostileNamesReachNoTerminal) {
-  for (const char c : write_text(samples::large())) EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= 0x20);
+  for (const char c : write_text(samples::large()))
+    EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= 0x20);
 }
 
 TEST(Text, AsciiIsAscii) {
   TextStyle style;
   style.glyphs = Glyphs::ascii;
   for (const auto& [name, record] : samples::all())
-    for (const char c : write_text(record, style)) ASSERT_LT(static_cast<unsigned char>(c), 0x80) << name;
+    for (const char c : write_text(record, style))
+      ASSERT_LT(static_cast<unsigned char>(c), 0x80) << name;
 }
 
 }  // namespace
