@@ -5,8 +5,8 @@
 #include "model/arithmetic/bounds.hpp"
 
 // What a process holds at its fullest, from shapes, contracts and the order in which run() and
-// diff() make and drop values. The rules stand beside each term; the constants of a process were
-// measured (tests/compare/memory_test.cpp holds the rules, bench/ the constants).
+// diff() make and drop values. The rules stand beside each term; the constants of a process are
+// estimated from whole runs of sample:second/A.
 
 namespace parity {
 namespace {

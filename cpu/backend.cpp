@@ -25,7 +25,8 @@ struct PackCache::Entry {
   std::unique_ptr<const Packed> packed;
 };
 
-const Packed& PackCache::get(const std::shared_ptr<const Tensor>& weights, const std::string& packing,
+const Packed& PackCache::get(const std::shared_ptr<const Tensor>& weights,
+                             const std::string& packing,
                              const std::function<std::unique_ptr<const Packed>()>& make) {
   for (const auto& entry : entries_)
     if (entry->weights == weights && entry->packing == packing) return *entry->packed;
@@ -57,8 +58,9 @@ Contract magnitude_contract(const Contract& contract, const Op& op) {
   if (is_mac(op))
     result.algorithm = Algorithm::chain;
   else if (contract.algorithm == Algorithm::fp64 || contract.algorithm == Algorithm::exact)
-    result.algorithm = visit([](const auto& o) { return o.family; }, op) == Family::reduction ? Algorithm::lanes32
-                                                                                            : Algorithm::elementwise;
+    result.algorithm = visit([](const auto& o) { return o.family; }, op) == Family::reduction
+                           ? Algorithm::lanes32
+                           : Algorithm::elementwise;
   return result;
 }
 
@@ -83,11 +85,14 @@ Value rounded_to_float(const Value& value, const Execution& execution) {
 
 /// The steps after `head` that ride on it, as an epilogue of T; how many there are.
 template <class T>
-std::size_t fuse(const Stage& stage, std::size_t head, std::int64_t channels, Reading reading, Epilogue<T>& epilogue) {
+std::size_t fuse(const Stage& stage, std::size_t head, std::int64_t channels, Reading reading,
+                 Epilogue<T>& epilogue) {
   std::size_t count = 0;
   for (std::size_t i = head + 1; i < stage.steps.size(); ++i, ++count) {
     auto step = visit(
-        [&](const auto& o) { return as_epilogue<T>(o, stage.steps[i].parameters, channels, reading); },
+        [&](const auto& o) {
+          return as_epilogue<T>(o, stage.steps[i].parameters, channels, reading);
+        },
         *stage.steps[i].op);
     if (!step) break;
     epilogue.push_back(std::move(*step));
@@ -96,24 +101,26 @@ std::size_t fuse(const Stage& stage, std::size_t head, std::int64_t channels, Re
 }
 
 /// Everything of a stage run but the last conversion: outputs of an `exact` stage are still double.
-std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value> inputs, Reading reading,
-                             const Execution& execution, PackCache& packs) {
+std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value> inputs,
+                             Reading reading, const Execution& execution, PackCache& packs) {
   const Stage& stage = planned.stage;
   const std::vector<OperandTypes> types = step_operand_types(stage);
   std::map<TensorId, Value> values;
   for (std::size_t i = 0; i < stage.inputs.size(); ++i)
-    values[stage.inputs[i]] = reading == Reading::magnitudes ? magnitude_of(inputs[i], execution) : inputs[i];
+    values[stage.inputs[i]] =
+        reading == Reading::magnitudes ? magnitude_of(inputs[i], execution) : inputs[i];
   for (std::size_t i = 0; i < stage.steps.size(); ++i) {
     const Step& step = stage.steps[i];
-    const Contract contract = reading == Reading::magnitudes ? magnitude_contract(planned.contracts[i], *step.op)
-                                                             : planned.contracts[i];
+    const Contract contract = reading == Reading::magnitudes
+                                  ? magnitude_contract(planned.contracts[i], *step.op)
+                                  : planned.contracts[i];
     std::vector<Value> operands;
     for (const TensorId id : step.inputs) operands.push_back(values.at(id));
     TensorType output = visit([&](const auto& o) { return o.infer(types[i]); }, *step.op).front();
-    const bool moves_double = contract.algorithm == Algorithm::move &&
-                              std::any_of(operands.begin(), operands.end(), [](const Value& operand) {
-                                return operand.type().type == Type::float64;
-                              });
+    const bool moves_double =
+        contract.algorithm == Algorithm::move &&
+        std::any_of(operands.begin(), operands.end(),
+                    [](const Value& operand) { return operand.type().type == Type::float64; });
     if (in_double(contract) || moves_double) output.type = Type::float64;
 
     Epilogue<float> epilogue32;
@@ -123,7 +130,8 @@ std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value>
       fused = output.type == Type::float64 ? fuse(stage, i, output.shape[1], reading, epilogue64)
                                            : fuse(stage, i, output.shape[1], reading, epilogue32);
     }
-    const Job job{contract, operands, step.parameters, output, reading, execution, packs, epilogue32, epilogue64};
+    const Job job{contract,  operands, step.parameters, output,    reading,
+                  execution, packs,    epilogue32,      epilogue64};
     Value result = visit([&](const auto& o) { return cpu::run(o, job); }, *step.op);
     for (const TensorId id : step.inputs)
       if (i > 0) values.erase(id);  // inside a stage a value has one reader
@@ -140,7 +148,8 @@ bool all_canonical(std::span<const T> values, int threads) {
   std::atomic<bool> canonical{true};
   parallel_for(static_cast<std::int64_t>(values.size()), std::int64_t{1} << 16, threads,
                [&](std::int64_t first, std::int64_t last) {
-                 const auto part = values.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first));
+                 const auto part = values.subspan(static_cast<std::size_t>(first),
+                                                  static_cast<std::size_t>(last - first));
                  if (!nan_is_canonical(part)) canonical = false;
                });
   return canonical;
@@ -148,10 +157,13 @@ bool all_canonical(std::span<const T> values, int threads) {
 
 bool is_canonical(const Tensor& tensor, const Execution& execution) {
   switch (tensor.type().type) {
-    case Type::float32: return all_canonical(tensor.values<float>(), execution.threads);
-    case Type::float64: return all_canonical(tensor.values<double>(), execution.threads);
+    case Type::float32:
+      return all_canonical(tensor.values<float>(), execution.threads);
+    case Type::float64:
+      return all_canonical(tensor.values<double>(), execution.threads);
     case Type::int64:
-    case Type::boolean: return true;
+    case Type::boolean:
+      return true;
   }
   return true;
 }
@@ -159,7 +171,8 @@ bool is_canonical(const Tensor& tensor, const Execution& execution) {
 std::string processor_name() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)
-    if (line.starts_with("model name")) return line.substr(std::min(line.size(), line.find(':') + 2));
+    if (line.starts_with("model name"))
+      return line.substr(std::min(line.size(), line.find(':') + 2));
   return "unnamed processor";
 }
 
@@ -168,7 +181,8 @@ std::string processor_name() {
 BackendInfo processor_info(const Execution& execution) {
   BackendInfo info{"cpu", processor_name(), {}};
   std::string sets = "scalar";
-  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512, InstructionSet::neon})
+  for (const InstructionSet set :
+       {InstructionSet::avx2, InstructionSet::avx512, InstructionSet::neon})
     if (has(set)) sets.append(" ").append(name(set));
   info.facts = {{"device", info.device},
                 {"instruction sets", sets},
@@ -183,15 +197,20 @@ std::vector<AlgorithmInfo> CpuBackend::algorithms() const {
   const std::string macs = "Conv, ConvTranspose, MatMul, Gemm";
   return {
       {Algorithm::chain, macs, "one FP32 fused multiply-add chain per output; the default"},
-      {Algorithm::tensor_k4f24, macs, "the TF32 tensor core of sm_80, 86, 87, 89 by its bit-exact model (tf32@ARCH)"},
-      {Algorithm::tensor_k8f25, macs, "the TF32 tensor core of sm_90, 100, 120 by its bit-exact model (tf32@ARCH)"},
-      {Algorithm::gemm_eigen, macs, "Eigen's matrix product over im2col, its own order; a third opinion (algorithm=gemm:eigen)"},
+      {Algorithm::tensor_k4f24, macs,
+       "the TF32 tensor core of sm_80, 86, 87, 89 by its bit-exact model (tf32@ARCH)"},
+      {Algorithm::tensor_k8f25, macs,
+       "the TF32 tensor core of sm_90, 100, 120 by its bit-exact model (tf32@ARCH)"},
+      {Algorithm::gemm_eigen, macs,
+       "Eigen's matrix product over im2col, its own order; a third opinion (algorithm=gemm:eigen)"},
       {Algorithm::lanes32, "GlobalAveragePool", "32 interleaved lanes and an xor tree"},
       {Algorithm::elementwise, "BatchNormalization, Relu, Sigmoid, Add, Mul, MaxPool, ReduceMax",
        "one rounded sequence per element, or a selection"},
-      {Algorithm::move, "Concat, Reshape, Flatten, Transpose, Identity, Dropout, Constant", "bits pass"},
+      {Algorithm::move, "Concat, Reshape, Flatten, Transpose, Identity, Dropout, Constant",
+       "bits pass"},
       {Algorithm::fp64, "every op", "double throughout the network (cpu:fp64)"},
-      {Algorithm::exact, "every op", "double inside a stage, its output rounded once (cpu:exact); the oracle"},
+      {Algorithm::exact, "every op",
+       "double inside a stage, its output rounded once (cpu:exact); the oracle"},
   };
 }
 
@@ -202,7 +221,8 @@ Value CpuBackend::upload(const Tensor& tensor, const Execution& execution) {
   // Host memory is this backend's memory: the value reads the tensor's elements where they are.
   auto owner = std::make_shared<const Tensor>(kept);
   const void* const data = kept.data();
-  return {kept.type(), std::make_shared<const CpuStorage>(std::move(owner), data, kept.size_bytes(), Layout::row_major)};
+  return {kept.type(), std::make_shared<const CpuStorage>(std::move(owner), data, kept.size_bytes(),
+                                                          Layout::row_major)};
 }
 
 Tensor CpuBackend::download(const Value& value, const Execution& execution) {
@@ -212,8 +232,8 @@ Tensor CpuBackend::download(const Value& value, const Execution& execution) {
 
 bool CpuBackend::reads(const Value& value) const { return is_cpu(value); }
 
-std::vector<Value> CpuBackend::run(const PlannedStage& stage, std::span<const Value> inputs, Reading reading,
-                                   const Execution& execution) {
+std::vector<Value> CpuBackend::run(const PlannedStage& stage, std::span<const Value> inputs,
+                                   Reading reading, const Execution& execution) {
   std::vector<Value> outputs = run_steps(stage, inputs, reading, execution, packs_);
   const bool exact = std::any_of(stage.contracts.begin(), stage.contracts.end(),
                                  [](const Contract& c) { return c.algorithm == Algorithm::exact; });
@@ -222,14 +242,17 @@ std::vector<Value> CpuBackend::run(const PlannedStage& stage, std::span<const Va
   return outputs;
 }
 
-Digest CpuBackend::digest(const Value& value, const Execution& execution) { return cpu::digest(value, execution); }
+Digest CpuBackend::digest(const Value& value, const Execution& execution) {
+  return cpu::digest(value, execution);
+}
 
-Comparison CpuBackend::compare(const Value& a, const Value& b, const Value* magnitude, const Allowance& allowance,
-                               const Execution& execution) {
+Comparison CpuBackend::compare(const Value& a, const Value& b, const Value* magnitude,
+                               const Allowance& allowance, const Execution& execution) {
   return cpu::compare(a, b, magnitude, allowance, execution);
 }
 
-Split CpuBackend::split(const Value& a, const Value& local, const Value& b, const Execution& execution) {
+Split CpuBackend::split(const Value& a, const Value& local, const Value& b,
+                        const Execution& execution) {
   return cpu::split(a, local, b, execution);
 }
 
@@ -237,7 +260,8 @@ ErrorMap CpuBackend::map(const Value& a, const Value& b, const Execution& execut
   return cpu::map(a, b, execution);
 }
 
-std::vector<double> CpuBackend::elements(const Value& value, std::span<const std::int64_t> indices) const {
+std::vector<double> CpuBackend::elements(const Value& value,
+                                         std::span<const std::int64_t> indices) const {
   return elements_at(value, indices);
 }
 
@@ -248,7 +272,8 @@ void CpuBackend::forget(const PlannedStage& stage) {
 }
 
 std::vector<double> CpuBackend::exact_at(const PlannedStage& planned, std::span<const Value> inputs,
-                                         std::span<const std::int64_t> indices, const Execution& execution) {
+                                         std::span<const std::int64_t> indices,
+                                         const Execution& execution) {
   PlannedStage oracle = planned;
   for (Contract& contract : oracle.contracts) {
     if (contract.algorithm == Algorithm::move) continue;
@@ -260,8 +285,9 @@ std::vector<double> CpuBackend::exact_at(const PlannedStage& planned, std::span<
   Epilogue<double> riders;
   const Step& head = stage.steps.front();
   const TensorType& output = stage.output_types.front();
-  const bool sampled = carries_riders(*head.op, output.shape) &&
-                       fuse(stage, 0, output.shape[1], Reading::values, riders) + 1 == stage.steps.size();
+  const bool sampled =
+      carries_riders(*head.op, output.shape) &&
+      fuse(stage, 0, output.shape[1], Reading::values, riders) + 1 == stage.steps.size();
   if (!sampled) {
     const Value y = run_steps(oracle, inputs, Reading::values, execution, packs_).front();
     forget(oracle);
@@ -272,11 +298,19 @@ std::vector<double> CpuBackend::exact_at(const PlannedStage& planned, std::span<
   std::vector<Value> operands(inputs.begin(), inputs.end());
   for (Value& operand : operands) operand = rounded_to_float(operand, execution);
   const TensorType in_double{Type::float64, output.shape};
-  const Job job{oracle.contracts.front(), operands, head.parameters, in_double, Reading::values, execution, packs_, none,
+  const Job job{oracle.contracts.front(),
+                operands,
+                head.parameters,
+                in_double,
+                Reading::values,
+                execution,
+                packs_,
+                none,
                 no_riders};
   std::vector<double> y = visit(
       [&](const auto& o) -> std::vector<double> {
-        if constexpr (requires { cpu::exact_at(o, job, indices); }) return cpu::exact_at(o, job, indices);
+        if constexpr (requires { cpu::exact_at(o, job, indices); })
+          return cpu::exact_at(o, job, indices);
         throw Error(Fault::internal, std::string(o.kind()) + " is a MAC without exact_at");
       },
       *head.op);

@@ -13,6 +13,7 @@
 #include "cpu/compare_kernels.hpp"
 #include "cpu/storage.hpp"
 #include "cpu/threads.hpp"
+#include "cpu/transpose.hpp"
 #include "model/arithmetic/digest.hpp"
 #include "model/error.hpp"
 
@@ -75,15 +76,6 @@ T element(const Operand& o, std::int64_t offset) {
                                  : static_cast<T>(static_cast<const float*>(o.data)[offset]);
 }
 
-template <class T>
-void transpose(const CompareKernels& kernels, const T* from, std::int64_t from_stride, T* to,
-               std::int64_t to_stride, std::int64_t rows, std::int64_t columns) {
-  if constexpr (std::is_same_v<T, float>)
-    kernels.transpose32(from, from_stride, to, to_stride, rows, columns);
-  else
-    kernels.transpose64(from, from_stride, to, to_stride, rows, columns);
-}
-
 template <class To, class From>
 void convert(const From* from, To* to, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<To>(from[i]);
@@ -95,8 +87,7 @@ void convert(const From* from, To* to, std::int64_t count) {
 template <class T>
 class ChunkReader {
  public:
-  ChunkReader(const Operand& operand, const CompareKernels& kernels)
-      : operand_(operand), kernels_(kernels) {
+  ChunkReader(const Operand& operand, InstructionSet set) : operand_(operand), set_(set) {
     if (operand.channels_last || operand.type != type_of<T>()) chunk_.resize(metric_chunk);
     if (!operand.channels_last) return;
     points_ = std::min<std::int64_t>(operand.P, tile_points);
@@ -160,14 +151,13 @@ class ChunkReader {
     const std::int64_t columns = std::min(channels_, operand_.C - c);
     std::vector<From>& elements = t.template elements<From>();
     elements.resize(static_cast<std::size_t>(channels_ * stride_));
-    transpose(kernels_,
-              static_cast<const From*>(operand_.data) + (n * operand_.P + p) * operand_.C + c,
-              operand_.C, elements.data(), stride_, rows, columns);
+    transpose(static_cast<const From*>(operand_.data) + (n * operand_.P + p) * operand_.C + c,
+              operand_.C, elements.data(), stride_, rows, columns, set_);
     return elements.data();
   }
 
   const Operand& operand_;
-  const CompareKernels& kernels_;
+  InstructionSet set_;
   std::int64_t points_ = 0, channels_ = 0, stride_ = 0;
   std::vector<T> chunk_;
   std::array<Tile, 12> tiles_;
@@ -235,7 +225,7 @@ void for_each_chunk(const std::array<Operand, operands>& all, const Execution& e
                  State state;
                  std::vector<ChunkReader<T>> readers;
                  readers.reserve(operands);
-                 for (const Operand& o : all) readers.emplace_back(o, kernels);
+                 for (const Operand& o : all) readers.emplace_back(o, execution.instruction_set);
                  for (std::int64_t region = first; region < last; ++region) {
                    const Region& part = work[static_cast<std::size_t>(region)];
                    for (const std::int64_t start : chunks_of(part, row_length)) {

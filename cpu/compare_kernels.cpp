@@ -536,65 +536,6 @@ void digest64(const std::uint64_t* bits, std::int64_t n, std::uint64_t first, st
   digest_run(bits, n, first, step, sums);
 }
 
-/// One block of 4x4 floats or 2x2 doubles, in registers.
-#if HWY_TARGET != HWY_SCALAR
-HWY_INLINE void transpose_block(const float* from, std::int64_t from_stride, float* to,
-                                std::int64_t to_stride) {
-  const hn::FixedTag<float, 4> d;
-  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_stride);
-  const auto r2 = hn::LoadU(d, from + 2 * from_stride), r3 = hn::LoadU(d, from + 3 * from_stride);
-  const auto low02 = hn::InterleaveLower(d, r0, r2), low13 = hn::InterleaveLower(d, r1, r3);
-  const auto high02 = hn::InterleaveUpper(d, r0, r2), high13 = hn::InterleaveUpper(d, r1, r3);
-  hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to);
-  hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, to + to_stride);
-  hn::StoreU(hn::InterleaveLower(d, high02, high13), d, to + 2 * to_stride);
-  hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, to + 3 * to_stride);
-}
-HWY_INLINE void transpose_block(const double* from, std::int64_t from_stride, double* to,
-                                std::int64_t to_stride) {
-  const hn::FixedTag<double, 2> d;
-  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_stride);
-  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, to);
-  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + to_stride);
-}
-#endif
-
-template <class T>
-void transpose(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
-               std::int64_t rows, std::int64_t columns) {
-#if HWY_TARGET != HWY_SCALAR
-  constexpr std::int64_t block = 16 / static_cast<std::int64_t>(sizeof(T));
-#else
-  constexpr std::int64_t block = 1;
-#endif
-  // 16 columns at a time: a cache line of floats is read to its end before the next.
-  constexpr std::int64_t band = 16;
-  for (std::int64_t c = 0; c < columns; c += band) {
-    const std::int64_t width = columns - c < band ? columns - c : band;
-    for (std::int64_t r = 0; r < rows; r += block) {
-      const std::int64_t height = rows - r < block ? rows - r : block;
-      std::int64_t j = 0;
-#if HWY_TARGET != HWY_SCALAR
-      if (height == block)
-        for (; j + block <= width; j += block)
-          transpose_block(from + r * from_stride + c + j, from_stride, to + (c + j) * to_stride + r,
-                          to_stride);
-#endif
-      for (; j < width; ++j)
-        for (std::int64_t i = 0; i < height; ++i)
-          to[(c + j) * to_stride + r + i] = from[(r + i) * from_stride + c + j];
-    }
-  }
-}
-void transpose32(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride,
-                 std::int64_t rows, std::int64_t columns) {
-  transpose(from, from_stride, to, to_stride, rows, columns);
-}
-void transpose64(const double* from, std::int64_t from_stride, double* to, std::int64_t to_stride,
-                 std::int64_t rows, std::int64_t columns) {
-  transpose(from, from_stride, to, to_stride, rows, columns);
-}
-
 float max_into(const float* values, float* into, std::int64_t n) {
   const hn::ScalableTag<float> tag;
   constexpr std::int64_t N = static_cast<std::int64_t>(hn::MaxLanes(tag));
@@ -613,9 +554,8 @@ float max_into(const float* values, float* into, std::int64_t n) {
   return largest;
 }
 
-constexpr CompareKernels kernels = {compare32,   compare64,   split32,  split64,
-                                    distance32,  distance64,  digest32, digest64,
-                                    transpose32, transpose64, max_into};
+constexpr CompareKernels kernels = {compare32,  compare64, split32,  split64, distance32,
+                                    distance64, digest32,  digest64, max_into};
 const CompareKernels& table() { return kernels; }
 
 }  // namespace HWY_NAMESPACE

@@ -65,11 +65,6 @@ struct CompareKernels {
                    std::uint64_t step, std::uint64_t* sums);
   void (*digest64)(const std::uint64_t* bits, std::int64_t n, std::uint64_t first_index,
                    std::uint64_t step, std::uint64_t* sums);
-  /// rows x columns of `from` (rows `from_stride` apart) to columns x rows of `to`.
-  void (*transpose32)(const float* from, std::int64_t from_stride, float* to,
-                      std::int64_t to_stride, std::int64_t rows, std::int64_t columns);
-  void (*transpose64)(const double* from, std::int64_t from_stride, double* to,
-                      std::int64_t to_stride, std::int64_t rows, std::int64_t columns);
   /// Elementwise max into `into`, and the largest of `values`.
   float (*max_into)(const float* values, float* into, std::int64_t n);
 };

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "cpu/threads.hpp"
+#include "cpu/transpose.hpp"
 
 namespace parity::cpu {
 namespace {
@@ -22,55 +23,45 @@ Planes planes_of(const Shape& shape) {
   return {shape[0], shape[1], element_count(shape, 2, shape.size())};
 }
 
-/// to[n][column][row] = from[n][row][column], converting the element, in blocks that stay in the first cache.
-template <class To, class From>
-void transpose(const From* from, To* to, std::int64_t N, std::int64_t rows, std::int64_t columns, int threads) {
-  constexpr std::int64_t block = 16;
-  const std::int64_t bands = (columns + block - 1) / block;
-  parallel_for(N * bands, 1, threads, [&](std::int64_t first, std::int64_t last) {
+/// to[n][column][row] = from[n][row][column], in bands that the threads share.
+template <class T>
+void transpose_all(const T* from, T* to, std::int64_t N, std::int64_t rows, std::int64_t columns,
+                   const Execution& execution) {
+  // A band is a run of columns: every thread writes whole rows of its own.
+  constexpr std::int64_t band = 256;
+  const std::int64_t bands = (columns + band - 1) / band;
+  parallel_for(N * bands, 1, execution.threads, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t job = first; job < last; ++job) {
-      const std::int64_t n = job / bands, c0 = job % bands * block, c1 = std::min(columns, c0 + block);
-      const From* source = from + n * rows * columns;
-      To* target = to + n * rows * columns;
-      for (std::int64_t r0 = 0; r0 < rows; r0 += block) {
-        const std::int64_t r1 = std::min(rows, r0 + block);
-        for (std::int64_t c = c0; c < c1; ++c)
-          for (std::int64_t r = r0; r < r1; ++r) target[c * rows + r] = static_cast<To>(source[r * columns + c]);
-      }
+      const std::int64_t n = job / bands, column = job % bands * band;
+      transpose(from + n * rows * columns + column, columns,
+                to + n * rows * columns + column * rows, rows, rows,
+                std::min(band, columns - column), execution.instruction_set);
     }
   });
 }
 
-template <class To, class From>
-void copy(const From* from, To* to, std::int64_t count, int threads) {
-  parallel_for(count, std::int64_t{1} << 16, threads, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t i = first; i < last; ++i) to[i] = static_cast<To>(from[i]);
-  });
-}
-
-template <class To, class From>
-void rearrange(const Value& value, Layout layout, To* to, int threads) {
-  const auto* from = static_cast<const From*>(storage_of(value).data());
-  if (layout_of(value) == layout) {
-    copy(from, to, element_count(value.shape()), threads);
-    return;
-  }
-  const auto [N, C, S] = planes_of(value.shape());
-  if (layout == Layout::channels_last)
-    transpose(from, to, N, C, S, threads);
-  else
-    transpose(from, to, N, S, C, threads);
-}
-
 template <class T>
-Value converted(const Value& value, Layout layout, const Execution& execution) {
-  Fresh fresh({type_of<T>(), value.shape()}, layout);
-  switch (value.type().type) {
-    case Type::float32: rearrange<T, float>(value, layout, fresh.data<T>(), execution.threads); break;
-    case Type::float64: rearrange<T, double>(value, layout, fresh.data<T>(), execution.threads); break;
-    case Type::int64: rearrange<T, std::int64_t>(value, layout, fresh.data<T>(), execution.threads); break;
-    case Type::boolean: rearrange<T, std::uint8_t>(value, layout, fresh.data<T>(), execution.threads); break;
-  }
+Value transposed(const Value& value, Layout layout, const Execution& execution) {
+  const auto [N, C, S] = planes_of(value.shape());
+  Fresh fresh(value.type(), layout);
+  const auto* const from = static_cast<const T*>(storage_of(value).data());
+  if (layout == Layout::channels_last)
+    transpose_all(from, fresh.data<T>(), N, C, S, execution);
+  else
+    transpose_all(from, fresh.data<T>(), N, S, C, execution);
+  return std::move(fresh).value();
+}
+
+/// The same elements as T where they lie, in the same layout.
+template <class T, class From>
+Value converted(const Value& value, const Execution& execution) {
+  Fresh fresh({type_of<T>(), value.shape()}, layout_of(value));
+  const auto* const from = static_cast<const From*>(storage_of(value).data());
+  T* const to = fresh.data<T>();
+  parallel_for(element_count(value.shape()), std::int64_t{1} << 16, execution.threads,
+               [&](std::int64_t first, std::int64_t last) {
+                 for (std::int64_t i = first; i < last; ++i) to[i] = static_cast<T>(from[i]);
+               });
   return std::move(fresh).value();
 }
 
@@ -83,25 +74,31 @@ Layout meaningful(const Shape& shape, Layout layout) {
 
 std::shared_ptr<void> allocate(std::size_t bytes) {
   const std::size_t alignment = bytes >= huge_page ? huge_page : 64;
-  const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+  const std::size_t rounded =
+      (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
   void* const data = std::aligned_alloc(alignment, rounded);
   if (data == nullptr) {
     const long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    throw Error(Fault::out_of_memory, "a tensor needs " + std::to_string(bytes) + " bytes of memory, " +
-                                          std::to_string(static_cast<long long>(pages) * page) +
-                                          " are available; use a smaller input or --until to run a part");
+    throw Error(Fault::out_of_memory,
+                "a tensor needs " + std::to_string(bytes) + " bytes of memory, " +
+                    std::to_string(static_cast<long long>(pages) * page) +
+                    " are available; use a smaller input or --until to run a part");
   }
-  if (alignment == huge_page) madvise(data, rounded, MADV_HUGEPAGE);  // a hint: refusal costs speed, not bits
+  if (alignment == huge_page)
+    madvise(data, rounded, MADV_HUGEPAGE);  // a hint: refusal costs speed, not bits
   return {data, [](void* memory) { std::free(memory); }};
 }
 
 const CpuStorage& storage_of(const Value& value) {
   const auto* storage = dynamic_cast<const CpuStorage*>(value.storage().get());
-  if (storage == nullptr) throw Error(Fault::internal, "a value of another backend reached the cpu backend");
+  if (storage == nullptr)
+    throw Error(Fault::internal, "a value of another backend reached the cpu backend");
   return *storage;
 }
 
-bool is_cpu(const Value& value) { return dynamic_cast<const CpuStorage*>(value.storage().get()) != nullptr; }
+bool is_cpu(const Value& value) {
+  return dynamic_cast<const CpuStorage*>(value.storage().get()) != nullptr;
+}
 
 Fresh::Fresh(TensorType type, Layout layout)
     : type_(std::move(type)),
@@ -111,29 +108,42 @@ Fresh::Fresh(TensorType type, Layout layout)
 
 Value Fresh::value() && {
   const void* const data = memory_.get();
-  return {std::move(type_), std::make_shared<const CpuStorage>(std::move(memory_), data, bytes_, layout_)};
+  return {std::move(type_),
+          std::make_shared<const CpuStorage>(std::move(memory_), data, bytes_, layout_)};
 }
 
 Layout layout_of(const Value& value) { return storage_of(value).layout(); }
 
 Value with_layout(const Value& value, Layout layout, const Execution& execution) {
-  if (layout_of(value) == meaningful(value.shape(), layout)) return value;
-  switch (value.type().type) {
-    case Type::float32: return converted<float>(value, layout, execution);
-    case Type::float64: return converted<double>(value, layout, execution);
-    case Type::int64: return converted<std::int64_t>(value, layout, execution);
-    case Type::boolean: return converted<std::uint8_t>(value, layout, execution);
-  }
-  throw Error(Fault::internal, "a value of no known type");
+  const Layout wanted = meaningful(value.shape(), layout);
+  if (layout_of(value) == wanted) return value;
+  if (value.type().type == Type::float32) return transposed<float>(value, wanted, execution);
+  if (value.type().type == Type::float64) return transposed<double>(value, wanted, execution);
+  throw Error(Fault::internal,
+              "a tensor of type " + to_string(value.type().type) + " has one layout only");
 }
 
 template <class T>
 Elements<T> elements(const Value& value, Layout layout, const Execution& execution) {
-  const Layout wanted = meaningful(value.shape(), layout);
-  const Value kept = value.type().type == type_of<T>() && layout_of(value) == wanted
-                         ? value
-                         : converted<T>(value, wanted, execution);
-  return {kept, static_cast<const T*>(storage_of(kept).data())};
+  Value kept = with_layout(value, layout, execution);
+  if (kept.type().type != type_of<T>()) {
+    switch (kept.type().type) {
+      case Type::float32:
+        kept = converted<T, float>(kept, execution);
+        break;
+      case Type::float64:
+        kept = converted<T, double>(kept, execution);
+        break;
+      case Type::int64:
+        kept = converted<T, std::int64_t>(kept, execution);
+        break;
+      case Type::boolean:
+        kept = converted<T, std::uint8_t>(kept, execution);
+        break;
+    }
+  }
+  const auto* const data = static_cast<const T*>(storage_of(kept).data());
+  return {std::move(kept), data};
 }
 
 template Elements<float> elements<float>(const Value&, Layout, const Execution&);

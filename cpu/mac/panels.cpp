@@ -104,8 +104,8 @@ Window Panels<T>::walked(const Window& window) const {
 
 template class Panels<float>;
 template class Panels<double>;
-template Panels<float>::Panels(const Window&, const Weights<float>&, bool);
-template Panels<double>::Panels(const Window&, const Weights<float>&, bool);
-template Panels<double>::Panels(const Window&, const Weights<double>&, bool);
+template Panels<float>::Panels(const Window&, const Weights<float>&);
+template Panels<double>::Panels(const Window&, const Weights<float>&);
+template Panels<double>::Panels(const Window&, const Weights<double>&);
 
 }  // namespace parity::cpu

@@ -49,9 +49,10 @@ double exact_mac(const Window& window, const float* x, const float* w, const Wei
           inside
               ? x + ((n * window.IH + ih) * window.IW + iw) * window.G * window.IC + g * window.IC
               : nullptr;
+      // Of two floats the product is exact in double: one rounding per term, like an fma.
       for (std::int64_t ic = 0; ic < window.IC; ++ic)
-        sum = std::fma(inside ? static_cast<double>(xk[ic]) : 0.0,
-                       static_cast<double>(wk[ic * strides.ic]), sum);
+        sum += (inside ? static_cast<double>(xk[ic]) : 0.0) *
+               static_cast<double>(wk[ic * strides.ic]);
     }
   }
   return sum;

@@ -1,0 +1,122 @@
+#include "cpu/transpose.hpp"
+
+#include "cpu/mac/highway.hpp"
+#include "cpu/mac/instruction_set.hpp"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "cpu/transpose.cpp"
+#include "hwy/foreach_target.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace parity::cpu::HWY_NAMESPACE {
+namespace {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// One block of 4x4 floats or 2x2 doubles, in registers.
+#if HWY_TARGET != HWY_SCALAR
+HWY_INLINE void transpose_block(const float* from, std::int64_t from_stride, float* to,
+                                std::int64_t to_stride) {
+  const hn::FixedTag<float, 4> d;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_stride);
+  const auto r2 = hn::LoadU(d, from + 2 * from_stride), r3 = hn::LoadU(d, from + 3 * from_stride);
+  const auto low02 = hn::InterleaveLower(d, r0, r2), low13 = hn::InterleaveLower(d, r1, r3);
+  const auto high02 = hn::InterleaveUpper(d, r0, r2), high13 = hn::InterleaveUpper(d, r1, r3);
+  hn::StoreU(hn::InterleaveLower(d, low02, low13), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, low02, low13), d, to + to_stride);
+  hn::StoreU(hn::InterleaveLower(d, high02, high13), d, to + 2 * to_stride);
+  hn::StoreU(hn::InterleaveUpper(d, high02, high13), d, to + 3 * to_stride);
+}
+HWY_INLINE void transpose_block(const double* from, std::int64_t from_stride, double* to,
+                                std::int64_t to_stride) {
+  const hn::FixedTag<double, 2> d;
+  const auto r0 = hn::LoadU(d, from), r1 = hn::LoadU(d, from + from_stride);
+  hn::StoreU(hn::InterleaveLower(d, r0, r1), d, to);
+  hn::StoreU(hn::InterleaveUpper(d, r0, r1), d, to + to_stride);
+}
+#endif
+
+template <class T>
+void transpose_tiles(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
+                     std::int64_t rows, std::int64_t columns) {
+#if HWY_TARGET != HWY_SCALAR
+  constexpr std::int64_t block = 16 / static_cast<std::int64_t>(sizeof(T));
+#else
+  constexpr std::int64_t block = 1;
+#endif
+  // 16 columns at a time: a cache line of floats is read to its end before the next.
+  constexpr std::int64_t band = 16;
+  for (std::int64_t c = 0; c < columns; c += band) {
+    const std::int64_t width = columns - c < band ? columns - c : band;
+    for (std::int64_t r = 0; r < rows; r += block) {
+      const std::int64_t height = rows - r < block ? rows - r : block;
+      std::int64_t j = 0;
+#if HWY_TARGET != HWY_SCALAR
+      if (height == block)
+        for (; j + block <= width; j += block)
+          transpose_block(from + r * from_stride + c + j, from_stride, to + (c + j) * to_stride + r,
+                          to_stride);
+#endif
+      for (; j < width; ++j)
+        for (std::int64_t i = 0; i < height; ++i)
+          to[(c + j) * to_stride + r + i] = from[(r + i) * from_stride + c + j];
+    }
+  }
+}
+
+}  // namespace
+
+void transpose32(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride,
+                 std::int64_t rows, std::int64_t columns) {
+  transpose_tiles(from, from_stride, to, to_stride, rows, columns);
+}
+void transpose64(const double* from, std::int64_t from_stride, double* to, std::int64_t to_stride,
+                 std::int64_t rows, std::int64_t columns) {
+  transpose_tiles(from, from_stride, to, to_stride, rows, columns);
+}
+
+}  // namespace parity::cpu::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace parity::cpu {
+namespace {
+
+struct Table {
+  decltype(&HWY_STATIC_DISPATCH(transpose32)) floats;
+  decltype(&HWY_STATIC_DISPATCH(transpose64)) doubles;
+};
+
+Table table(InstructionSet set) {
+  switch (resolve(set)) {
+#if HWY_TARGETS & HWY_AVX3
+    case InstructionSet::avx512:
+      return {N_AVX3::transpose32, N_AVX3::transpose64};
+#endif
+#if HWY_TARGETS & HWY_AVX2
+    case InstructionSet::avx2:
+      return {N_AVX2::transpose32, N_AVX2::transpose64};
+#endif
+#if HWY_TARGETS & HWY_NEON
+    case InstructionSet::neon:
+      return {N_NEON::transpose32, N_NEON::transpose64};
+#endif
+    default:
+      return {HWY_STATIC_DISPATCH(transpose32), HWY_STATIC_DISPATCH(transpose64)};
+  }
+}
+
+}  // namespace
+
+void transpose(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride,
+               std::int64_t rows, std::int64_t columns, InstructionSet set) {
+  table(set).floats(from, from_stride, to, to_stride, rows, columns);
+}
+
+void transpose(const double* from, std::int64_t from_stride, double* to, std::int64_t to_stride,
+               std::int64_t rows, std::int64_t columns, InstructionSet set) {
+  table(set).doubles(from, from_stride, to, to_stride, rows, columns);
+}
+
+}  // namespace parity::cpu
+#endif
