@@ -171,11 +171,11 @@ template <class T>
 void run_layer(benchmark::State& state, const Layer& layer, Execution execution) {
   const Window w = window_of(layer);
   const std::int64_t taps = w.KH * w.KW, in = w.IC * w.IH * w.IW, out = w.OC * w.OH * w.OW;
-  cpu::CpuStorage x(static_cast<std::size_t>(in) * sizeof(T), cpu::Layout::channels_last);
-  cpu::CpuStorage y(static_cast<std::size_t>(out) * sizeof(T), cpu::Layout::channels_last);
+  const std::shared_ptr<void> x = cpu::allocate(static_cast<std::size_t>(in) * sizeof(T));
+  const std::shared_ptr<void> y = cpu::allocate(static_cast<std::size_t>(out) * sizeof(T));
   std::vector<float> weights(static_cast<std::size_t>(w.IC * w.OC * taps));
-  T* const xs = static_cast<T*>(x.data());
-  T* const ys = static_cast<T*>(y.data());
+  T* const xs = static_cast<T*>(x.get());
+  T* const ys = static_cast<T*>(y.get());
   fill(xs, in, 1);
   fill(weights.data(), w.IC * w.OC * taps, 2);
   const cpu::Weights<float> image{weights.data(), 0, 1, taps, taps * w.IC};
@@ -183,7 +183,7 @@ void run_layer(benchmark::State& state, const Layer& layer, Execution execution)
   const Epilogue<T> epilogue{{EpilogueStep<T>::Kind::fma, scale, shift},
                              {EpilogueStep<T>::Kind::relu, {}, {}}};
   const bool single = sizeof(T) == sizeof(float);
-  const auto packed = single ? cpu::pack_chain(w, image, false) : cpu::pack_fp64(w, image, false);
+  const auto packed = single ? cpu::pack_chain(w, image) : cpu::pack_fp64(w, image);
   const InstructionSet set = cpu::resolve(execution.instruction_set);
   const auto once = [&] {
     if constexpr (sizeof(T) == sizeof(float))

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <fstream>
@@ -134,6 +135,27 @@ std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value>
   return outputs;
 }
 
+template <class T>
+bool all_canonical(std::span<const T> values, int threads) {
+  std::atomic<bool> canonical{true};
+  parallel_for(static_cast<std::int64_t>(values.size()), std::int64_t{1} << 16, threads,
+               [&](std::int64_t first, std::int64_t last) {
+                 const auto part = values.subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(last - first));
+                 if (!nan_is_canonical(part)) canonical = false;
+               });
+  return canonical;
+}
+
+bool is_canonical(const Tensor& tensor, const Execution& execution) {
+  switch (tensor.type().type) {
+    case Type::float32: return all_canonical(tensor.values<float>(), execution.threads);
+    case Type::float64: return all_canonical(tensor.values<double>(), execution.threads);
+    case Type::int64:
+    case Type::boolean: return true;
+  }
+  return true;
+}
+
 std::string processor_name() {
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);)
@@ -176,15 +198,11 @@ std::vector<AlgorithmInfo> CpuBackend::algorithms() const {
 std::optional<Refusal> CpuBackend::refuses(const PlannedStage&) const { return std::nullopt; }
 
 Value CpuBackend::upload(const Tensor& tensor, const Execution& execution) {
-  const Tensor canonical = with_canonical_nan(tensor);
-  Fresh fresh(canonical.type(), Layout::row_major);
-  auto* const to = fresh.data<char>();
-  const auto* const from = static_cast<const char*>(canonical.data());
-  parallel_for(static_cast<std::int64_t>(canonical.size_bytes()), std::int64_t{1} << 20, execution.threads,
-               [&](std::int64_t first, std::int64_t last) {
-                 std::memcpy(to + first, from + first, static_cast<std::size_t>(last - first));
-               });
-  return std::move(fresh).value();
+  const Tensor kept = is_canonical(tensor, execution) ? tensor : with_canonical_nan(tensor);
+  // Host memory is this backend's memory: the value reads the tensor's elements where they are.
+  auto owner = std::make_shared<const Tensor>(kept);
+  const void* const data = kept.data();
+  return {kept.type(), std::make_shared<const CpuStorage>(std::move(owner), data, kept.size_bytes(), Layout::row_major)};
 }
 
 Tensor CpuBackend::download(const Value& value, const Execution& execution) {

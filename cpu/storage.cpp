@@ -81,20 +81,19 @@ Layout meaningful(const Shape& shape, Layout layout) {
 
 }  // namespace
 
-CpuStorage::CpuStorage(std::size_t bytes, Layout layout) : bytes_(bytes), layout_(layout) {
+std::shared_ptr<void> allocate(std::size_t bytes) {
   const std::size_t alignment = bytes >= huge_page ? huge_page : 64;
   const std::size_t rounded = (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  data_ = std::aligned_alloc(alignment, rounded);
-  if (data_ == nullptr) {
+  void* const data = std::aligned_alloc(alignment, rounded);
+  if (data == nullptr) {
     const long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     throw Error(Fault::out_of_memory, "a tensor needs " + std::to_string(bytes) + " bytes of memory, " +
                                           std::to_string(static_cast<long long>(pages) * page) +
                                           " are available; use a smaller input or --until to run a part");
   }
-  if (alignment == huge_page) madvise(data_, rounded, MADV_HUGEPAGE);  // a hint: refusal costs speed, not bits
+  if (alignment == huge_page) madvise(data, rounded, MADV_HUGEPAGE);  // a hint: refusal costs speed, not bits
+  return {data, [](void* memory) { std::free(memory); }};
 }
-
-CpuStorage::~CpuStorage() { std::free(data_); }
 
 const CpuStorage& storage_of(const Value& value) {
   const auto* storage = dynamic_cast<const CpuStorage*>(value.storage().get());
@@ -104,12 +103,16 @@ const CpuStorage& storage_of(const Value& value) {
 
 bool is_cpu(const Value& value) { return dynamic_cast<const CpuStorage*>(value.storage().get()) != nullptr; }
 
-Fresh::Fresh(TensorType type, Layout layout) : type_(std::move(type)) {
-  const std::size_t bytes = static_cast<std::size_t>(element_count(type_.shape)) * byte_width(type_.type);
-  storage_ = std::make_shared<CpuStorage>(bytes, meaningful(type_.shape, layout));
-}
+Fresh::Fresh(TensorType type, Layout layout)
+    : type_(std::move(type)),
+      layout_(meaningful(type_.shape, layout)),
+      bytes_(static_cast<std::size_t>(element_count(type_.shape)) * byte_width(type_.type)),
+      memory_(allocate(bytes_)) {}
 
-Value Fresh::value() && { return {std::move(type_), std::move(storage_)}; }
+Value Fresh::value() && {
+  const void* const data = memory_.get();
+  return {std::move(type_), std::make_shared<const CpuStorage>(std::move(memory_), data, bytes_, layout_)};
+}
 
 Layout layout_of(const Value& value) { return storage_of(value).layout(); }
 

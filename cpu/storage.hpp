@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <utility>
 
 #include "model/numerics.hpp"
 #include "model/value.hpp"
@@ -12,25 +13,26 @@ namespace parity::cpu {
 /// and 4. Layout is Execution: it never changes a bit.
 enum class Layout { row_major, channels_last };
 
-/// The CPU backend's storage: 64-byte aligned, uninitialised at birth, huge pages where the kernel gives them.
+/// The CPU backend's storage: its own memory, or a host tensor's, which it keeps alive.
 class CpuStorage final : public Storage {
  public:
-  /// Throws Fault::out_of_memory with the bytes asked for and what is available.
-  CpuStorage(std::size_t bytes, Layout layout);
-  ~CpuStorage() override;
-  CpuStorage(const CpuStorage&) = delete;
-  CpuStorage& operator=(const CpuStorage&) = delete;
+  CpuStorage(std::shared_ptr<const void> owner, const void* data, std::size_t bytes, Layout layout)
+      : owner_(std::move(owner)), data_(data), bytes_(bytes), layout_(layout) {}
 
-  void* data() { return data_; }
   const void* data() const { return data_; }
   Layout layout() const { return layout_; }
   std::size_t bytes() const { return bytes_; }
 
  private:
-  void* data_ = nullptr;
-  std::size_t bytes_ = 0;
+  std::shared_ptr<const void> owner_;
+  const void* data_;
+  std::size_t bytes_;
   Layout layout_;
 };
+
+/// 64-byte aligned memory, uninitialised, on huge pages where the kernel gives them. Throws Fault::out_of_memory with the
+/// bytes asked for and what is available.
+std::shared_ptr<void> allocate(std::size_t bytes);
 
 /// The storage of a CPU value. Throws Fault::internal when the value is another backend's.
 const CpuStorage& storage_of(const Value& value);
@@ -41,13 +43,15 @@ class Fresh {
  public:
   Fresh(TensorType type, Layout layout);
   template <class T>
-  T* data() { return static_cast<T*>(storage_->data()); }
-  Layout layout() const { return storage_->layout(); }
+  T* data() { return static_cast<T*>(memory_.get()); }
+  Layout layout() const { return layout_; }
   Value value() &&;
 
  private:
   TensorType type_;
-  std::shared_ptr<CpuStorage> storage_;
+  Layout layout_;
+  std::size_t bytes_;
+  std::shared_ptr<void> memory_;
 };
 
 /// A value's elements in one layout and type, kept alive by `value`. T = double widens float32 values.

@@ -36,12 +36,21 @@ bool same_elements(std::span<const T> a, std::span<const T> b) {
   }
 }
 
+/// Integer tests without branches, so that the compiler makes vectors of them.
+template <class Bits, class T>
+bool only_canonical(std::span<const T> values, Bits infinity, Bits nan) {
+  Bits foreign = 0;
+  for (const T value : values) {
+    const Bits bits = bits_of(value);
+    foreign |= static_cast<Bits>((bits & nan) > infinity) & static_cast<Bits>(bits != nan);
+  }
+  return foreign == 0;
+}
+
 template <class T>
 Tensor canonical(const Tensor& tensor) {
   const std::span<const T> values = tensor.values<T>();
-  bool changed = false;
-  for (const T value : values) changed |= value != value && bits_of(value) != canonical_bits(value);
-  if (!changed) return tensor;
+  if (nan_is_canonical(values)) return tensor;
   std::vector<T> copy(values.begin(), values.end());
   for (T& value : copy) value = canonical_nan(value);
   return Tensor::of(tensor.shape(), std::move(copy));
@@ -125,6 +134,14 @@ bool same_bits(const Tensor& a, const Tensor& b) {
     case Type::boolean: return same_elements(a.values<std::uint8_t>(), b.values<std::uint8_t>());
   }
   return false;
+}
+
+bool nan_is_canonical(std::span<const float> values) {
+  return only_canonical<std::uint32_t>(values, 0x7f800000U, nan_bits32);
+}
+
+bool nan_is_canonical(std::span<const double> values) {
+  return only_canonical<std::uint64_t>(values, 0x7ff0000000000000ULL, nan_bits64);
 }
 
 Tensor with_canonical_nan(const Tensor& tensor) {

@@ -111,6 +111,10 @@ bool same_bits(const Tensor& a, const Tensor& b);
 /// through here (CONTRACTS: the bits of a NaN are part of no contract). Shares when nothing changes.
 Tensor with_canonical_nan(const Tensor& tensor);
 
+/// Whether every NaN among the elements is the canonical one, so that nothing needs changing.
+bool nan_is_canonical(std::span<const float> values);
+bool nan_is_canonical(std::span<const double> values);
+
 /// The same values as float32 (rounded to nearest even) or float64 (exact). Throws Fault::internal for
 /// int64 and boolean.
 Tensor to_float32(const Tensor& tensor);

@@ -2,9 +2,8 @@
 
 namespace parity::cpu {
 
-std::unique_ptr<const Packed> pack_chain(const Window& window, const Weights<float>& w,
-                                         bool absolute) {
-  return std::make_unique<const Panels<float>>(window, w, absolute);
+std::unique_ptr<const Packed> pack_chain(const Window& window, const Weights<float>& w) {
+  return std::make_unique<const Panels<float>>(window, w);
 }
 
 void run_chain(const Window& window, const float* x, const Packed& w,

@@ -2,13 +2,12 @@
 
 namespace parity::cpu {
 
-std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<float>& w,
-                                        bool absolute) {
-  return std::make_unique<const Panels<double>>(window, w, absolute);
+std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<float>& w) {
+  return std::make_unique<const Panels<double>>(window, w);
 }
 
 std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<double>& w) {
-  return std::make_unique<const Panels<double>>(window, w, false);
+  return std::make_unique<const Panels<double>>(window, w);
 }
 
 void run_fp64(const Window& window, const double* x, const Packed& w,

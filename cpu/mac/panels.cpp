@@ -44,7 +44,7 @@ void Panels<T>::Free::operator()(T* data) const {
 
 template <class T>
 template <class W>
-Panels<T>::Panels(const Window& window, const Weights<W>& w, bool absolute) : packed_for_(window) {
+Panels<T>::Panels(const Window& window, const Weights<W>& w) : packed_for_(window) {
   const bool depthwise = window.G > 1 && window.IC == 1 && window.OC == 1;
   lanes_ = depthwise ? Lanes::depthwise : Lanes::outputs;
   const Window inside = walked(window);
@@ -84,7 +84,7 @@ Panels<T>::Panels(const Window& window, const Weights<W>& w, bool absolute) : pa
             const std::int64_t oc = depthwise ? 0 : panel.channel + j;
             const W value =
                 w.data[g * w.stride_g + tap * w.stride_tap + ic * w.stride_ic + oc * w.stride_oc];
-            row[j] = absolute ? std::fabs(value) : value;
+            row[j] = value;
           }
         }
       }

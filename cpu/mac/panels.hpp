@@ -28,7 +28,7 @@ class Panels final : public Packed {
   static constexpr std::int64_t most_strips = 4;
 
   template <class W>
-  Panels(const Window& window, const Weights<W>& w, bool absolute);
+  Panels(const Window& window, const Weights<W>& w);
 
   Lanes lanes() const { return lanes_; }
   const std::vector<Panel>& panels() const { return panels_; }

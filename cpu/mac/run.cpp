@@ -69,7 +69,7 @@ std::unique_ptr<const Packed> pack(const Contract& contract, const Window& windo
                                    const Weights<float>& w) {
   switch (contract.algorithm) {
     case Algorithm::chain:
-      return pack_chain(window, w, false);
+      return pack_chain(window, w);
     case Algorithm::tensor_k4f24:
     case Algorithm::tensor_k8f25:
       return pack_tensor(window, w, contract.algorithm, *contract.rounding);
@@ -77,7 +77,7 @@ std::unique_ptr<const Packed> pack(const Contract& contract, const Window& windo
       return pack_eigen(window, w);
     case Algorithm::fp64:
     case Algorithm::exact:
-      return pack_fp64(window, w, false);
+      return pack_fp64(window, w);
     case Algorithm::lanes32:
     case Algorithm::elementwise:
     case Algorithm::move:
@@ -118,7 +118,7 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
     std::vector<float> absolute(weights->values<float>().begin(), weights->values<float>().end());
     for (float& value : absolute) value = magnitude_operand(value);
     const Elements<float> in = elements<float>(x, Layout::channels_last, job.execution);
-    run_chain(window, in.data, *pack_chain(window, weights_of(absolute.data(), strides), false),
+    run_chain(window, in.data, *pack_chain(window, weights_of(absolute.data(), strides)),
               with_bias(bias, job.epilogue32, job.reading), fresh.data<float>(), job.execution);
     return std::move(fresh).value();
   }

@@ -167,9 +167,9 @@ std::vector<T> computed(const Window& w, const std::vector<T>& x, const Packed& 
 template <class T>
 std::unique_ptr<const Packed> packed(const Window& w, const Weights<float>& weights) {
   if constexpr (sizeof(T) == sizeof(float))
-    return pack_chain(w, weights, false);
+    return pack_chain(w, weights);
   else
-    return pack_fp64(w, weights, false);
+    return pack_fp64(w, weights);
 }
 
 template <class T>
@@ -308,7 +308,7 @@ TEST(Chain, ANonFiniteWeightOutsideTheImageGivesNan) {
   const std::vector<float> x(4, 1.0F);
   std::vector<float> data(9, 1.0F);
   data[0] = INFINITY;  // tap (0, 0) meets padding everywhere but at output (1, 1)
-  const auto image = pack_chain(w, onnx_order(w, data.data()), false);
+  const auto image = pack_chain(w, onnx_order(w, data.data()));
   const std::vector<float> y = computed<float>(w, x, *image, {}, {});
   EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1]) && std::isnan(y[2]));
   EXPECT_EQ(y[3], INFINITY);
@@ -317,29 +317,19 @@ TEST(Chain, ANonFiniteWeightOutsideTheImageGivesNan) {
 TEST(Chain, AnOutputWithoutTapsIsPlusZero) {
   const Window w = transposed(convolution(1, 1, 1, 1, 2, 2, 1, 1), 2, 2, 0, 0, 0, 0);
   const std::vector<float> x(4, -1.0F), data(1, 1.0F);
-  const auto image = pack_chain(w, onnx_order(w, data.data()), false);
+  const auto image = pack_chain(w, onnx_order(w, data.data()));
   const std::vector<float> y = computed<float>(w, x, *image, {}, {});
   EXPECT_EQ(std::bit_cast<std::uint32_t>(y[1]), 0U);
   EXPECT_EQ(y[0], -1.0F);
-}
-
-TEST(Chain, MagnitudesAreTheChainOfAbsoluteValues) {
-  const Window w = padded(convolution(1, 2, 5, 18, 4, 4, 3, 3), 1, 1, 1, 1);
-  const std::vector<float> x = operands<float>(input_size(w), Fill::real, 8);
-  std::vector<float> data = operands<float>(weight_size(w), Fill::real, 9), absolute = data;
-  for (float& value : absolute) value = std::fabs(value);
-  const auto a = pack_chain(w, onnx_order(w, data.data()), true);
-  const auto b = pack_chain(w, onnx_order(w, absolute.data()), false);
-  EXPECT_TRUE(same_bits(computed<float>(w, x, *a, {}, {}), computed<float>(w, x, *b, {}, {})));
 }
 
 TEST(Chain, RefusesWeightsPackedForAnotherProblem) {
   const Window w = product(1, 8, 8);
   const std::vector<float> x(16, 1.0F), data(128, 1.0F);
   std::vector<float> y(16);
-  const auto image = pack_chain(w, onnx_order(w, data.data()), false);
+  const auto image = pack_chain(w, onnx_order(w, data.data()));
   EXPECT_THROW(run_chain(product(1, 16, 8), x.data(), *image, {}, y.data(), {}), Error);
-  const auto wide = pack_fp64(w, onnx_order(w, data.data()), false);
+  const auto wide = pack_fp64(w, onnx_order(w, data.data()));
   EXPECT_THROW(run_chain(w, x.data(), *wide, {}, y.data(), {}), Error);
 }
 
