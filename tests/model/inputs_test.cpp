@@ -111,15 +111,19 @@ TEST(Generator, PillarsFillWholeCellsAndLeaveMostEmpty) {
 
 TEST(Generator, EachKindKeepsItsClass) {
   const TensorType type{Type::float32, {4096}};
-  for (const float value : generate({Generator::Kind::denormal, 7}, type, "").values<float>())
+  const Tensor denormal = generate({Generator::Kind::denormal, 7}, type, "");
+  for (const float value : denormal.values<float>())
     EXPECT_EQ(std::fpclassify(value), FP_SUBNORMAL);
-  for (const float value : generate({Generator::Kind::extreme, 7}, type, "").values<float>()) {
+  const Tensor extreme = generate({Generator::Kind::extreme, 7}, type, "");
+  for (const float value : extreme.values<float>()) {
     EXPECT_TRUE(std::isnormal(value));
     EXPECT_TRUE(std::isnormal(value * value)) << value;
   }
-  for (const float value : generate({Generator::Kind::integers, 7}, type, "").values<float>())
+  const Tensor integers = generate({Generator::Kind::integers, 7}, type, "");
+  for (const float value : integers.values<float>())
     EXPECT_TRUE(value == std::trunc(value) && std::fabs(value) <= 8);
-  for (const float value : generate({Generator::Kind::zeros, 0}, type, "").values<float>())
+  const Tensor zeros = generate({Generator::Kind::zeros, 0}, type, "");
+  for (const float value : zeros.values<float>())
     EXPECT_EQ(std::bit_cast<std::uint32_t>(value), 0U);
 }
 
