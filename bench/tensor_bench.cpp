@@ -60,7 +60,7 @@ void measure(benchmark::State& state, const Shape& shape, Input input, Algorithm
   Problem problem(shape, input);
   const bool chain = algorithm == Algorithm::chain;
   const auto packed =
-      chain ? pack_chain(problem.window, problem.weights(), false)
+      chain ? pack_chain(problem.window, problem.weights())
             : pack_tensor(problem.window, problem.weights(), algorithm, Rounding::rna);
   const auto run = chain ? run_chain : run_tensor;
   for (auto _ : state) {

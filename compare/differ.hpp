@@ -35,7 +35,7 @@ struct DiffRequest {
   const std::vector<Stage>& stages;  ///< cut(graph); both plans are made from it
   Side a, b;
   Referee referee;
-  std::span<const Tensor> inputs;   ///< in the order of graph.inputs
+  std::span<const Tensor> inputs;        ///< in the order of graph.inputs
   std::optional<double> tolerance = {};  ///< absolute, in output units
   Observer observer = {};
   /// Called per stage with a's and b's outputs, each readable by its own side.

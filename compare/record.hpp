@@ -17,7 +17,8 @@ enum class Verdict { same_bits, within_bound, diverged, untrusted, not_run };
 std::string_view name(Verdict verdict);
 std::optional<Verdict> verdict_named(std::string_view text);
 
-/// Which side a divergence is blamed on: the one that fails its own test, or the pair when only the pair does.
+/// Which side a divergence is blamed on: the one that fails its own test, or the pair when only the
+/// pair does.
 enum class Blame { nobody, a, b, pair };
 std::string_view name(Blame blame);
 std::optional<Blame> blame_named(std::string_view text);
@@ -25,12 +26,12 @@ std::optional<Blame> blame_named(std::string_view text);
 /// A side against `exact` (double) under its own bound, on `elements` sampled or all elements.
 struct OracleTest {
   std::int64_t elements = 0;
-  bool all = false;          ///< every element, not a sample
-  double worst_share = 0;    ///< |y - exact| / bound
-  double max_abs = 0;        ///< |y - exact|
+  bool all = false;        ///< every element, not a sample
+  double worst_share = 0;  ///< |y - exact| / bound
+  double max_abs = 0;      ///< |y - exact|
   std::int64_t worst_index = 0;
   double worst_value = 0, worst_exact = 0;
-  std::int64_t beyond = 0;   ///< elements past the bound
+  std::int64_t beyond = 0;  ///< elements past the bound
 };
 
 /// A side against the CPU twin of its own contract, bit for bit.
@@ -43,17 +44,17 @@ struct TwinTest {
 struct StageResult {
   int id = 0;
   std::string name, block;
-  std::vector<std::string> nodes;    ///< ONNX node names of its steps
-  std::vector<std::string> op_types; ///< "Conv", "BatchNormalization", "Relu"
-  std::string tensor;                ///< ONNX name of the output it is judged by
-  std::string shape;                 ///< "1x64x256x256"
+  std::vector<std::string> nodes;     ///< ONNX node names of its steps
+  std::vector<std::string> op_types;  ///< "Conv", "BatchNormalization", "Relu"
+  std::string tensor;                 ///< ONNX name of the output it is judged by
+  std::string shape;                  ///< "1x64x256x256"
   std::int64_t elements = 0;
   std::int64_t macs = 0;
   std::string contract_a, contract_b;
-  std::vector<int> producers;        ///< ids of the stages it reads from
+  std::vector<int> producers;  ///< ids of the stages it reads from
 
   Verdict verdict = Verdict::not_run;
-  std::string reason;                ///< one sentence: which test decided
+  std::string reason;  ///< one sentence: which test decided
   Blame blame = Blame::nobody;
   std::optional<Comparison> introduced;   ///< l against a: same inputs
   std::optional<Comparison> accumulated;  ///< b against a: each on its own past
@@ -61,16 +62,18 @@ struct StageResult {
   std::optional<OracleTest> exact_a, exact_b;
   std::optional<TwinTest> twin_a, twin_b;
   double bound_coefficient_a = 0, bound_coefficient_b = 0;  ///< of M; 0 where no bound was needed
-  /// ||inherited|| / ||accumulated at the inputs||, each relative to its tensor's norm; 0: nothing inherited
+  /// ||inherited|| / ||accumulated at the inputs||, each relative to its tensor's norm; 0: nothing
+  /// inherited
   double amplification = 0;
-  double share_of_final = 0;  ///< of the final error's energy; sums to 1 over the stages when it differs
-  /// When a's values are double and b's are not: rms of a(float(x)) - a(x) over the RMS of a, the step that the shared
-  /// input takes by itself. 0 otherwise.
+  double share_of_final =
+      0;  ///< of the final error's energy; sums to 1 over the stages when it differs
+  /// When a's values are double and b's are not: rms of a(float(x)) - a(x) over the RMS of a, the
+  /// step that the shared input takes by itself. 0 otherwise.
   double conversion = 0;
   /// max |b - a| / RMS(a): what question (3) looks at
   double accumulated_relative = 0;
   Digest digest_a, digest_b;
-  std::optional<ErrorMap> map;       ///< of the first diverging stage and the three largest shares
+  std::optional<ErrorMap> map;  ///< of the first diverging stage and the three largest shares
   double seconds_a = 0, seconds_b = 0, seconds_local = 0;  ///< times: may differ between equal runs
   double seconds_magnitude = 0;                            ///< time
 };
@@ -78,44 +81,44 @@ struct StageResult {
 /// A named group of stages: the first component of their names.
 struct BlockResult {
   std::string name;
-  int first = 0, last = 0;     ///< stage ids, inclusive
+  int first = 0, last = 0;  ///< stage ids, inclusive
   double share_of_final = 0;
-  double max_abs = 0;          ///< largest accumulated |b - a| at the block's last stage
+  double max_abs = 0;  ///< largest accumulated |b - a| at the block's last stage
   int diverged = 0;
 };
 
 /// A graph output.
 struct OutputResult {
   std::string name, shape;
-  int stage = -1;              ///< that makes it; -1: passed straight through
+  int stage = -1;  ///< that makes it; -1: passed straight through
   std::optional<Comparison> accumulated;
   bool beyond_tolerance = false;
 };
 
 struct SideRecord {
-  std::string spec;                 ///< "cpu:tf32@sm_90"
+  std::string spec;  ///< "cpu:tf32@sm_90"
   std::string backend, device;
-  std::string numerics;             ///< "conv tf32, matmul tf32, round rna, batch norm kept, sm_90"
-  std::string contract;             ///< the commonest contract string of its MAC stages
+  std::string numerics;  ///< "conv tf32, matmul tf32, round rna, batch norm kept, sm_90"
+  std::string contract;  ///< the commonest contract string of its MAC stages
   std::string promise;
   std::vector<std::pair<std::string, std::string>> facts;
 };
 
 /// When the accumulated relative error first passes a power of ten.
 struct Milestone {
-  double threshold = 0;        ///< 1e-6, 1e-5, …
+  double threshold = 0;  ///< 1e-6, 1e-5, …
   int stage = -1;
 };
 
 /// The three answers, as ids and numbers; reports make sentences of them.
 struct Answers {
-  int first_diverging = -1;              ///< (1) stage id; -1: none
-  std::vector<int> by_share;             ///< (2) stage ids, largest share of the final error first
-  int largest_introduced = -1;           ///< relative to the RMS of its a
-  int first_different = -1;              ///< first stage whose introduced bits differ
-  double worst_share_of_bound = 0;       ///< over all judged stages
+  int first_diverging = -1;         ///< (1) stage id; -1: none
+  std::vector<int> by_share;        ///< (2) stage ids, largest share of the final error first
+  int largest_introduced = -1;      ///< relative to the RMS of its a
+  int first_different = -1;         ///< first stage whose introduced bits differ
+  double worst_share_of_bound = 0;  ///< over all judged stages
   int worst_share_stage = -1;
-  std::vector<Milestone> milestones;     ///< (3)
+  std::vector<Milestone> milestones;  ///< (3)
   int first_beyond_tolerance = -1;
   std::int64_t counts[5] = {0, 0, 0, 0, 0};  ///< stages per Verdict, in its order
 };
@@ -124,10 +127,11 @@ struct Answers {
 struct RunRecord {
   int schema = 1;
   std::string tool_version, tool_commit;
-  std::string command;                   ///< to run it again
+  std::string command;  ///< to run it again
   std::string model, model_digest, producer;
   int opset = 0;
-  std::vector<std::pair<std::string, std::string>> inputs;  ///< name "pillars": "float32 1x64x512x512 from pillars:7, digest …"
+  std::vector<std::pair<std::string, std::string>>
+      inputs;  ///< name "pillars": "float32 1x64x512x512 from pillars:7, digest …"
   std::vector<std::string> notes, lints;
   SideRecord a, b;
   std::vector<StageResult> stages;
@@ -136,9 +140,9 @@ struct RunRecord {
   Answers answers;
   std::optional<double> tolerance;
   int exit_code = 0;
-  std::string started;                   ///< time: ISO 8601, or empty
-  double seconds = 0;                    ///< time
-  std::int64_t peak_bytes = 0;           ///< measured, varies like a time; 0: not measured
+  std::string started;          ///< time: ISO 8601, or empty
+  double seconds = 0;           ///< time
+  std::int64_t peak_bytes = 0;  ///< measured, varies like a time; 0: not measured
 };
 
 }  // namespace parity

@@ -45,7 +45,8 @@ bool is_mac(const Op& op) {
   return family == Family::conv || family == Family::matmul;
 }
 
-/// Whether steps after this one may ride on it: a MAC whose innermost index, the engine's output channel, is axis 1.
+/// Whether steps after this one may ride on it: a MAC whose innermost index, the engine's output
+/// channel, is axis 1.
 bool carries_riders(const Op& op, const Shape& output) {
   const Family family = visit([](const auto& o) { return o.family; }, op);
   return family == Family::conv || (family == Family::matmul && output.size() == 2);
@@ -65,11 +66,11 @@ Contract magnitude_contract(const Contract& contract, const Op& op) {
 }
 
 /// |x| as magnitudes read it, in x's layout.
-Value magnitude_of(const Value& x, const Execution& execution) {
+Value magnitude_of(const Value& x, Memory& memory, const Execution& execution) {
   if (x.type().type != Type::float32 && x.type().type != Type::float64) return x;
   const Layout layout = layout_of(x);
   const Elements<float> in = elements<float>(x, layout, execution);
-  Fresh fresh({Type::float32, x.shape()}, layout);
+  Fresh fresh(memory, {Type::float32, x.shape()}, layout);
   float* const out = fresh.data<float>();
   parallel_for(element_count(x.shape()), std::int64_t{1} << 16, execution.threads,
                [&](std::int64_t first, std::int64_t last) {
@@ -102,13 +103,14 @@ std::size_t fuse(const Stage& stage, std::size_t head, std::int64_t channels, Re
 
 /// Everything of a stage run but the last conversion: outputs of an `exact` stage are still double.
 std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value> inputs,
-                             Reading reading, const Execution& execution, PackCache& packs) {
+                             Reading reading, const Execution& execution, PackCache& packs,
+                             Memory& memory) {
   const Stage& stage = planned.stage;
   const std::vector<OperandTypes> types = step_operand_types(stage);
   std::map<TensorId, Value> values;
   for (std::size_t i = 0; i < stage.inputs.size(); ++i)
     values[stage.inputs[i]] =
-        reading == Reading::magnitudes ? magnitude_of(inputs[i], execution) : inputs[i];
+        reading == Reading::magnitudes ? magnitude_of(inputs[i], memory, execution) : inputs[i];
   for (std::size_t i = 0; i < stage.steps.size(); ++i) {
     const Step& step = stage.steps[i];
     const Contract contract = reading == Reading::magnitudes
@@ -130,8 +132,8 @@ std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value>
       fused = output.type == Type::float64 ? fuse(stage, i, output.shape[1], reading, epilogue64)
                                            : fuse(stage, i, output.shape[1], reading, epilogue32);
     }
-    const Job job{contract,  operands, step.parameters, output,    reading,
-                  execution, packs,    epilogue32,      epilogue64};
+    const Job job{contract,  operands, step.parameters, output,     reading,
+                  execution, packs,    memory,          epilogue32, epilogue64};
     Value result = visit([&](const auto& o) { return cpu::run(o, job); }, *step.op);
     for (const TensorId id : step.inputs)
       if (i > 0) values.erase(id);  // inside a stage a value has one reader
@@ -234,7 +236,7 @@ bool CpuBackend::reads(const Value& value) const { return is_cpu(value); }
 
 std::vector<Value> CpuBackend::run(const PlannedStage& stage, std::span<const Value> inputs,
                                    Reading reading, const Execution& execution) {
-  std::vector<Value> outputs = run_steps(stage, inputs, reading, execution, packs_);
+  std::vector<Value> outputs = run_steps(stage, inputs, reading, execution, packs_, memory_);
   const bool exact = std::any_of(stage.contracts.begin(), stage.contracts.end(),
                                  [](const Contract& c) { return c.algorithm == Algorithm::exact; });
   if (exact)
@@ -289,7 +291,7 @@ std::vector<double> CpuBackend::exact_at(const PlannedStage& planned, std::span<
       carries_riders(*head.op, output.shape) &&
       fuse(stage, 0, output.shape[1], Reading::values, riders) + 1 == stage.steps.size();
   if (!sampled) {
-    const Value y = run_steps(oracle, inputs, Reading::values, execution, packs_).front();
+    const Value y = run_steps(oracle, inputs, Reading::values, execution, packs_, memory_).front();
     forget(oracle);
     return elements_at(y, indices);
   }
@@ -305,6 +307,7 @@ std::vector<double> CpuBackend::exact_at(const PlannedStage& planned, std::span<
                 Reading::values,
                 execution,
                 packs_,
+                memory_,
                 none,
                 no_riders};
   std::vector<double> y = visit(

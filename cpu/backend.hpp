@@ -19,21 +19,26 @@ class CpuBackend final : public Backend, public Oracle {
   std::vector<Value> run(const PlannedStage& stage, std::span<const Value> inputs, Reading reading,
                          const Execution& execution) override;
   Digest digest(const Value& value, const Execution& execution) override;
-  Comparison compare(const Value& a, const Value& b, const Value* magnitude, const Allowance& allowance,
-                     const Execution& execution) override;
-  Split split(const Value& a, const Value& local, const Value& b, const Execution& execution) override;
+  Comparison compare(const Value& a, const Value& b, const Value* magnitude,
+                     const Allowance& allowance, const Execution& execution) override;
+  Split split(const Value& a, const Value& local, const Value& b,
+              const Execution& execution) override;
   ErrorMap map(const Value& a, const Value& b, const Execution& execution) override;
-  std::vector<double> elements(const Value& value, std::span<const std::int64_t> indices) const override;
+  std::vector<double> elements(const Value& value,
+                               std::span<const std::int64_t> indices) const override;
   void forget(const PlannedStage& stage) override;
 
   std::vector<double> exact_at(const PlannedStage& stage, std::span<const Value> inputs,
-                               std::span<const std::int64_t> indices, const Execution& execution) override;
+                               std::span<const std::int64_t> indices,
+                               const Execution& execution) override;
 
  private:
   PackCache packs_;
+  Memory memory_;
 };
 
-/// Facts of this processor for reports and `doctor`: model name, cores, instruction sets usable here.
+/// Facts of this processor for reports and `doctor`: model name, cores, instruction sets usable
+/// here.
 BackendInfo processor_info(const Execution& execution);
 
 }  // namespace parity::cpu

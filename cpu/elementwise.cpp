@@ -17,39 +17,44 @@ template <class T>
 Value run_step(const EpilogueStep<T>& step, const Job& job) {
   const Layout layout = layout_of(job.inputs[0]);
   const Elements<T> x = elements<T>(job.inputs[0], layout, job.execution);
-  Fresh fresh(job.output, layout);
+  Fresh fresh(job.memory, job.output, layout);
   T* const y = fresh.data<T>();
   const Epilogue<T> epilogue{step};
   const bool per_channel = step.a.size() > 1;
   const Shape& shape = job.output.shape;
   const std::int64_t count = element_count(shape);
   const InstructionSet isa = job.execution.instruction_set;
-  const auto apply_run = [&](const Epilogue<T>& steps, std::int64_t first, std::int64_t length, std::int64_t channel) {
+  const auto apply_run = [&](const Epilogue<T>& steps, std::int64_t first, std::int64_t length,
+                             std::int64_t channel) {
     std::memcpy(y + first, x.data + first, static_cast<std::size_t>(length) * sizeof(T));
     apply(steps, y + first, length, channel, isa);
   };
   if (!per_channel) {
-    parallel_for(count, run_length, job.execution.threads, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t i = first; i < last; i += run_length)
-        apply_run(epilogue, i, std::min(run_length, last - i), 0);
-    });
+    parallel_for(count, run_length, job.execution.threads,
+                 [&](std::int64_t first, std::int64_t last) {
+                   for (std::int64_t i = first; i < last; i += run_length)
+                     apply_run(epilogue, i, std::min(run_length, last - i), 0);
+                 });
   } else if (layout == Layout::channels_last || shape.size() == 2) {
     const std::int64_t C = shape[1];
     parallel_for(count / std::max<std::int64_t>(C, 1), 16, job.execution.threads,
                  [&](std::int64_t first, std::int64_t last) {
-                   for (std::int64_t pixel = first; pixel < last; ++pixel) apply_run(epilogue, pixel * C, C, 0);
+                   for (std::int64_t pixel = first; pixel < last; ++pixel)
+                     apply_run(epilogue, pixel * C, C, 0);
                  });
   } else {
-    // Row-major planes: every plane sees one channel's constants, so the step becomes one with scalars.
+    // Row-major planes: every plane sees one channel's constants, so the step becomes one with
+    // scalars.
     const std::int64_t C = shape[1], plane = element_count(shape, 2, shape.size());
-    parallel_for(shape[0] * C, 1, job.execution.threads, [&](std::int64_t first, std::int64_t last) {
-      for (std::int64_t job_plane = first; job_plane < last; ++job_plane) {
-        const auto c = static_cast<std::size_t>(job_plane % C);
-        EpilogueStep<T> scalar{step.kind, {step.a[c]}, {}};
-        if (!step.b.empty()) scalar.b = {step.b[c]};
-        apply_run({std::move(scalar)}, job_plane * plane, plane, 0);
-      }
-    });
+    parallel_for(shape[0] * C, 1, job.execution.threads,
+                 [&](std::int64_t first, std::int64_t last) {
+                   for (std::int64_t job_plane = first; job_plane < last; ++job_plane) {
+                     const auto c = static_cast<std::size_t>(job_plane % C);
+                     EpilogueStep<T> scalar{step.kind, {step.a[c]}, {}};
+                     if (!step.b.empty()) scalar.b = {step.b[c]};
+                     apply_run({std::move(scalar)}, job_plane * plane, plane, 0);
+                   }
+                 });
   }
   return std::move(fresh).value();
 }

@@ -4,8 +4,9 @@
 
 namespace parity::cpu {
 
-/// Runs one epilogue step over a whole value, keeping its layout: how an elementwise room runs when its op was not
-/// fused. The step's channels are axis 1 of the value. T = double when the job is in double.
+/// Runs one epilogue step over a whole value, keeping its layout: how an elementwise room runs when
+/// its op was not fused. The step's channels are axis 1 of the value. T = double when the job is in
+/// double.
 template <class T>
 Value run_step(const EpilogueStep<T>& step, const Job& job);
 
@@ -17,7 +18,8 @@ template <class AnyOp>
 Value run_as_epilogue(const AnyOp& op, const Job& job) {
   const Shape& shape = job.output.shape;
   const std::int64_t channels = shape.size() >= 2 ? shape[1] : 1;
-  if (job.in_double()) return run_step(*as_epilogue<double>(op, job.parameters, channels, job.reading), job);
+  if (job.in_double())
+    return run_step(*as_epilogue<double>(op, job.parameters, channels, job.reading), job);
   return run_step(*as_epilogue<float>(op, job.parameters, channels, job.reading), job);
 }
 

@@ -14,8 +14,8 @@
 
 namespace parity::cpu {
 
-/// Packed weights, kept between runs. Keyed by the parameter tensor and a text that names the packing; holds the
-/// tensor so that its address stays its own.
+/// Packed weights, kept between runs. Keyed by the parameter tensor and a text that names the
+/// packing; holds the tensor so that its address stays its own.
 class PackCache {
  public:
   const Packed& get(const std::shared_ptr<const Tensor>& weights, const std::string& packing,
@@ -36,7 +36,9 @@ struct Job {
   Reading reading;
   const Execution& execution;
   PackCache& packs;
-  /// Later steps of the stage that a MAC room must apply to its result (one of the two is used, by the output's type).
+  Memory& memory;
+  /// Later steps of the stage that a MAC room must apply to its result (one of the two is used, by
+  /// the output's type).
   const Epilogue<float>& epilogue32;
   const Epilogue<double>& epilogue64;
 
@@ -57,31 +59,36 @@ Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
 
-/// The op as an epilogue step of a MAC whose output has `channels` on axis 1, when it is one; T = float or
-/// double. Rooms of elementwise ops define it for both; every other op is none.
+/// The op as an epilogue step of a MAC whose output has `channels` on axis 1, when it is one; T =
+/// float or double. Rooms of elementwise ops define it for both; every other op is none.
 template <class T, class AnyOp>
-std::optional<EpilogueStep<T>> as_epilogue(const AnyOp&, std::span<const std::shared_ptr<const Tensor>>,
+std::optional<EpilogueStep<T>> as_epilogue(const AnyOp&,
+                                           std::span<const std::shared_ptr<const Tensor>>,
                                            std::int64_t channels, Reading) {
   (void)channels;
   return std::nullopt;
 }
 template <class T>
-std::optional<EpilogueStep<T>> as_epilogue(const BatchNorm& op,
-                                           std::span<const std::shared_ptr<const Tensor>> parameters,
-                                           std::int64_t channels, Reading reading);
+std::optional<EpilogueStep<T>> as_epilogue(
+    const BatchNorm& op, std::span<const std::shared_ptr<const Tensor>> parameters,
+    std::int64_t channels, Reading reading);
 template <class T>
-std::optional<EpilogueStep<T>> as_epilogue(const Unary& op,
-                                           std::span<const std::shared_ptr<const Tensor>> parameters,
-                                           std::int64_t channels, Reading reading);
+std::optional<EpilogueStep<T>> as_epilogue(
+    const Unary& op, std::span<const std::shared_ptr<const Tensor>> parameters,
+    std::int64_t channels, Reading reading);
 
 template <class T>
-std::optional<EpilogueStep<T>> as_epilogue(const Binary& op,
-                                           std::span<const std::shared_ptr<const Tensor>> parameters,
-                                           std::int64_t channels, Reading reading);
+std::optional<EpilogueStep<T>> as_epilogue(
+    const Binary& op, std::span<const std::shared_ptr<const Tensor>> parameters,
+    std::int64_t channels, Reading reading);
 
-/// Exact values of a MAC's output at logical indices, in double, before any epilogue; only MAC rooms have it.
-std::vector<double> exact_at(const Conv2d& op, const Job& job, std::span<const std::int64_t> indices);
-std::vector<double> exact_at(const ConvTranspose2d& op, const Job& job, std::span<const std::int64_t> indices);
-std::vector<double> exact_at(const MatMul& op, const Job& job, std::span<const std::int64_t> indices);
+/// Exact values of a MAC's output at logical indices, in double, before any epilogue; only MAC
+/// rooms have it.
+std::vector<double> exact_at(const Conv2d& op, const Job& job,
+                             std::span<const std::int64_t> indices);
+std::vector<double> exact_at(const ConvTranspose2d& op, const Job& job,
+                             std::span<const std::int64_t> indices);
+std::vector<double> exact_at(const MatMul& op, const Job& job,
+                             std::span<const std::int64_t> indices);
 
 }  // namespace parity::cpu

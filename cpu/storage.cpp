@@ -1,10 +1,6 @@
 #include "cpu/storage.hpp"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <string>
 
 #include "cpu/threads.hpp"
@@ -12,8 +8,6 @@
 
 namespace parity::cpu {
 namespace {
-
-constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 /// N, C and the product of the spatial extents of a rank-3 or rank-4 type.
 struct Planes {
@@ -23,19 +17,21 @@ Planes planes_of(const Shape& shape) {
   return {shape[0], shape[1], element_count(shape, 2, shape.size())};
 }
 
-/// to[n][column][row] = from[n][row][column], in bands that the threads share.
+/// to[n][column][row] = from[n][row][column]; the threads share bands of the longer side.
 template <class T>
 void transpose_all(const T* from, T* to, std::int64_t N, std::int64_t rows, std::int64_t columns,
                    const Execution& execution) {
-  // A band is a run of columns: every thread writes whole rows of its own.
-  constexpr std::int64_t band = 256;
-  const std::int64_t bands = (columns + band - 1) / band;
+  constexpr std::int64_t band = 1024;
+  const bool wide = columns >= rows;
+  const std::int64_t length = wide ? columns : rows, bands = (length + band - 1) / band;
   parallel_for(N * bands, 1, execution.threads, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t job = first; job < last; ++job) {
-      const std::int64_t n = job / bands, column = job % bands * band;
-      transpose(from + n * rows * columns + column, columns,
-                to + n * rows * columns + column * rows, rows, rows,
-                std::min(band, columns - column), execution.instruction_set);
+      const std::int64_t n = job / bands, at = job % bands * band,
+                         some = std::min(band, length - at);
+      const T* const source = from + n * rows * columns + (wide ? at : at * columns);
+      T* const target = to + n * rows * columns + (wide ? at * rows : at);
+      transpose(source, columns, target, rows, wide ? rows : some, wide ? some : columns,
+                execution.instruction_set);
     }
   });
 }
@@ -70,24 +66,11 @@ Layout meaningful(const Shape& shape, Layout layout) {
   return shape.size() == 3 || shape.size() == 4 ? layout : Layout::row_major;
 }
 
-}  // namespace
-
-std::shared_ptr<void> allocate(std::size_t bytes) {
-  const std::size_t alignment = bytes >= huge_page ? huge_page : 64;
-  const std::size_t rounded =
-      (std::max<std::size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
-  void* const data = std::aligned_alloc(alignment, rounded);
-  if (data == nullptr) {
-    const long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    throw Error(Fault::out_of_memory,
-                "a tensor needs " + std::to_string(bytes) + " bytes of memory, " +
-                    std::to_string(static_cast<long long>(pages) * page) +
-                    " are available; use a smaller input or --until to run a part");
-  }
-  if (alignment == huge_page)
-    madvise(data, rounded, MADV_HUGEPAGE);  // a hint: refusal costs speed, not bits
-  return {data, [](void* memory) { std::free(memory); }};
+std::size_t bytes_of(const TensorType& type) {
+  return static_cast<std::size_t>(element_count(type.shape)) * byte_width(type.type);
 }
+
+}  // namespace
 
 const CpuStorage& storage_of(const Value& value) {
   const auto* storage = dynamic_cast<const CpuStorage*>(value.storage().get());
@@ -103,8 +86,14 @@ bool is_cpu(const Value& value) {
 Fresh::Fresh(TensorType type, Layout layout)
     : type_(std::move(type)),
       layout_(meaningful(type_.shape, layout)),
-      bytes_(static_cast<std::size_t>(element_count(type_.shape)) * byte_width(type_.type)),
+      bytes_(bytes_of(type_)),
       memory_(allocate(bytes_)) {}
+
+Fresh::Fresh(Memory& memory, TensorType type, Layout layout)
+    : type_(std::move(type)),
+      layout_(meaningful(type_.shape, layout)),
+      bytes_(bytes_of(type_)),
+      memory_(memory.take(bytes_)) {}
 
 Value Fresh::value() && {
   const void* const data = memory_.get();

@@ -4,13 +4,14 @@
 #include <memory>
 #include <utility>
 
+#include "cpu/memory.hpp"
 #include "model/numerics.hpp"
 #include "model/value.hpp"
 
 namespace parity::cpu {
 
-/// How the elements of a value lie in memory. channels_last: {N, C, spatial…} stored as N, spatial…, C; only for rank 3
-/// and 4. Layout is Execution: it never changes a bit.
+/// How the elements of a value lie in memory. channels_last: {N, C, spatial…} stored as N,
+/// spatial…, C; only for rank 3 and 4. Layout is Execution: it never changes a bit.
 enum class Layout { row_major, channels_last };
 
 /// The CPU backend's storage: its own memory, or a host tensor's, which it keeps alive.
@@ -30,10 +31,6 @@ class CpuStorage final : public Storage {
   Layout layout_;
 };
 
-/// 64-byte aligned memory, uninitialised, on huge pages where the kernel gives them. Throws Fault::out_of_memory with the
-/// bytes asked for and what is available.
-std::shared_ptr<void> allocate(std::size_t bytes);
-
 /// The storage of a CPU value. Throws Fault::internal when the value is another backend's.
 const CpuStorage& storage_of(const Value& value);
 bool is_cpu(const Value& value);
@@ -41,9 +38,13 @@ bool is_cpu(const Value& value);
 /// A value under construction: write through data<T>(), then take value().
 class Fresh {
  public:
+  Fresh(Memory& memory, TensorType type, Layout layout);
+  /// Outside a network's run: memory of its own.
   Fresh(TensorType type, Layout layout);
   template <class T>
-  T* data() { return static_cast<T*>(memory_.get()); }
+  T* data() {
+    return static_cast<T*>(memory_.get());
+  }
   Layout layout() const { return layout_; }
   Value value() &&;
 
@@ -54,7 +55,8 @@ class Fresh {
   std::shared_ptr<void> memory_;
 };
 
-/// A value's elements in one layout and type, kept alive by `value`. T = double widens float32 values.
+/// A value's elements in one layout and type, kept alive by `value`. T = double widens float32
+/// values.
 template <class T>
 struct Elements {
   Value value;

@@ -17,7 +17,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, int threads,
     return;
   }
   std::exception_ptr failure;
-#pragma omp parallel for num_threads(static_cast<int>(shares)) schedule(static, 1)
+#pragma omp parallel for num_threads(static_cast <int>(shares)) schedule(static, 1)
   for (std::int64_t share = 0; share < shares; ++share) {
     const std::int64_t first = grains * share / shares * grain;
     const std::int64_t last = std::min(count, grains * (share + 1) / shares * grain);

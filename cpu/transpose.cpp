@@ -36,31 +36,39 @@ HWY_INLINE void transpose_block(const double* from, std::int64_t from_stride, do
 }
 #endif
 
+/// Elements of a tile's side: one cache line of floats, so that lines are read and written whole.
+constexpr std::int64_t side = 16;
+
+template <class T>
+void transpose_tile(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
+                    std::int64_t rows, std::int64_t columns) {
+#if HWY_TARGET != HWY_SCALAR
+  constexpr std::int64_t block = 16 / static_cast<std::int64_t>(sizeof(T));
+  if (rows == side && columns == side) {
+    for (std::int64_t r = 0; r < side; r += block)
+      for (std::int64_t c = 0; c < side; c += block)
+        transpose_block(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride);
+    return;
+  }
+#endif
+  for (std::int64_t c = 0; c < columns; ++c)
+    for (std::int64_t r = 0; r < rows; ++r) to[c * to_stride + r] = from[r * from_stride + c];
+}
+
 template <class T>
 void transpose_tiles(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
                      std::int64_t rows, std::int64_t columns) {
-#if HWY_TARGET != HWY_SCALAR
-  constexpr std::int64_t block = 16 / static_cast<std::int64_t>(sizeof(T));
-#else
-  constexpr std::int64_t block = 1;
-#endif
-  // 16 columns at a time: a cache line of floats is read to its end before the next.
-  constexpr std::int64_t band = 16;
-  for (std::int64_t c = 0; c < columns; c += band) {
-    const std::int64_t width = columns - c < band ? columns - c : band;
-    for (std::int64_t r = 0; r < rows; r += block) {
-      const std::int64_t height = rows - r < block ? rows - r : block;
-      std::int64_t j = 0;
-#if HWY_TARGET != HWY_SCALAR
-      if (height == block)
-        for (; j + block <= width; j += block)
-          transpose_block(from + r * from_stride + c + j, from_stride, to + (c + j) * to_stride + r,
-                          to_stride);
-#endif
-      for (; j < width; ++j)
-        for (std::int64_t i = 0; i < height; ++i)
-          to[(c + j) * to_stride + r + i] = from[(r + i) * from_stride + c + j];
-    }
+  const auto tile = [&](std::int64_t r, std::int64_t c) {
+    transpose_tile(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride,
+                   rows - r < side ? rows - r : side, columns - c < side ? columns - c : side);
+  };
+  // Walk along the side whose rows lie far apart: its few streams then run through memory in order.
+  if (from_stride >= to_stride) {
+    for (std::int64_t r = 0; r < rows; r += side)
+      for (std::int64_t c = 0; c < columns; c += side) tile(r, c);
+  } else {
+    for (std::int64_t c = 0; c < columns; c += side)
+      for (std::int64_t r = 0; r < rows; r += side) tile(r, c);
   }
 }
 

@@ -6,7 +6,8 @@
 
 namespace parity::cpu {
 
-/// Transposes rows x columns: to[c * to_stride + r] = from[r * from_stride + c], in registers. Moves bits only.
+/// Transposes rows x columns: to[c * to_stride + r] = from[r * from_stride + c], in registers.
+/// Moves bits only.
 void transpose(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride,
                std::int64_t rows, std::int64_t columns, InstructionSet set);
 void transpose(const double* from, std::int64_t from_stride, double* to, std::int64_t to_stride,

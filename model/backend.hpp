@@ -15,8 +15,9 @@
 
 namespace parity {
 
-/// values: the network's arithmetic. magnitudes: |inputs| and |parameters| through `chain` arithmetic, so
-/// that the result bounds what cancellation hides; ReLU and max are taken as identity and max.
+/// values: the network's arithmetic. magnitudes: |inputs| and |parameters| through `chain`
+/// arithmetic, so that the result bounds what cancellation hides; ReLU and max are taken as
+/// identity and max.
 enum class Reading { values, magnitudes };
 
 /// One algorithm of a backend, as `paritylab algorithms` lists it.
@@ -28,13 +29,13 @@ struct AlgorithmInfo {
 
 /// What a report says about where a side ran.
 struct BackendInfo {
-  std::string name;    ///< "cpu", "cuda", "capture"
-  std::string device;  ///< "AMD EPYC 9B45", "NVIDIA H200"
+  std::string name;                                        ///< "cpu", "cuda", "capture"
+  std::string device;                                      ///< "AMD EPYC 9B45", "NVIDIA H200"
   std::vector<std::pair<std::string, std::string>> facts;  ///< in order: name, value
 };
 
-/// The one virtual seam. A backend knows one stage at a time; whole runs, captures and the differ are
-/// functions over it (compare/). Not safe for concurrent calls on one object.
+/// The one virtual seam. A backend knows one stage at a time; whole runs, captures and the differ
+/// are functions over it (compare/). Not safe for concurrent calls on one object.
 class Backend {
  public:
   virtual ~Backend() = default;
@@ -44,19 +45,23 @@ class Backend {
   /// Why this backend will not run the stage by these contracts; nothing when it will.
   virtual std::optional<Refusal> refuses(const PlannedStage& stage) const = 0;
 
-  /// Copies in, every NaN made canonical. Throws Fault::out_of_memory with required and available bytes.
+  /// Copies in, every NaN made canonical. Throws Fault::out_of_memory with required and available
+  /// bytes.
   virtual Value upload(const Tensor& tensor, const Execution& execution) = 0;
   virtual Tensor download(const Value& value, const Execution& execution) = 0;
-  /// Whether run() and compare() can read this value as it is (it came from a backend of the same kind).
+  /// Whether run() and compare() can read this value as it is (it came from a backend of the same
+  /// kind).
   virtual bool reads(const Value& value) const = 0;
 
-  /// Runs one stage. `inputs` in the order of stage.inputs; the result in the order of stage.outputs.
-  virtual std::vector<Value> run(const PlannedStage& stage, std::span<const Value> inputs, Reading reading,
-                                 const Execution& execution) = 0;
+  /// Runs one stage. `inputs` in the order of stage.inputs; the result in the order of
+  /// stage.outputs.
+  virtual std::vector<Value> run(const PlannedStage& stage, std::span<const Value> inputs,
+                                 Reading reading, const Execution& execution) = 0;
 
   virtual Digest digest(const Value& value, const Execution& execution) = 0;
   /// One pass over a and b. With a magnitude M, element i is judged by
-  /// |b - a| <= allowance.coefficient * M[i] + allowance.underflow; without M (null) nothing is judged.
+  /// |b - a| <= allowance.coefficient * M[i] + allowance.underflow; without M (null) nothing is
+  /// judged.
   virtual Comparison compare(const Value& a, const Value& b, const Value* magnitude,
                              const Allowance& allowance, const Execution& execution) = 0;
   virtual Split split(const Value& a, const Value& local, const Value& b,
@@ -74,9 +79,9 @@ class Backend {
 class Oracle {
  public:
   virtual ~Oracle() = default;
-  /// Exact values at logical indices of output 0, each within (n + 8) * 2^-53 * M of the real number.
-  /// `inputs` must be readable by the oracle's backend. Costs about indices.size() * K fused
-  /// multiply-adds when the stage's head is a MAC, a whole run of the stage otherwise.
+  /// Exact values at logical indices of output 0, each within (n + 8) * 2^-53 * M of the real
+  /// number. `inputs` must be readable by the oracle's backend. Costs about indices.size() * K
+  /// fused multiply-adds when the stage's head is a MAC, a whole run of the stage otherwise.
   virtual std::vector<double> exact_at(const PlannedStage& stage, std::span<const Value> inputs,
                                        std::span<const std::int64_t> indices,
                                        const Execution& execution) = 0;

@@ -22,12 +22,13 @@ struct ElementPair {
   std::uint64_t a_bits = 0, b_bits = 0;  ///< of the 32- or 64-bit element, NaN canonical
 };
 
-/// Bins of a ULP distance: bin k counts distances of k significant bits (0: equal, 1: one ULP, 2: 2-3, 3:
-/// 4-7, …, 32), the last one elements with a NaN on either side.
+/// Bins of a ULP distance: bin k counts distances of k significant bits (0: equal, 1: one ULP, 2:
+/// 2-3, 3: 4-7, …, 32), the last one elements with a NaN on either side.
 inline constexpr std::size_t ulp_bins = 34;
 
-/// What one pass over two tensors of the same shape finds. Differences are b - a, in FP32 for float32
-/// pairs and in double otherwise; elements with a NaN on either side are excluded and counted.
+/// What one pass over two tensors of the same shape finds. Differences are b - a, in FP32 for
+/// float32 pairs and in double otherwise; elements with a NaN on either side are excluded and
+/// counted.
 struct Comparison {
   std::int64_t elements = 0;
   std::int64_t informative = 0;  ///< finite and not zero on both sides
@@ -38,20 +39,24 @@ struct Comparison {
   double max_rel = 0;  ///< |b - a| / max(|a|, 2^-126)
   double rms = 0;      ///< of the difference
   double rms_a = 0, rms_b = 0;
-  double cosine = 1;  ///< 1 when both are all zero
+  double cosine = 1;                 ///< 1 when both are all zero
   std::optional<ElementPair> first;  ///< first in index order whose bits differ
-  std::optional<ElementPair> worst;  ///< largest |b - a|, lowest index wins; a NaN/Inf mismatch first
+  std::optional<ElementPair>
+      worst;  ///< largest |b - a|, lowest index wins; a NaN/Inf mismatch first
   std::array<std::int64_t, ulp_bins> ulp_histogram{};
 
-  bool judged = false;      ///< an allowance was given
-  double worst_share = 0;   ///< largest |b - a| / bound; infinity when the bound is 0 and they differ
+  bool judged = false;  ///< an allowance was given
+  double worst_share =
+      0;  ///< largest |b - a| / bound; infinity when the bound is 0 and they differ
   std::int64_t beyond = 0;  ///< elements past their bound
-  std::int64_t uninformative_bounds = 0;  ///< elements whose magnitude overflows: they judge nothing
+  std::int64_t uninformative_bounds =
+      0;  ///< elements whose magnitude overflows: they judge nothing
   std::optional<ElementPair> worst_judged;
   double worst_bound = 0;  ///< the bound at worst_judged
 };
 
-/// How a stage's accumulated error b - a splits into introduced l - a and inherited b - l, by energy.
+/// How a stage's accumulated error b - a splits into introduced l - a and inherited b - l, by
+/// energy.
 struct Split {
   double introduced = 0, inherited = 0, accumulated = 0;  ///< L2 norms
   double introduced_on_accumulated = 0;  ///< <l - a, b - a>; with the next, <b - a, b - a>

@@ -10,8 +10,8 @@
 namespace parity {
 namespace {
 
-/// Whether a step may follow a head in its stage: one value in, one element in for one element out (or bits that
-/// only move), so that the head's magnitude carries through it.
+/// Whether a step may follow a head in its stage: one value in, one element in for one element out
+/// (or bits that only move), so that the head's magnitude carries through it.
 bool rides(const Step& step) {
   return visit(
       [&](const auto& o) {
@@ -64,11 +64,12 @@ std::string stage_name(const Step& head, const Graph& graph) {
   return head.op_type + "@" + graph.tensor(head.outputs.front()).name;
 }
 
-/// The part of a name that reports bracket: up to the first component that ends in a digit ("blocks.1",
-/// "layer1"), else the first component.
+/// The part of a name that reports bracket: up to the first component that ends in a digit
+/// ("blocks.1", "layer1"), else the first component.
 std::string block_of(const std::string& name) {
   std::size_t end = name.find('.');
-  while (end != std::string::npos && !(name[end - 1] >= '0' && name[end - 1] <= '9')) end = name.find('.', end + 1);
+  while (end != std::string::npos && !(name[end - 1] >= '0' && name[end - 1] <= '9'))
+    end = name.find('.', end + 1);
   if (end != std::string::npos) return name.substr(0, end);
   const char last = name.empty() ? 'x' : name.back();
   return last >= '0' && last <= '9' ? name : name.substr(0, name.find('.'));
@@ -104,7 +105,8 @@ std::vector<Stage> cut(const Graph& graph) {
     std::set<TensorId> made;
     for (const Step& step : stage.steps) {
       for (const TensorId id : step.inputs)
-        if (!made.contains(id) && std::find(stage.inputs.begin(), stage.inputs.end(), id) == stage.inputs.end())
+        if (!made.contains(id) &&
+            std::find(stage.inputs.begin(), stage.inputs.end(), id) == stage.inputs.end())
           stage.inputs.push_back(id);
       made.insert(step.outputs.begin(), step.outputs.end());
       const OperandTypes types = operand_types(graph, step);
@@ -120,7 +122,8 @@ std::vector<Stage> cut(const Graph& graph) {
       stage.output_names.push_back(graph.tensor(id).name);
     }
     stage.name = stage_name(stage.steps.front(), graph);
-    if (const int repeat = ++seen[stage.name]; repeat > 1) stage.name += "#" + std::to_string(repeat);
+    if (const int repeat = ++seen[stage.name]; repeat > 1)
+      stage.name += "#" + std::to_string(repeat);
     stage.block = block_of(stage.name);
     stages.push_back(std::move(stage));
   }
@@ -132,13 +135,14 @@ Graph part_of(const Graph& graph, const std::string& from, const std::string& un
   std::vector<std::string> names;
   for (const Stage& stage : stages) names.push_back(stage.name);
   for (const TensorInfo& tensor : graph.tensors) names.push_back(tensor.name);
-  const auto tensors_of = [&](const std::string& name, std::vector<TensorId> Stage::* side) {
+  const auto tensors_of = [&](const std::string& name, std::vector<TensorId> Stage::*side) {
     for (const Stage& stage : stages)
       if (stage.name == name) return stage.*side;
     for (std::size_t i = 0; i < graph.tensors.size(); ++i)
       if (graph.tensors[i].name == name) return std::vector{static_cast<TensorId>(i)};
     throw Error(Fault::bad_request, "'" + name + "' is no stage and no tensor of " + graph.name +
-                                        did_you_mean(name, names) + " (`paritylab inspect` lists the stages)");
+                                        did_you_mean(name, names) +
+                                        " (`paritylab inspect` lists the stages)");
   };
 
   Graph part = graph;
@@ -162,11 +166,13 @@ Graph part_of(const Graph& graph, const std::string& from, const std::string& un
   for (const TensorId id : graph.inputs)
     if (wanted.contains(id)) part.inputs.push_back(id);
   for (const TensorId id : entries)
-    if (wanted.contains(id) && std::find(part.inputs.begin(), part.inputs.end(), id) == part.inputs.end())
+    if (wanted.contains(id) &&
+        std::find(part.inputs.begin(), part.inputs.end(), id) == part.inputs.end())
       part.inputs.push_back(id);
   if (part.steps.empty())
-    throw Error(Fault::bad_request, "nothing of " + graph.name + " lies between --from " + from + " and --until " +
-                                        until + "; --from must come before --until");
+    throw Error(Fault::bad_request, "nothing of " + graph.name + " lies between --from " + from +
+                                        " and --until " + until +
+                                        "; --from must come before --until");
   return part;
 }
 

@@ -25,8 +25,8 @@ enum class Fault {
   internal        ///< the lab broke its own precondition: a defect of the lab (exit 5)
 };
 
-/// A reason the lab cannot go on, as a sentence: what was attempted, on what, why it failed, what to
-/// do. A numerical disagreement is never an Error: it is a Verdict.
+/// A reason the lab cannot go on, as a sentence: what was attempted, on what, why it failed, what
+/// to do. A numerical disagreement is never an Error: it is a Verdict.
 class Error : public std::runtime_error {
  public:
   Error(Fault fault, const std::string& what, Where where = Where::here())

@@ -18,8 +18,9 @@ void lint(const Tensor& tensor, const std::string& where, std::vector<std::strin
     infinities += std::isinf(value);
   }
   if (nans + infinities > 0)
-    lints.push_back(where + " has " + std::to_string(nans) + " NaN and " + std::to_string(infinities) +
-                    " infinite elements of " + std::to_string(tensor.size()));
+    lints.push_back(where + " has " + std::to_string(nans) + " NaN and " +
+                    std::to_string(infinities) + " infinite elements of " +
+                    std::to_string(tensor.size()));
 }
 
 }  // namespace
@@ -35,9 +36,9 @@ TensorId GraphBuilder::add_input(std::string name, TensorType type) {
 }
 
 std::vector<TensorId> GraphBuilder::add_step(Op op, std::vector<TensorId> inputs,
-                                             std::vector<std::optional<Tensor>> parameters, std::string node,
-                                             std::vector<std::string> outputs, std::string op_type,
-                                             std::string scope) {
+                                             std::vector<std::optional<Tensor>> parameters,
+                                             std::string node, std::vector<std::string> outputs,
+                                             std::string op_type, std::string scope) {
   Step step;
   step.node = std::move(node);
   step.scope = std::move(scope);

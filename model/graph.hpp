@@ -23,8 +23,8 @@ struct Step {
   std::vector<TensorId> outputs;
   std::vector<std::shared_ptr<const Tensor>> parameters;  ///< null where the op's slot is absent
   std::string node;                                       ///< the ONNX node's name, maybe empty
-  std::string scope;                                      ///< name_scopes of its metadata, else empty
-  std::string op_type;                                    ///< the ONNX op type, "Conv"
+  std::string scope;    ///< name_scopes of its metadata, else empty
+  std::string op_type;  ///< the ONNX op type, "Conv"
 };
 
 /// An edge: its ONNX tensor name and its type after specialisation.
@@ -35,16 +35,17 @@ struct TensorInfo {
 
 /// A network specialised to concrete shapes: constants folded, steps in topological order.
 struct Graph {
-  std::string name;            ///< what the user called it: "second.onnx", "sample:second/A"
-  std::string digest;          ///< 32 hex digits over the file's bytes, or over the sample's name and seed
-  std::string producer;        ///< "pytorch 2.4.1", or the lab itself for samples
+  std::string name;    ///< what the user called it: "second.onnx", "sample:second/A"
+  std::string digest;  ///< 32 hex digits over the file's bytes, or over the sample's name and seed
+  std::string producer;  ///< "pytorch 2.4.1", or the lab itself for samples
   std::int64_t ir_version = 0;
   int opset = 0;
   std::vector<TensorInfo> tensors;
   std::vector<Step> steps;
   std::vector<TensorId> inputs;
   std::vector<TensorId> outputs;
-  std::vector<std::string> notes;  ///< what import decided and the user should know ("batch became 1")
+  std::vector<std::string>
+      notes;  ///< what import decided and the user should know ("batch became 1")
   std::vector<std::string> lints;  ///< what looks wrong though it runs (weights with NaN, odd eps)
 
   const TensorInfo& tensor(TensorId id) const { return tensors[index_of(id)]; }
@@ -56,8 +57,8 @@ class GraphBuilder {
   explicit GraphBuilder(std::string name);
 
   TensorId add_input(std::string name, TensorType type);
-  /// Appends a step and its outputs (named by `outputs`). Parameters are made NaN-canonical. Throws what
-  /// the op's infer throws, with the node named.
+  /// Appends a step and its outputs (named by `outputs`). Parameters are made NaN-canonical. Throws
+  /// what the op's infer throws, with the node named.
   std::vector<TensorId> add_step(Op op, std::vector<TensorId> inputs,
                                  std::vector<std::optional<Tensor>> parameters, std::string node,
                                  std::vector<std::string> outputs, std::string op_type = {},
@@ -82,20 +83,22 @@ struct Stage {
   std::string name;   ///< "blocks.1.3", unique in the graph
   std::string block;  ///< the name's first component
   std::vector<Step> steps;
-  std::vector<TensorId> inputs;   ///< in the order run() takes them
-  std::vector<TensorId> outputs;  ///< in the order run() gives them; [0] is what the stage is judged by
+  std::vector<TensorId> inputs;  ///< in the order run() takes them
+  std::vector<TensorId>
+      outputs;  ///< in the order run() gives them; [0] is what the stage is judged by
   std::vector<TensorType> input_types, output_types;
   std::vector<std::string> input_names, output_names;  ///< ONNX tensor names
   std::int64_t macs = 0;                               ///< multiply-adds of one run
 };
 
-/// Cuts a graph into stages (DESIGN section 3): a stage is one head step followed by the longest run of
-/// BatchNorm, arithmetic with constants, activations and movement in which each value has one consumer
-/// and is no graph output. Stages come in topological order, ids 0, 1, ….
+/// Cuts a graph into stages (DESIGN section 3): a stage is one head step followed by the longest
+/// run of BatchNorm, arithmetic with constants, activations and movement in which each value has
+/// one consumer and is no graph output. Stages come in topological order, ids 0, 1, ….
 std::vector<Stage> cut(const Graph& graph);
 
-/// The stages needed for `until` and not before `from` (stage or tensor names; empty: no limit), with the
-/// graph's inputs and outputs adapted. Throws Fault::bad_request naming the nearest right name.
+/// The stages needed for `until` and not before `from` (stage or tensor names; empty: no limit),
+/// with the graph's inputs and outputs adapted. Throws Fault::bad_request naming the nearest right
+/// name.
 Graph part_of(const Graph& graph, const std::string& from, const std::string& until);
 
 }  // namespace parity

@@ -12,14 +12,15 @@ namespace {
 template <class E>
 using Named = std::pair<E, std::string_view>;
 
-constexpr std::array<Named<Math>, 4> maths{{
-    {Math::fp32, "fp32"}, {Math::tf32, "tf32"}, {Math::fp64, "fp64"}, {Math::exact, "exact"}}};
+constexpr std::array<Named<Math>, 4> maths{
+    {{Math::fp32, "fp32"}, {Math::tf32, "tf32"}, {Math::fp64, "fp64"}, {Math::exact, "exact"}}};
 constexpr std::array<Named<Rounding>, 3> roundings{
     {{Rounding::rna, "rna"}, {Rounding::truncate, "truncate"}, {Rounding::rn, "rn"}}};
-constexpr std::array<Named<Determinism>, 4> promises{{{Determinism::not_guaranteed, "not_guaranteed"},
-                                                      {Determinism::run_to_run, "run_to_run"},
-                                                      {Determinism::gpu_to_gpu, "gpu_to_gpu"},
-                                                      {Determinism::host_to_gpu, "host_to_gpu"}}};
+constexpr std::array<Named<Determinism>, 4> promises{
+    {{Determinism::not_guaranteed, "not_guaranteed"},
+     {Determinism::run_to_run, "run_to_run"},
+     {Determinism::gpu_to_gpu, "gpu_to_gpu"},
+     {Determinism::host_to_gpu, "host_to_gpu"}}};
 constexpr std::array<Named<Arch>, 9> archs{{{Arch::none, "none"},
                                             {Arch::sm_75, "sm_75"},
                                             {Arch::sm_80, "sm_80"},
@@ -65,10 +66,14 @@ std::string_view name(Rounding value) { return name_in<Rounding>(roundings, valu
 std::string_view name(Determinism value) { return name_in<Determinism>(promises, value); }
 std::string_view name(Arch value) { return name_in<Arch>(archs, value); }
 std::string_view name(Algorithm value) { return name_in<Algorithm>(algorithms, value); }
-std::string_view name(InstructionSet value) { return name_in<InstructionSet>(instruction_sets, value); }
+std::string_view name(InstructionSet value) {
+  return name_in<InstructionSet>(instruction_sets, value);
+}
 
 std::optional<Math> math_named(std::string_view text) { return named_in<Math>(maths, text); }
-std::optional<Rounding> rounding_named(std::string_view text) { return named_in<Rounding>(roundings, text); }
+std::optional<Rounding> rounding_named(std::string_view text) {
+  return named_in<Rounding>(roundings, text);
+}
 std::optional<Determinism> determinism_named(std::string_view text) {
   return named_in<Determinism>(promises, text);
 }
@@ -85,12 +90,15 @@ std::optional<Algorithm> tensor_algorithm(Arch arch) {
     case Arch::sm_80:
     case Arch::sm_86:
     case Arch::sm_87:
-    case Arch::sm_89: return Algorithm::tensor_k4f24;
+    case Arch::sm_89:
+      return Algorithm::tensor_k4f24;
     case Arch::sm_90:
     case Arch::sm_100:
-    case Arch::sm_120: return Algorithm::tensor_k8f25;
+    case Arch::sm_120:
+      return Algorithm::tensor_k8f25;
     case Arch::none:
-    case Arch::sm_75: return std::nullopt;
+    case Arch::sm_75:
+      return std::nullopt;
   }
   return std::nullopt;
 }
@@ -109,10 +117,12 @@ Determinism promise_of(Algorithm algorithm) {
     case Algorithm::tensor_k8f25:
     case Algorithm::lanes32:
     case Algorithm::elementwise:
-    case Algorithm::move: return Determinism::host_to_gpu;
+    case Algorithm::move:
+      return Determinism::host_to_gpu;
     case Algorithm::gemm_eigen:
     case Algorithm::fp64:
-    case Algorithm::exact: return Determinism::run_to_run;
+    case Algorithm::exact:
+      return Determinism::run_to_run;
   }
   return Determinism::not_guaranteed;
 }

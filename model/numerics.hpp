@@ -7,9 +7,9 @@
 
 namespace parity {
 
-/// Which arithmetic a family of ops asks for. tf32 is a permission: a plan may give fp32 instead (and
-/// says so); fp64 keeps double between stages; exact computes each stage in double on float32 inputs and
-/// rounds its outputs once.
+/// Which arithmetic a family of ops asks for. tf32 is a permission: a plan may give fp32 instead
+/// (and says so); fp64 keeps double between stages; exact computes each stage in double on float32
+/// inputs and rounds its outputs once.
 enum class Math { fp32, tf32, fp64, exact };
 
 /// How an operand becomes TF32: nearest with ties away (cvt.rna), toward zero (raw bits fed to the
@@ -19,15 +19,15 @@ enum class Rounding { rna, truncate, rn };
 /// Whether BatchNorm stays an operation of its own or is multiplied into the weights before it.
 enum class BatchNormalisation { kept, folded };
 
-/// How far bits repeat, weakest first. host_to_gpu: on every backend, device, instruction set, thread
-/// count, layout, batch size and batch position.
+/// How far bits repeat, weakest first. host_to_gpu: on every backend, device, instruction set,
+/// thread count, layout, batch size and batch position.
 enum class Determinism { not_guaranteed, run_to_run, gpu_to_gpu, host_to_gpu };
 
 /// The generation whose tensor core a TF32 request means.
 enum class Arch { none, sm_75, sm_80, sm_86, sm_87, sm_89, sm_90, sm_100, sm_120 };
 
-/// The order of operations by which an op is computed. Names (name(Algorithm)) are the contract; see
-/// CONTRACTS section 2-4 as restated on the ops.
+/// The order of operations by which an op is computed. Names (name(Algorithm)) are the contract;
+/// see CONTRACTS section 2-4 as restated on the ops.
 enum class Algorithm {
   chain,         ///< "chain": one FP32 FMA chain per output
   tensor_k4f24,  ///< "tensor:k4f24": TF32 tensor core of sm_80, 86, 87, 89
@@ -53,8 +53,8 @@ struct Numerics {
   friend bool operator==(const Numerics&, const Numerics&) = default;
 };
 
-/// Numerics with every family at `math` and the strongest promise that its algorithms make (host_to_gpu, or
-/// run_to_run for fp64 and exact).
+/// Numerics with every family at `math` and the strongest promise that its algorithms make
+/// (host_to_gpu, or run_to_run for fp64 and exact).
 Numerics numerics_of(Math math, Arch arch = Arch::none);
 
 /// The widths a CPU room may be run at. best = the widest the processor has.
@@ -67,13 +67,14 @@ struct Execution {
   int device = 0;
 };
 
-/// What one step is computed by: the algorithm plus every clause of Numerics that the step reads. Equal
-/// text and a promise of host_to_gpu mean equal bits (law 1).
+/// What one step is computed by: the algorithm plus every clause of Numerics that the step reads.
+/// Equal text and a promise of host_to_gpu mean equal bits (law 1).
 struct Contract {
   Algorithm algorithm = Algorithm::elementwise;
   std::optional<Rounding> rounding;  ///< only of tensor:*
   BatchNormalisation batch_norm = BatchNormalisation::kept;
-  std::string function;  ///< elementary function and whose sequence: "sigmoid=paritylab", else empty
+  std::string
+      function;  ///< elementary function and whose sequence: "sigmoid=paritylab", else empty
   Determinism promise = Determinism::host_to_gpu;
   bool stronger = false;  ///< a stronger arithmetic than was permitted (tf32 asked, chain given)
 

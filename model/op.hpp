@@ -49,16 +49,18 @@ class NodeView {
   virtual std::vector<float> reals(std::string_view name) const = 0;
   virtual std::optional<Tensor> tensor(std::string_view name) const = 0;
 
-  /// Throws Fault::bad_model: "node 'NAME' (Conv, opset 11) …: WHY". For everything an op cannot take.
+  /// Throws Fault::bad_model: "node 'NAME' (Conv, opset 11) …: WHY". For everything an op cannot
+  /// take.
   [[noreturn]] virtual void refuse(const std::string& why) const = 0;
-  /// Refuses any attribute that is not in `known` (an attribute nobody read is a wrong answer in waiting).
+  /// Refuses any attribute that is not in `known` (an attribute nobody read is a wrong answer in
+  /// waiting).
   virtual void only_attributes(std::initializer_list<std::string_view> known) const = 0;
   /// The constant at `index`, or a refusal that says which input must be known at import.
   virtual Tensor required_constant(int index, std::string_view role) const = 0;
 };
 
-/// An op as import made it, and where its operands come from: indices of ONNX inputs that stay values,
-/// and the constant tensors it carries in parameter order (an empty optional: absent).
+/// An op as import made it, and where its operands come from: indices of ONNX inputs that stay
+/// values, and the constant tensors it carries in parameter order (an empty optional: absent).
 template <class T>
 struct Imported {
   T op;
@@ -72,23 +74,25 @@ struct OperandTypes {
   std::vector<std::optional<TensorType>> parameters;
 };
 
-/// How far a computed value may lie from the exact one: |computed - exact| <= coefficient * M + underflow,
-/// M being the same stage on absolute values (Reading::magnitudes). No Allowance without a derivation:
-/// each op's header gives it under Error.
+/// How far a computed value may lie from the exact one: |computed - exact| <= coefficient * M +
+/// underflow, M being the same stage on absolute values (Reading::magnitudes). No Allowance without
+/// a derivation: each op's header gives it under Error.
 struct Allowance {
   double coefficient = 0;  ///< dimensionless
   double underflow = 0;    ///< absolute, in units of the value
 };
 
 /// How one op of a stage passes on the error of its input and adds its own. Stages compose steps in
-/// order: with e_in <= c*M_in + t, e_out <= (c + own.coefficient*(1 + c))*M_out + gain*t + own.underflow.
+/// order: with e_in <= c*M_in + t, e_out <= (c + own.coefficient*(1 + c))*M_out + gain*t +
+/// own.underflow.
 struct StepAllowance {
   Allowance own;
-  double gain = 1;  ///< largest factor by which an absolute error of the input grows (|s| of a BatchNorm)
+  double gain =
+      1;  ///< largest factor by which an absolute error of the input grows (|s| of a BatchNorm)
 };
 
-/// What a case is for. exact: small integers, every order of summation gives the same float. real: seeded
-/// normals. hostile: NaN, infinities, signed zeros, subnormals, cancellation, wide range.
+/// What a case is for. exact: small integers, every order of summation gives the same float. real:
+/// seeded normals. hostile: NaN, infinities, signed zeros, subnormals, cancellation, wide range.
 enum class Fill { exact, real, hostile };
 
 /// One test and bench instance of an op: the attributes are in `op`, the operands are made by

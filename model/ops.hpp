@@ -24,9 +24,10 @@ template <OpContract... Ts>
 using Ops = std::variant<Ts...>;  // a member without its contract does not compile
 }  // namespace detail
 
-/// Every op the lab knows. Only import, select, plan and each backend's dispatch include this header.
-struct Op : detail::Ops<Conv2d, ConvTranspose2d, MatMul, BatchNorm, Unary, Binary, MaxPool, Reduce, Concat,
-                        Movement, Constant> {
+/// Every op the lab knows. Only import, select, plan and each backend's dispatch include this
+/// header.
+struct Op : detail::Ops<Conv2d, ConvTranspose2d, MatMul, BatchNorm, Unary, Binary, MaxPool, Reduce,
+                        Concat, Movement, Constant> {
   using variant::variant;
 };
 

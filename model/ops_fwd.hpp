@@ -2,7 +2,8 @@
 
 namespace parity {
 
-/// Any op: a std::variant over every room (model/ops.hpp), wrapped so that it can be forward-declared.
+/// Any op: a std::variant over every room (model/ops.hpp), wrapped so that it can be
+/// forward-declared.
 struct Op;
 
 }  // namespace parity

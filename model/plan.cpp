@@ -14,8 +14,9 @@ namespace {
 
 constexpr int plan_schema = 1;
 
-/// Multiplies a BatchNorm that follows the stage's convolution into its weights (CONTRACTS section 2, bnfold):
-/// w' = float(double(w)*s64), b' = float(double(b)*s64 + t64). Returns whether there was one.
+/// Multiplies a BatchNorm that follows the stage's convolution into its weights (CONTRACTS section
+/// 2, bnfold): w' = float(double(w)*s64), b' = float(double(b)*s64 + t64). Returns whether there
+/// was one.
 bool fold_batch_norm(Stage& stage) {
   if (stage.steps.size() < 2) return false;
   const auto* norm = std::get_if<BatchNorm>(stage.steps[1].op.get());
@@ -38,7 +39,8 @@ bool fold_batch_norm(Stage& stage) {
 
 PlannedStage planned(Stage stage, const Numerics& numerics) {
   PlannedStage result{std::move(stage), numerics, {}};
-  const bool folded = numerics.batch_norm == BatchNormalisation::folded && fold_batch_norm(result.stage);
+  const bool folded =
+      numerics.batch_norm == BatchNormalisation::folded && fold_batch_norm(result.stage);
   const std::vector<OperandTypes> types = step_operand_types(result.stage);
   for (std::size_t i = 0; i < types.size(); ++i) {
     result.contracts.push_back(select(*result.stage.steps[i].op, types[i], numerics));
@@ -64,14 +66,16 @@ bool says_little(const Contract& contract) {
 
 std::vector<OperandTypes> step_operand_types(const Stage& stage) {
   std::map<TensorId, TensorType> known;
-  for (std::size_t i = 0; i < stage.inputs.size(); ++i) known[stage.inputs[i]] = stage.input_types[i];
+  for (std::size_t i = 0; i < stage.inputs.size(); ++i)
+    known[stage.inputs[i]] = stage.input_types[i];
   std::vector<OperandTypes> all;
   for (const Step& step : stage.steps) {
     OperandTypes types;
     for (const TensorId id : step.inputs) types.inputs.push_back(known.at(id));
     for (const auto& parameter : step.parameters)
       types.parameters.push_back(parameter ? std::optional(parameter->type()) : std::nullopt);
-    const std::vector<TensorType> made = visit([&](const auto& o) { return o.infer(types); }, *step.op);
+    const std::vector<TensorType> made =
+        visit([&](const auto& o) { return o.infer(types); }, *step.op);
     for (std::size_t i = 0; i < step.outputs.size(); ++i) known[step.outputs[i]] = made.at(i);
     all.push_back(std::move(types));
   }
@@ -115,7 +119,9 @@ Allowance stage_allowance(const PlannedStage& planned_stage) {
   for (std::size_t i = 0; i < types.size(); ++i) {
     const Step& step = planned_stage.stage.steps[i];
     const StepAllowance step_allowance = visit(
-        [&](const auto& o) { return o.allowance(types[i], step.parameters, planned_stage.contracts[i]); },
+        [&](const auto& o) {
+          return o.allowance(types[i], step.parameters, planned_stage.contracts[i]);
+        },
         *step.op);
     total = {total.coefficient + step_allowance.own.coefficient * (1 + total.coefficient),
              total.underflow * step_allowance.gain + step_allowance.own.underflow};
@@ -125,7 +131,8 @@ Allowance stage_allowance(const PlannedStage& planned_stage) {
 
 std::int64_t stage_terms(const PlannedStage& planned_stage) {
   const Stage& stage = planned_stage.stage;
-  const std::int64_t elements = std::max<std::int64_t>(1, element_count(stage.output_types.front().shape));
+  const std::int64_t elements =
+      std::max<std::int64_t>(1, element_count(stage.output_types.front().shape));
   std::int64_t inputs = 0;
   for (const TensorType& type : stage.input_types)
     inputs = std::max(inputs, element_count(type.shape) / elements);
@@ -174,13 +181,15 @@ Plan read_plan(const std::string& text, const std::vector<Stage>& stages, const 
     n.matmul = need(math_named(written.at("matmul").get<std::string>()), "math");
     n.rnn = need(math_named(written.at("rnn").get<std::string>()), "math");
     n.rounding = need(rounding_named(written.at("round").get<std::string>()), "rounding");
-    n.batch_norm = written.at("fold_bn").get<bool>() ? BatchNormalisation::folded : BatchNormalisation::kept;
+    n.batch_norm =
+        written.at("fold_bn").get<bool>() ? BatchNormalisation::folded : BatchNormalisation::kept;
     n.promise = need(determinism_named(written.at("promise").get<std::string>()), "promise");
     n.arch = need(arch_named(written.at("arch").get<std::string>()), "arch");
     if (written.contains("algorithm"))
       n.algorithm = need(algorithm_named(written.at("algorithm").get<std::string>()), "algorithm");
     Plan plan = make_plan(stages, n, backend, json.at("spec").get<std::string>());
-    // The file is replayed, not trusted: every row must be what select() gives today, or it says so.
+    // The file is replayed, not trusted: every row must be what select() gives today, or it says
+    // so.
     const auto& rows = json.at("stages");
     if (rows.size() != plan.stages.size())
       throw refuse("it has " + std::to_string(rows.size()) + " stages, the model has " +
@@ -188,12 +197,14 @@ Plan read_plan(const std::string& text, const std::vector<Stage>& stages, const 
     for (std::size_t i = 0; i < rows.size(); ++i) {
       const PlannedStage& stage = plan.stages[i];
       if (rows[i].at("stage").get<std::string>() != stage.stage.name)
-        throw refuse("its stage " + std::to_string(i) + " is '" + rows[i].at("stage").get<std::string>() +
-                     "', the model's is '" + stage.stage.name + "'");
+        throw refuse("its stage " + std::to_string(i) + " is '" +
+                     rows[i].at("stage").get<std::string>() + "', the model's is '" +
+                     stage.stage.name + "'");
       std::vector<std::string> contracts;
       for (const Contract& contract : stage.contracts) contracts.push_back(contract.text());
       if (rows[i].at("contracts").get<std::vector<std::string>>() != contracts)
-        throw refuse("stage '" + stage.stage.name + "' was planned under other contracts than this version selects");
+        throw refuse("stage '" + stage.stage.name +
+                     "' was planned under other contracts than this version selects");
     }
     return plan;
   } catch (const nlohmann::json::exception& e) {

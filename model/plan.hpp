@@ -17,15 +17,15 @@ struct Refusal {
   std::string why;
 };
 
-/// A stage with its arithmetic decided: one contract per step. With Numerics::batch_norm = folded the
-/// stage differs from the graph's: the weights are multiplied and the BatchNorm step is gone.
+/// A stage with its arithmetic decided: one contract per step. With Numerics::batch_norm = folded
+/// the stage differs from the graph's: the weights are multiplied and the BatchNorm step is gone.
 struct PlannedStage {
   Stage stage;
   Numerics numerics;
   std::vector<Contract> contracts;
 
-  /// The steps' contract strings, each once, joined by " + "; movement and plain elementwise left out when
-  /// the stage has a MAC or a reduction.
+  /// The steps' contract strings, each once, joined by " + "; movement and plain elementwise left
+  /// out when the stage has a MAC or a reduction.
   std::string contract_text() const;
   /// The weakest promise of its contracts.
   Determinism promise() const;
@@ -39,8 +39,9 @@ struct Plan {
 
 class Backend;
 
-/// Decides every contract by select() and asks the backend whether it will keep them. A plan may strengthen
-/// the request, never weaken it: throws Fault::bad_request with every refusal when the backend will not.
+/// Decides every contract by select() and asks the backend whether it will keep them. A plan may
+/// strengthen the request, never weaken it: throws Fault::bad_request with every refusal when the
+/// backend will not.
 Plan make_plan(const std::vector<Stage>& stages, const Numerics& numerics, const Backend& backend,
                const std::string& spec);
 
@@ -52,8 +53,8 @@ Allowance stage_allowance(const PlannedStage& stage);
 /// Terms summed by the stage's head, for the oracle's own error and the magnitude's.
 std::int64_t stage_terms(const PlannedStage& stage);
 
-/// Plans as files: JSON with one row per stage (name, contract strings, promise), exact enough to be
-/// replayed. Reading throws Fault::bad_input when the file does not fit these stages.
+/// Plans as files: JSON with one row per stage (name, contract strings, promise), exact enough to
+/// be replayed. Reading throws Fault::bad_input when the file does not fit these stages.
 std::string write_plan(const Plan& plan);
 Plan read_plan(const std::string& json, const std::vector<Stage>& stages, const Backend& backend);
 

@@ -12,11 +12,12 @@ std::int64_t product(const Shape& shape, std::size_t first, std::size_t last) {
   std::int64_t count = 1;
   for (std::size_t axis = first; axis < last; ++axis) {
     if (shape[axis] < 0)
-      throw Error(Fault::bad_model, "the shape " + to_string(shape) + " has a negative extent on axis " +
-                                        std::to_string(axis));
+      throw Error(Fault::bad_model, "the shape " + to_string(shape) +
+                                        " has a negative extent on axis " + std::to_string(axis));
     if (shape[axis] != 0 && count > largest_element_count / shape[axis])
-      throw Error(Fault::bad_model, "a tensor of shape " + to_string(shape) +
-                                        " has more elements than the lab handles (2^33); use smaller extents");
+      throw Error(Fault::bad_model,
+                  "a tensor of shape " + to_string(shape) +
+                      " has more elements than the lab handles (2^33); use smaller extents");
     count *= shape[axis];
   }
   return count;
@@ -60,7 +61,8 @@ template <class To, class From>
 Tensor converted(const Tensor& tensor) {
   const std::span<const From> values = tensor.values<From>();
   std::vector<To> copy(values.size());
-  for (std::size_t i = 0; i < values.size(); ++i) copy[i] = canonical_nan(static_cast<To>(values[i]));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    copy[i] = canonical_nan(static_cast<To>(values[i]));
   return Tensor::of(tensor.shape(), std::move(copy));
 }
 
@@ -74,20 +76,28 @@ std::int64_t element_count(const Shape& shape, std::size_t first, std::size_t la
 
 std::size_t byte_width(Type type) {
   switch (type) {
-    case Type::float32: return 4;
-    case Type::float64: return 8;
-    case Type::int64: return 8;
-    case Type::boolean: return 1;
+    case Type::float32:
+      return 4;
+    case Type::float64:
+      return 8;
+    case Type::int64:
+      return 8;
+    case Type::boolean:
+      return 1;
   }
   throw Error(Fault::internal, "an element type outside the enumeration");
 }
 
 std::string to_string(Type type) {
   switch (type) {
-    case Type::float32: return "float32";
-    case Type::float64: return "float64";
-    case Type::int64: return "int64";
-    case Type::boolean: return "bool";
+    case Type::float32:
+      return "float32";
+    case Type::float64:
+      return "float64";
+    case Type::int64:
+      return "int64";
+    case Type::boolean:
+      return "bool";
   }
   throw Error(Fault::internal, "an element type outside the enumeration");
 }
@@ -95,11 +105,14 @@ std::string to_string(Type type) {
 std::string to_string(const Shape& shape) {
   if (shape.empty()) return "scalar";
   std::string text;
-  for (const std::int64_t extent : shape) text += (text.empty() ? "" : "x") + std::to_string(extent);
+  for (const std::int64_t extent : shape)
+    text += (text.empty() ? "" : "x") + std::to_string(extent);
   return text;
 }
 
-std::string to_string(const TensorType& type) { return to_string(type.type) + " " + to_string(type.shape); }
+std::string to_string(const TensorType& type) {
+  return to_string(type.type) + " " + to_string(type.shape);
+}
 
 Tensor::Tensor(TensorType type, std::shared_ptr<const void> owner, const void* data)
     : type_(std::move(type)), owner_(std::move(owner)), data_(data) {
@@ -108,7 +121,9 @@ Tensor::Tensor(TensorType type, std::shared_ptr<const void> owner, const void* d
 
 std::int64_t Tensor::size() const { return element_count(type_.shape); }
 
-std::size_t Tensor::size_bytes() const { return static_cast<std::size_t>(size()) * byte_width(type_.type); }
+std::size_t Tensor::size_bytes() const {
+  return static_cast<std::size_t>(size()) * byte_width(type_.type);
+}
 
 Tensor Tensor::reshaped(Shape shape) const {
   if (element_count(shape) != size())
@@ -128,10 +143,14 @@ void Tensor::require(Type type) const {
 bool same_bits(const Tensor& a, const Tensor& b) {
   if (a.type() != b.type()) return false;
   switch (a.type().type) {
-    case Type::float32: return same_elements(a.values<float>(), b.values<float>());
-    case Type::float64: return same_elements(a.values<double>(), b.values<double>());
-    case Type::int64: return same_elements(a.values<std::int64_t>(), b.values<std::int64_t>());
-    case Type::boolean: return same_elements(a.values<std::uint8_t>(), b.values<std::uint8_t>());
+    case Type::float32:
+      return same_elements(a.values<float>(), b.values<float>());
+    case Type::float64:
+      return same_elements(a.values<double>(), b.values<double>());
+    case Type::int64:
+      return same_elements(a.values<std::int64_t>(), b.values<std::int64_t>());
+    case Type::boolean:
+      return same_elements(a.values<std::uint8_t>(), b.values<std::uint8_t>());
   }
   return false;
 }

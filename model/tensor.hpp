@@ -35,20 +35,28 @@ std::int64_t element_count(const Shape& shape);
 std::int64_t element_count(const Shape& shape, std::size_t first, std::size_t last);
 
 std::size_t byte_width(Type type);
-std::string to_string(Type type);                ///< "float32"
-std::string to_string(const Shape& shape);       ///< "1x64x512x512", "scalar" for rank 0
-std::string to_string(const TensorType& type);   ///< "float32 1x64x512x512"
+std::string to_string(Type type);               ///< "float32"
+std::string to_string(const Shape& shape);      ///< "1x64x512x512", "scalar" for rank 0
+std::string to_string(const TensorType& type);  ///< "float32 1x64x512x512"
 
 template <class T>
 constexpr Type type_of();
 template <>
-constexpr Type type_of<float>() { return Type::float32; }
+constexpr Type type_of<float>() {
+  return Type::float32;
+}
 template <>
-constexpr Type type_of<double>() { return Type::float64; }
+constexpr Type type_of<double>() {
+  return Type::float64;
+}
 template <>
-constexpr Type type_of<std::int64_t>() { return Type::int64; }
+constexpr Type type_of<std::int64_t>() {
+  return Type::int64;
+}
 template <>
-constexpr Type type_of<std::uint8_t>() { return Type::boolean; }
+constexpr Type type_of<std::uint8_t>() {
+  return Type::boolean;
+}
 
 /// An immutable host tensor in ONNX (row-major) order. Copies share the elements.
 class Tensor {
@@ -66,8 +74,8 @@ class Tensor {
 
   const TensorType& type() const { return type_; }
   const Shape& shape() const { return type_.shape; }
-  std::int64_t size() const;            ///< elements
-  std::size_t size_bytes() const;       ///< bytes
+  std::int64_t size() const;       ///< elements
+  std::size_t size_bytes() const;  ///< bytes
   const void* data() const { return data_; }
 
   /// The elements, row-major. Throws Fault::internal when T is not the tensor's type.
@@ -107,16 +115,17 @@ std::span<const T> Tensor::values() const {
 /// Equal type, shape and bits, every NaN read as the canonical NaN.
 bool same_bits(const Tensor& a, const Tensor& b);
 
-/// Every NaN replaced by 0x7fffffff (float32) or 0x7fffffffffffffff (float64); what enters the lab goes
-/// through here (CONTRACTS: the bits of a NaN are part of no contract). Shares when nothing changes.
+/// Every NaN replaced by 0x7fffffff (float32) or 0x7fffffffffffffff (float64); what enters the lab
+/// goes through here (CONTRACTS: the bits of a NaN are part of no contract). Shares when nothing
+/// changes.
 Tensor with_canonical_nan(const Tensor& tensor);
 
 /// Whether every NaN among the elements is the canonical one, so that nothing needs changing.
 bool nan_is_canonical(std::span<const float> values);
 bool nan_is_canonical(std::span<const double> values);
 
-/// The same values as float32 (rounded to nearest even) or float64 (exact). Throws Fault::internal for
-/// int64 and boolean.
+/// The same values as float32 (rounded to nearest even) or float64 (exact). Throws Fault::internal
+/// for int64 and boolean.
 Tensor to_float32(const Tensor& tensor);
 Tensor to_float64(const Tensor& tensor);
 

@@ -13,7 +13,8 @@ class Storage {
   virtual ~Storage() = default;
 };
 
-/// An immutable value on some backend: its ONNX type and the storage that knows its layout. Copies share.
+/// An immutable value on some backend: its ONNX type and the storage that knows its layout. Copies
+/// share.
 class Value {
  public:
   Value() = default;

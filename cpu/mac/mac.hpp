@@ -22,7 +22,8 @@ struct Weights {
   std::int64_t stride_g, stride_tap, stride_ic, stride_oc;  ///< in elements
 };
 
-/// Packs once per (weights, algorithm, rounding): panels of output channels, k rows in the MAC order.
+/// Packs once per (weights, algorithm, rounding): panels of output channels, k rows in the MAC
+/// order.
 std::unique_ptr<const Packed> pack_chain(const Window& window, const Weights<float>& w);
 std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<float>& w);
 /// The same for a right operand that is itself a value of an fp64 network.

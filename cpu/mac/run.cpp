@@ -51,8 +51,8 @@ double exact_mac(const Window& window, const float* x, const float* w, const Wei
               : nullptr;
       // Of two floats the product is exact in double: one rounding per term, like an fma.
       for (std::int64_t ic = 0; ic < window.IC; ++ic)
-        sum += (inside ? static_cast<double>(xk[ic]) : 0.0) *
-               static_cast<double>(wk[ic * strides.ic]);
+        sum +=
+            (inside ? static_cast<double>(xk[ic]) : 0.0) * static_cast<double>(wk[ic * strides.ic]);
     }
   }
   return sum;
@@ -111,7 +111,7 @@ void run_packed(const Contract&, const Window& window, const double* x, const Pa
 
 Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const Tensor>& weights,
               const WeightStrides& strides, const Tensor* bias, const Job& job) {
-  Fresh fresh(job.output, Layout::channels_last);
+  Fresh fresh(job.memory, job.output, Layout::channels_last);
   const float* const w = weights->values<float>().data();
   if (job.magnitudes()) {
     // Packed for this run alone: magnitudes are wanted once per stage, and twice the weights would

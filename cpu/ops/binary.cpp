@@ -13,8 +13,8 @@
 // One rounded addition or multiplication per element.
 //
 //   elementwise   a constant that is a scalar or one per channel runs as an epilogue step, fused or
-//   alone; everything else
-//                 by the broadcasting loop below, in the layout of the operands when they share one
+//                 alone; everything else by the broadcasting loop below, in the layout of the
+//                 operands when they share one
 //   fp64          the same in double
 //   magnitudes    |a| + |b|, |a||b|
 
@@ -58,7 +58,7 @@ Value combine(const Value& left, const Value& right, const Job& job, F f) {
   const Layout layout = last ? Layout::channels_last : Layout::row_major;
   const Elements<T> a = elements<T>(left, layout, job.execution),
                     b = elements<T>(right, layout, job.execution);
-  Fresh fresh(job.output, layout);
+  Fresh fresh(job.memory, job.output, layout);
   T* const y = fresh.data<T>();
   const std::int64_t count = element_count(shape);
   if (left.shape() == right.shape()) {

@@ -30,7 +30,7 @@ Value transposed(const Movement& op, const Job& job) {
   const std::vector<std::size_t> axes = op.permutation(rank);
   if (std::is_sorted(axes.begin(), axes.end())) return x.value;
 
-  Fresh fresh(job.output,
+  Fresh fresh(job.memory, job.output,
               brings_channels_forward(axes, layout) ? Layout::channels_last : Layout::row_major);
   T* const y = fresh.data<T>();
   const std::vector<std::int64_t> from = memory_strides(input.shape(), layout);

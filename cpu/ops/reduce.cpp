@@ -12,8 +12,7 @@
 // One element per set of elements that agree on the kept axes.
 //
 //   lanes32      32 interleaved lanes and an xor tree per block of 4096, block sums as a new list;
-//   mean divides once.
-//                Elements that lie side by side in memory and belong to neighbouring results (the
+//                mean divides once. Elements that lie side by side in memory and belong to neighbouring results (the
 //                channels of a pixel) are summed side by side: other results, so no order changes
 //   max          the IEEE maximum; no order
 //   fp64         the same in double
@@ -108,7 +107,7 @@ Value reduce(const Reduce& op, const Job& job) {
   if (side_by_side) kept.pop_back();
   const std::vector<std::int64_t> rows = offsets_over(kept, shape, strides);
 
-  Fresh fresh(job.output, layout);
+  Fresh fresh(job.memory, job.output, layout);
   T* const y = fresh.data<T>();
   const std::int64_t strips = (columns + width - 1) / width;
   const auto n = static_cast<std::int64_t>(terms.size());

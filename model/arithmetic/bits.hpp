@@ -5,7 +5,8 @@
 
 namespace parity {
 
-/// The one NaN of the lab: its bits are part of no contract, so every NaN is read and stored as this.
+/// The one NaN of the lab: its bits are part of no contract, so every NaN is read and stored as
+/// this.
 inline constexpr std::uint32_t nan_bits32 = 0x7fffffffU;
 inline constexpr std::uint64_t nan_bits64 = 0x7fffffffffffffffULL;
 
@@ -14,8 +15,12 @@ constexpr std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64
 constexpr float float_of(std::uint32_t bits) { return std::bit_cast<float>(bits); }
 constexpr double double_of(std::uint64_t bits) { return std::bit_cast<double>(bits); }
 
-constexpr std::uint32_t canonical_bits(float value) { return value != value ? nan_bits32 : bits_of(value); }
-constexpr std::uint64_t canonical_bits(double value) { return value != value ? nan_bits64 : bits_of(value); }
+constexpr std::uint32_t canonical_bits(float value) {
+  return value != value ? nan_bits32 : bits_of(value);
+}
+constexpr std::uint64_t canonical_bits(double value) {
+  return value != value ? nan_bits64 : bits_of(value);
+}
 
 constexpr float canonical_nan(float value) { return float_of(canonical_bits(value)); }
 constexpr double canonical_nan(double value) { return double_of(canonical_bits(value)); }

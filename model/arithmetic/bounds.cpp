@@ -7,8 +7,8 @@
 namespace parity {
 namespace {
 
-/// Pays for M itself having been summed in FP32: the true magnitude is at most M / (1 - gamma(n + 1)), plus what
-/// its products lost to underflow, which is of the order of the term already there.
+/// Pays for M itself having been summed in FP32: the true magnitude is at most M / (1 - gamma(n +
+/// 1)), plus what its products lost to underflow, which is of the order of the term already there.
 Allowance on_computed_magnitude(double coefficient, double underflow, std::int64_t terms) {
   const double shrink = 1 - gamma(terms + 1);
   if (shrink <= 0) return {std::numeric_limits<double>::infinity(), 0};
@@ -40,8 +40,8 @@ Allowance mac_allowance(const Contract& contract, std::int64_t terms, std::int64
       return on_computed_magnitude(gamma(terms), n * smallest_rounding, terms);
     case Algorithm::tensor_k4f24:
     case Algorithm::tensor_k8f25: {
-      // Each operand's error is at most r*max(|x|, 2^-126), and magnitudes are read with that maximum
-      // (magnitude_operand), so (2r + r^2)*M covers subnormal operands too.
+      // Each operand's error is at most r*max(|x|, 2^-126), and magnitudes are read with that
+      // maximum (magnitude_operand), so (2r + r^2)*M covers subnormal operands too.
       const bool nearest = contract.rounding != Rounding::truncate;
       const double r = nearest ? 0x1p-11 : 0x1p-10;
       const double operand = 2 * r + r * r;
@@ -49,16 +49,19 @@ Allowance mac_allowance(const Contract& contract, std::int64_t terms, std::int64
       const double steps = static_cast<double>(tensor_steps);
       const double grown = (1 + r) * (1 + r);
       const double accumulation = steps * ((products + 1) * fraction_unit + 0x1p-23) * grown;
-      return on_computed_magnitude(operand + accumulation, steps * 0x1p-149 + n * smallest_rounding, terms);
+      return on_computed_magnitude(operand + accumulation, steps * 0x1p-149 + n * smallest_rounding,
+                                   terms);
     }
     case Algorithm::fp64:
     case Algorithm::exact:
       return on_computed_magnitude((n + 8) * unit_roundoff_double, 0, terms);
     case Algorithm::lanes32:
     case Algorithm::elementwise:
-    case Algorithm::move: break;
+    case Algorithm::move:
+      break;
   }
-  throw Error(Fault::internal, "mac_allowance was asked about " + contract.text() + ", which is no MAC");
+  throw Error(Fault::internal,
+              "mac_allowance was asked about " + contract.text() + ", which is no MAC");
 }
 
 std::int64_t tensor_steps(const Contract& contract, std::int64_t channels, std::int64_t taps) {
@@ -83,7 +86,8 @@ bool in_double(const Contract& contract) {
 
 Allowance rounded(const Contract& contract, std::int64_t operations) {
   const double k = static_cast<double>(operations);
-  // M is an FP32 quantity, itself rounded once per operation, whatever computes the value: (1 + 2ku).
+  // M is an FP32 quantity, itself rounded once per operation, whatever computes the value: (1 +
+  // 2ku).
   const double slack = 1 + 2 * k * unit_roundoff;
   if (in_double(contract)) return {k * unit_roundoff_double * slack, 0};
   return {k * unit_roundoff * slack, k * smallest_rounding};

@@ -17,17 +17,17 @@ inline constexpr double smallest_rounding = 0x1p-150;    ///< half the smallest 
 double gamma(std::int64_t n, double unit = unit_roundoff);
 
 /// The bound of one MAC of n terms under its contract, against M = sum |w||x|, before any epilogue
-/// (CONTRACTS section 7; `steps` = tensor-core steps actually run, 0 for the others). Includes the division
-/// by 1 - gamma(n + 1) that pays for M being computed in FP32 itself.
+/// (CONTRACTS section 7; `steps` = tensor-core steps actually run, 0 for the others). Includes the
+/// division by 1 - gamma(n + 1) that pays for M being computed in FP32 itself.
 Allowance mac_allowance(const Contract& contract, std::int64_t terms, std::int64_t tensor_steps);
 
-/// Tensor-core steps of one output: each tap's channels are padded to a multiple of 8; k4f24 takes two steps per
-/// group of 8. 0 for every other algorithm.
+/// Tensor-core steps of one output: each tap's channels are padded to a multiple of 8; k4f24 takes
+/// two steps per group of 8. 0 for every other algorithm.
 std::int64_t tensor_steps(const Contract& contract, std::int64_t channels, std::int64_t taps);
 
-/// How Reading::magnitudes reads an operand of a MAC: max(|x|, 2^-126), so that the error of rounding x to TF32,
-/// max(u_t|x|, 2^-137), is relative to it; infinity where that rounding overflows, which makes the element judge
-/// nothing. NaN stays.
+/// How Reading::magnitudes reads an operand of a MAC: max(|x|, 2^-126), so that the error of
+/// rounding x to TF32, max(u_t|x|, 2^-137), is relative to it; infinity where that rounding
+/// overflows, which makes the element judge nothing. NaN stays.
 inline float magnitude_operand(float x) {
   const float m = x < 0 ? -x : x;
   if (m != m) return m;
@@ -35,12 +35,12 @@ inline float magnitude_operand(float x) {
   return m < 0x1p-126F ? 0x1p-126F : m;
 }
 
-/// The sum of n elements under `lanes32`: gamma_d, d = ceil(min(n,4096)/32) + 5 per level; under fp64 and exact
-/// (n + 8)*2^-53.
+/// The sum of n elements under `lanes32`: gamma_d, d = ceil(min(n,4096)/32) + 5 per level; under
+/// fp64 and exact (n + 8)*2^-53.
 Allowance sum_allowance(const Contract& contract, std::int64_t n);
 
-/// k further rounded operations on values bounded by M: k*u*M + k*2^-150, with u of the contract's arithmetic (2^-53
-/// for fp64 and exact).
+/// k further rounded operations on values bounded by M: k*u*M + k*2^-150, with u of the contract's
+/// arithmetic (2^-53 for fp64 and exact).
 Allowance rounded(const Contract& contract, std::int64_t operations);
 
 /// Whether the contract computes in double.

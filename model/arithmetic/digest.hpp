@@ -7,9 +7,9 @@
 
 namespace parity {
 
-/// What one element adds to the two lanes of its item's digest: `bits` NaN-canonical, `index` logical (ONNX,
-/// row-major) within the item of axis 0. Plain integer arithmetic, so every backend and grid can do it; the
-/// sums are taken mod 2^64 in any order.
+/// What one element adds to the two lanes of its item's digest: `bits` NaN-canonical, `index`
+/// logical (ONNX, row-major) within the item of axis 0. Plain integer arithmetic, so every backend
+/// and grid can do it; the sums are taken mod 2^64 in any order.
 struct DigestTerm {
   std::uint64_t lane0, lane1;
 };

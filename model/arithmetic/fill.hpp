@@ -9,12 +9,13 @@
 
 namespace parity {
 
-/// A stream of random numbers addressed by index: the same everywhere, in any order, from any thread.
+/// A stream of random numbers addressed by index: the same everywhere, in any order, from any
+/// thread.
 class Counter {
  public:
   explicit Counter(std::uint64_t seed, std::string_view stream = {});
-  std::uint64_t bits(std::uint64_t index) const;     ///< 64 uniform bits
-  double uniform(std::uint64_t index) const;         ///< [0, 1)
+  std::uint64_t bits(std::uint64_t index) const;  ///< 64 uniform bits
+  double uniform(std::uint64_t index) const;      ///< [0, 1)
   /// Twelve 32-bit uniforms minus six, in double: mean 0, variance 1, no libm.
   double normal(std::uint64_t index) const;
 
@@ -22,8 +23,9 @@ class Counter {
   std::uint64_t key_;
 };
 
-/// A tensor for a test or bench case. exact: integers in [-4, 4], some zero; real: normals; hostile: NaN, infinities,
-/// signed zeros, subnormals, values from 2^-140 to 2^120 and cancelling pairs among normals.
+/// A tensor for a test or bench case. exact: integers in [-4, 4], some zero; real: normals;
+/// hostile: NaN, infinities, signed zeros, subnormals, values from 2^-140 to 2^120 and cancelling
+/// pairs among normals.
 Tensor filled(const TensorType& type, Fill fill, std::uint64_t seed);
 
 }  // namespace parity

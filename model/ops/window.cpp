@@ -10,14 +10,16 @@ constexpr std::int64_t largest_attribute = std::int64_t{1} << 31;
 
 /// An attribute with one entry per spatial axis, right-aligned into two.
 std::array<std::int64_t, 2> per_axis(const NodeView& node, const std::string& attribute,
-                                     const std::vector<std::int64_t>& values, std::size_t rank, std::int64_t least) {
+                                     const std::vector<std::int64_t>& values, std::size_t rank,
+                                     std::int64_t least) {
   if (values.size() != rank)
-    node.refuse(attribute + " has " + std::to_string(values.size()) + " entries for " + std::to_string(rank) +
-                " spatial axes");
+    node.refuse(attribute + " has " + std::to_string(values.size()) + " entries for " +
+                std::to_string(rank) + " spatial axes");
   std::array<std::int64_t, 2> result{1, 1};
   for (std::size_t i = 0; i < rank; ++i) {
     if (values[i] < least || values[i] > largest_attribute)
-      node.refuse(attribute + " has the entry " + std::to_string(values[i]) + ", which is out of range");
+      node.refuse(attribute + " has the entry " + std::to_string(values[i]) +
+                  ", which is out of range");
     result[2 - rank + i] = values[i];
   }
   return result;
@@ -29,26 +31,31 @@ SlidingWindow window_from_onnx(const NodeView& node, const std::vector<std::int6
                                const std::vector<std::int64_t>& kernel) {
   const std::size_t rank = spatial.size();
   if (rank != 1 && rank != 2)
-    node.refuse("it works on " + std::to_string(rank) + " spatial axes; the lab runs 1-D and 2-D windows");
+    node.refuse("it works on " + std::to_string(rank) +
+                " spatial axes; the lab runs 1-D and 2-D windows");
   const std::vector<std::int64_t> ones(rank, 1);
   SlidingWindow window;
   const std::vector<std::int64_t> shape = node.integers("kernel_shape", kernel);
   if (!kernel.empty() && shape != kernel)
-    node.refuse("kernel_shape " + to_string(shape) + " contradicts the weights, whose kernel is " + to_string(kernel));
+    node.refuse("kernel_shape " + to_string(shape) + " contradicts the weights, whose kernel is " +
+                to_string(kernel));
   window.kernel = per_axis(node, "kernel_shape", shape, rank, 1);
   window.stride = per_axis(node, "strides", node.integers("strides", ones), rank, 1);
   window.dilation = per_axis(node, "dilations", node.integers("dilations", ones), rank, 1);
 
   const std::string auto_pad = node.text("auto_pad", "NOTSET");
   if (auto_pad == "NOTSET") {
-    const std::vector<std::int64_t> pads = node.integers("pads", std::vector<std::int64_t>(2 * rank, 0));
+    const std::vector<std::int64_t> pads =
+        node.integers("pads", std::vector<std::int64_t>(2 * rank, 0));
     if (pads.size() != 2 * rank)
-      node.refuse("pads has " + std::to_string(pads.size()) + " entries for " + std::to_string(rank) + " spatial axes");
+      node.refuse("pads has " + std::to_string(pads.size()) + " entries for " +
+                  std::to_string(rank) + " spatial axes");
     window.pad_begin = {0, 0};
     window.pad_end = {0, 0};
     for (std::size_t i = 0; i < 2 * rank; ++i)
       if (pads[i] < 0 || pads[i] > largest_attribute)
-        node.refuse("pads has the entry " + std::to_string(pads[i]) + "; negative or huge pads are not supported");
+        node.refuse("pads has the entry " + std::to_string(pads[i]) +
+                    "; negative or huge pads are not supported");
     for (std::size_t i = 0; i < rank; ++i) {
       window.pad_begin[2 - rank + i] = pads[i];
       window.pad_end[2 - rank + i] = pads[rank + i];
@@ -56,12 +63,14 @@ SlidingWindow window_from_onnx(const NodeView& node, const std::vector<std::int6
     return window;
   }
   if (auto_pad == "VALID") return window;
-  if (auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER") node.refuse("auto_pad '" + auto_pad + "' is unknown");
+  if (auto_pad != "SAME_UPPER" && auto_pad != "SAME_LOWER")
+    node.refuse("auto_pad '" + auto_pad + "' is unknown");
   for (std::size_t i = 0; i < rank; ++i) {
     const std::size_t axis = 2 - rank + i;
     const std::int64_t outputs = (spatial[i] + window.stride[axis] - 1) / window.stride[axis];
     const std::int64_t reach = window.dilation[axis] * (window.kernel[axis] - 1) + 1;
-    const std::int64_t total = std::max<std::int64_t>(0, (outputs - 1) * window.stride[axis] + reach - spatial[i]);
+    const std::int64_t total =
+        std::max<std::int64_t>(0, (outputs - 1) * window.stride[axis] + reach - spatial[i]);
     const std::int64_t smaller = total / 2;
     window.pad_begin[axis] = auto_pad == "SAME_UPPER" ? smaller : total - smaller;
     window.pad_end[axis] = total - window.pad_begin[axis];

@@ -1,7 +1,6 @@
-#include "model/graph.hpp"
-
 #include <cmath>
 
+#include "model/graph.hpp"
 #include "tests/model/small_graph.hpp"
 
 namespace parity {
@@ -54,8 +53,8 @@ TEST(Cut, NamesComeFromTheExportersPath) {
   x = add_conv(builder, x, 3, "/neck/deblocks/deblocks.0/deblocks.0.0/Conv", "e", 5);
   builder.add_output(x);
   const std::vector<Stage> stages = cut(builder.finish());
-  EXPECT_EQ(names_of(stages), (std::vector<std::string>{"layer1.0.conv1", "Conv_12", "Conv@c", "layer1.0.conv1#2",
-                                                        "neck.deblocks.0.0"}));
+  EXPECT_EQ(names_of(stages), (std::vector<std::string>{"layer1.0.conv1", "Conv_12", "Conv@c",
+                                                        "layer1.0.conv1#2", "neck.deblocks.0.0"}));
   EXPECT_EQ(stages[0].block, "layer1");
   EXPECT_EQ(stages[4].block, "neck.deblocks.0");
 }
@@ -79,7 +78,8 @@ TEST(Cut, KeptAndFoldedExportsCutAlike) {
 TEST(PartOf, KeepsWhatLiesBetween) {
   GraphBuilder builder("net");
   TensorId x = builder.add_input("x", {Type::float32, {1, 3, 8, 8}});
-  for (const char* name : {"a", "b", "c", "d"}) x = add_conv(builder, x, 3, name, std::string("t_") + name, 1);
+  for (const char* name : {"a", "b", "c", "d"})
+    x = add_conv(builder, x, 3, name, std::string("t_") + name, 1);
   builder.add_output(x);
   const Graph graph = builder.finish();
   const Graph part = part_of(graph, "b", "t_c");
@@ -103,7 +103,8 @@ TEST(GraphBuilder, DropsWhatNobodyReadsAndLintsWeights) {
   const TensorId kept = add_conv(builder, x, 3, "kept", "k", 1);
   (void)add_conv(builder, x, 3, "dead", "d", 1);
   Tensor nan = Tensor::of<float>({3, 3, 1, 1}, {0, 0, 0, 0, std::nanf(""), 0, 0, 0, 0});
-  const TensorId sick = builder.add_step(Conv2d{}, {kept}, {nan, std::nullopt}, "sick", {"s"}, "Conv").front();
+  const TensorId sick =
+      builder.add_step(Conv2d{}, {kept}, {nan, std::nullopt}, "sick", {"s"}, "Conv").front();
   builder.add_output(sick);
   const Graph graph = builder.finish();
   EXPECT_EQ(graph.steps.size(), 2U);

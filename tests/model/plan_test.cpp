@@ -9,7 +9,8 @@ namespace parity {
 namespace {
 
 OperandTypes conv_types(std::int64_t channels, std::int64_t group) {
-  return {{{Type::float32, {1, channels, 8, 8}}}, {TensorType{Type::float32, {channels, channels / group, 3, 3}}, std::nullopt}};
+  return {{{Type::float32, {1, channels, 8, 8}}},
+          {TensorType{Type::float32, {channels, channels / group, 3, 3}}, std::nullopt}};
 }
 
 Conv2d conv_op(std::int64_t group) {
@@ -20,8 +21,9 @@ Conv2d conv_op(std::int64_t group) {
 }
 
 TEST(Select, Tf32MeansTheArchsTensorCore) {
-  for (const auto& [arch, text] : {std::pair(Arch::sm_80, "tensor:k4f24/rna"), std::pair(Arch::sm_89, "tensor:k4f24/rna"),
-                                   std::pair(Arch::sm_90, "tensor:k8f25/rna"), std::pair(Arch::sm_120, "tensor:k8f25/rna")})
+  for (const auto& [arch, text] :
+       {std::pair(Arch::sm_80, "tensor:k4f24/rna"), std::pair(Arch::sm_89, "tensor:k4f24/rna"),
+        std::pair(Arch::sm_90, "tensor:k8f25/rna"), std::pair(Arch::sm_120, "tensor:k8f25/rna")})
     EXPECT_EQ(select(conv_op(1), conv_types(16, 1), numerics_of(Math::tf32, arch)).text(), text);
 }
 
@@ -38,18 +40,21 @@ TEST(Select, NeverReadsBatchOrSpace) {
   OperandTypes large = conv_types(16, 1);
   large.inputs[0].shape = {64, 16, 512, 512};
   const Numerics numerics = numerics_of(Math::tf32, Arch::sm_80);
-  EXPECT_EQ(select(conv_op(1), large, numerics).text(), select(conv_op(1), conv_types(16, 1), numerics).text());
+  EXPECT_EQ(select(conv_op(1), large, numerics).text(),
+            select(conv_op(1), conv_types(16, 1), numerics).text());
 }
 
 TEST(Select, RefusesWhatNoArchitectureKeeps) {
-  EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), numerics_of(Math::tf32, Arch::sm_75)), Error);
+  EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), numerics_of(Math::tf32, Arch::sm_75)),
+               Error);
   EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), numerics_of(Math::tf32)), Error);
   Numerics nearest_even = numerics_of(Math::tf32, Arch::sm_80);
   nearest_even.rounding = Rounding::rn;
   EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), nearest_even), Error);
   Numerics promised = numerics_of(Math::fp64);
   promised.promise = Determinism::host_to_gpu;
-  EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), promised), Error) << "fp64 promises run_to_run only";
+  EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), promised), Error)
+      << "fp64 promises run_to_run only";
 }
 
 class Planned : public testing::Test {
@@ -80,11 +85,14 @@ TEST_F(Planned, FoldingIsAClauseOfTheNumericsAndOfTheContract) {
   EXPECT_EQ(plan.stages[0].contract_text(), "chain+bnfold");
   EXPECT_EQ(plan.stages[0].stage.steps.size(), 2U);
   EXPECT_NE(plan.stages[0].stage.steps[0].parameters[1], nullptr) << "the shift became a bias";
-  EXPECT_EQ(make_plan(stages, numerics_of(Math::fp32), backend, "cpu:fp32").stages[0].contract_text(), "chain");
+  EXPECT_EQ(
+      make_plan(stages, numerics_of(Math::fp32), backend, "cpu:fp32").stages[0].contract_text(),
+      "chain");
 }
 
 TEST_F(Planned, PlansAreFilesAndReplayed) {
-  const Plan plan = make_plan(stages, numerics_of(Math::tf32, Arch::sm_90), backend, "cpu:tf32@sm_90");
+  const Plan plan =
+      make_plan(stages, numerics_of(Math::tf32, Arch::sm_90), backend, "cpu:tf32@sm_90");
   const std::string file = write_plan(plan);
   const Plan replayed = read_plan(file, stages, backend);
   EXPECT_EQ(write_plan(replayed), file);
@@ -92,10 +100,12 @@ TEST_F(Planned, PlansAreFilesAndReplayed) {
 }
 
 TEST_F(Planned, APlanFileThatDoesNotFitIsRefusedWithASentence) {
-  const std::string file = write_plan(make_plan(stages, numerics_of(Math::fp32), backend, "cpu:fp32"));
+  const std::string file =
+      write_plan(make_plan(stages, numerics_of(Math::fp32), backend, "cpu:fp32"));
   for (const std::string& broken :
        {std::string(), std::string("{}"), std::string("[1]"), file.substr(0, file.size() / 2),
-        std::string(file).replace(file.find("b.0"), 3, "b.9"), std::string(file).replace(file.find("\"chain\""), 7, "\"move\"")}) {
+        std::string(file).replace(file.find("b.0"), 3, "b.9"),
+        std::string(file).replace(file.find("\"chain\""), 7, "\"move\"")}) {
     try {
       (void)read_plan(broken, stages, backend);
       FAIL() << "accepted: " << broken;
@@ -108,8 +118,10 @@ TEST_F(Planned, APlanFileThatDoesNotFitIsRefusedWithASentence) {
 TEST_F(Planned, FusedAndUnfusedAreTheSameBits) {
   const Plan plan = make_plan(stages, numerics_of(Math::fp32), backend, "cpu:fp32");
   const Execution execution{2, InstructionSet::best, 0};
-  const std::vector<Value> in{backend.upload(filled({Type::float32, {1, 8, 9, 9}}, Fill::hostile, 3), execution)};
-  const Tensor fused = backend.download(backend.run(plan.stages[0], in, Reading::values, execution)[0], execution);
+  const std::vector<Value> in{
+      backend.upload(filled({Type::float32, {1, 8, 9, 9}}, Fill::hostile, 3), execution)};
+  const Tensor fused =
+      backend.download(backend.run(plan.stages[0], in, Reading::values, execution)[0], execution);
   // The same steps, each a stage of its own, so that nothing can ride.
   std::vector<Value> value = in;
   for (std::size_t i = 0; i < stages[0].steps.size(); ++i) {
@@ -126,17 +138,21 @@ TEST_F(Planned, FusedAndUnfusedAreTheSameBits) {
 TEST_F(Planned, ExactAtSampledElementsIsTheWholeExactStage) {
   const Plan plan = make_plan(stages, numerics_of(Math::exact), backend, "cpu:exact");
   const Execution execution{1, InstructionSet::best, 0};
-  const std::vector<Value> in{backend.upload(filled({Type::float32, {1, 8, 9, 9}}, Fill::real, 3), execution)};
-  const Tensor whole = backend.download(backend.run(plan.stages[0], in, Reading::values, execution)[0], execution);
+  const std::vector<Value> in{
+      backend.upload(filled({Type::float32, {1, 8, 9, 9}}, Fill::real, 3), execution)};
+  const Tensor whole =
+      backend.download(backend.run(plan.stages[0], in, Reading::values, execution)[0], execution);
   std::vector<std::int64_t> all(static_cast<std::size_t>(whole.size()));
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
   const std::vector<double> sampled = backend.exact_at(plan.stages[0], in, all, execution);
-  const Tensor magnitude =
-      backend.download(backend.run(plan.stages[0], in, Reading::magnitudes, execution)[0], execution);
+  const Tensor magnitude = backend.download(
+      backend.run(plan.stages[0], in, Reading::magnitudes, execution)[0], execution);
   const double unit = (static_cast<double>(stage_terms(plan.stages[0])) + 8) * unit_roundoff_double;
   for (std::size_t i = 0; i < all.size(); ++i) {
-    const double bound = unit_roundoff * std::abs(sampled[i]) + 2 * unit * static_cast<double>(magnitude.values<float>()[i]);
-    EXPECT_LE(std::abs(static_cast<double>(whole.values<float>()[i]) - sampled[i]), bound) << "element " << i;
+    const double bound = unit_roundoff * std::abs(sampled[i]) +
+                         2 * unit * static_cast<double>(magnitude.values<float>()[i]);
+    EXPECT_LE(std::abs(static_cast<double>(whole.values<float>()[i]) - sampled[i]), bound)
+        << "element " << i;
   }
 }
 

@@ -10,7 +10,9 @@ namespace parity {
 namespace {
 
 template <class T>
-concept Comparable = requires(const T& a, const T& b) { a == b; };
+concept Comparable = requires(const T& a, const T& b) {
+  a == b;
+};
 static_assert(!Comparable<Tensor>, "say same_bits(a, b)");
 
 TEST(Tensor, SameBitsReadsEveryNanAsOneAndTellsSignedZerosApart) {
@@ -26,14 +28,17 @@ TEST(Tensor, WhatEntersHasOneNan) {
   const Tensor out = with_canonical_nan(in);
   EXPECT_EQ(bits_of(out.values<float>()[1]), nan_bits32);
   EXPECT_EQ(bits_of(out.values<float>()[2]), bits_of(-0.0F));
-  EXPECT_EQ(with_canonical_nan(out).data(), out.data()) << "nothing to change, so the elements are shared";
+  EXPECT_EQ(with_canonical_nan(out).data(), out.data())
+      << "nothing to change, so the elements are shared";
 }
 
 TEST(Tensor, ReadingAsAnotherTypeIsRefused) {
   EXPECT_THROW((void)Tensor::of<float>({1}, {1.0F}).values<double>(), Error);
 }
 
-TEST(Tensor, ElementsMustFitTheShape) { EXPECT_THROW((void)Tensor::of<float>({2, 2}, {1.0F}), Error); }
+TEST(Tensor, ElementsMustFitTheShape) {
+  EXPECT_THROW((void)Tensor::of<float>({2, 2}, {1.0F}), Error);
+}
 
 TEST(Shape, ProductsThatOverflowAreRefusedBeforeAnyAllocation) {
   const std::int64_t big = std::numeric_limits<std::int64_t>::max();
