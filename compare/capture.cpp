@@ -11,6 +11,7 @@
 #include "model/error.hpp"
 #include "model/nearest.hpp"
 #include "model/ops.hpp"
+#include "model/text.hpp"
 
 namespace parity {
 
@@ -208,7 +209,7 @@ class CaptureWalk {
       why += ": it is empty";
     } else {
       const std::string& first = r_.capture.tensors.front().first;
-      why += ": it holds '" + first + "'" + did_you_mean(first, names);
+      why += ": it holds " + shown(first) + did_you_mean(first, names);
     }
     throw Error(Fault::bad_input, why + ". Record tensors under their ONNX names (" +
                                       listed(names, 6) +
@@ -219,7 +220,7 @@ class CaptureWalk {
     const bool wider = tensor.type().type == Type::float64 && wanted.type == Type::float32;
     if (tensor.shape() != wanted.shape || (tensor.type().type != wanted.type && !wider))
       throw Error(Fault::bad_input,
-                  "tensor '" + name + "' of " + r_.capture.file + " is " +
+                  "tensor " + shown(name) + " of " + r_.capture.file + " is " +
                       to_string(tensor.type()) + ", but the model makes it " + to_string(wanted) +
                       "; record it in ONNX layout and at the input shape of this run");
   }
@@ -395,18 +396,7 @@ class CaptureWalk {
   }
 
   void end() {
-    const std::map<TensorId, int> made_by = producers_of(r_.stages);
-    for (const TensorId id : r_.graph.outputs) {
-      OutputResult output;
-      output.name = r_.graph.tensor(id).name;
-      output.shape = to_string(r_.graph.tensor(id).type.shape);
-      const auto maker = made_by.find(id);
-      if (maker != made_by.end())
-        output.stage = r_.stages[static_cast<std::size_t>(maker->second)].id;
-      const auto found = accumulated_.find(id);
-      if (found != accumulated_.end()) output.accumulated = found->second;
-      record_.outputs.push_back(std::move(output));
-    }
+    record_.outputs = output_results(r_.graph, r_.stages, accumulated_);
     conclude(record_, flow_.shares_of(r_.graph.outputs));
   }
 

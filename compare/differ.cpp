@@ -425,18 +425,7 @@ class Walk {
   }
 
   void end() {
-    const std::map<TensorId, int> made_by = producers_of(r_.stages);
-    for (const TensorId id : r_.graph.outputs) {
-      OutputResult output;
-      output.name = r_.graph.tensor(id).name;
-      output.shape = to_string(r_.graph.tensor(id).type.shape);
-      const auto maker = made_by.find(id);
-      if (maker != made_by.end())
-        output.stage = r_.stages[static_cast<std::size_t>(maker->second)].id;
-      const auto found = accumulated_.find(id);
-      if (found != accumulated_.end()) output.accumulated = found->second;
-      record_.outputs.push_back(std::move(output));
-    }
+    record_.outputs = output_results(r_.graph, r_.stages, accumulated_);
     std::vector<TensorId> outputs(wanted_.begin(), wanted_.end());
     conclude(record_, flow_.shares_of(outputs));
   }

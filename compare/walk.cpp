@@ -281,6 +281,23 @@ double worst_share_of(const StageResult& stage) {
 
 }  // namespace
 
+std::vector<OutputResult> output_results(const Graph& graph, const std::vector<Stage>& stages,
+                                         const std::map<TensorId, Comparison>& accumulated) {
+  const std::map<TensorId, int> made_by = producers_of(stages);
+  std::vector<OutputResult> results;
+  for (const TensorId id : graph.outputs) {
+    OutputResult output;
+    output.name = graph.tensor(id).name;
+    output.shape = to_string(graph.tensor(id).type.shape);
+    const auto maker = made_by.find(id);
+    if (maker != made_by.end()) output.stage = stages[static_cast<std::size_t>(maker->second)].id;
+    const auto found = accumulated.find(id);
+    if (found != accumulated.end()) output.accumulated = found->second;
+    results.push_back(std::move(output));
+  }
+  return results;
+}
+
 void conclude(RunRecord& record, const std::vector<double>& shares) {
   Answers& answers = record.answers;
   double largest_introduced = 0;

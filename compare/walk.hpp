@@ -86,6 +86,10 @@ bool hands_input_through(Backend& backend, const Execution& execution, const Pla
 /// Which stage makes each tensor; position in `stages`.
 std::map<TensorId, int> producers_of(const std::vector<Stage>& stages);
 
+/// The graph's outputs, each with the stage that makes it and its accumulated error where there is one.
+std::vector<OutputResult> output_results(const Graph& graph, const std::vector<Stage>& stages,
+                                         const std::map<TensorId, Comparison>& accumulated);
+
 /// Shares, blocks, outputs' tolerance, answers, counts, maps kept, exit code. `output_shares` from
 /// ErrorFlow.
 void conclude(RunRecord& record, const std::vector<double>& shares);

@@ -6,6 +6,7 @@
 #include "model/graph.hpp"
 #include "model/nearest.hpp"
 #include "model/ops.hpp"
+#include "model/text.hpp"
 
 namespace parity {
 namespace {
@@ -140,7 +141,7 @@ Graph part_of(const Graph& graph, const std::string& from, const std::string& un
       if (stage.name == name) return stage.*side;
     for (std::size_t i = 0; i < graph.tensors.size(); ++i)
       if (graph.tensors[i].name == name) return std::vector{static_cast<TensorId>(i)};
-    throw Error(Fault::bad_request, "'" + name + "' is no stage and no tensor of " + graph.name +
+    throw Error(Fault::bad_request, shown(name) + " is no stage and no tensor of " + graph.name +
                                         did_you_mean(name, names) +
                                         " (`paritylab inspect` lists the stages)");
   };

@@ -4,6 +4,8 @@
 #include <cctype>
 #include <cstddef>
 
+#include "model/text.hpp"
+
 namespace parity {
 namespace {
 
@@ -52,17 +54,16 @@ std::string nearest(std::string_view text, std::span<const std::string> candidat
 
 std::string did_you_mean(std::string_view text, std::span<const std::string> candidates) {
   const std::string name = nearest(text, candidates);
-  return name.empty() ? std::string() : "; did you mean '" + name + "'?";
+  return name.empty() ? std::string() : "; did you mean " + shown(name) + "?";
 }
 
-std::string listed(std::span<const std::string> names, std::size_t limit) {
+std::string listed(std::span<const std::string> names, std::size_t most) {
   std::string text;
-  const std::size_t shown = std::min(names.size(), limit);
-  for (std::size_t i = 0; i < shown; ++i) {
-    if (i > 0) text += i + 1 == names.size() ? " or " : ", ";
-    text += names[i];
+  for (std::size_t i = 0; i < std::min(names.size(), most); ++i) {
+    if (i > 0) text += ", ";
+    text += shown(names[i]);
   }
-  if (shown < names.size()) text += " and " + std::to_string(names.size() - shown) + " more";
+  if (names.size() > most) text += " and " + std::to_string(names.size() - most) + " more";
   return text;
 }
 

@@ -15,7 +15,7 @@ std::string nearest(std::string_view text, std::span<const std::string> candidat
 /// "; did you mean 'NAME'?" or nothing.
 std::string did_you_mean(std::string_view text, std::span<const std::string> candidates);
 
-/// "a, b or c", at most `limit` of them and then how many more there are.
-std::string listed(std::span<const std::string> names, std::size_t limit = 12);
+/// "'a', 'b', 'c' and 4 more", each name as shown() prints it (model/text.hpp).
+std::string listed(std::span<const std::string> names, std::size_t most = 8);
 
 }  // namespace parity

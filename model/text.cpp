@@ -63,15 +63,4 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  constexpr std::size_t most = 8;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), most); ++i) {
-    if (i > 0) text += ", ";
-    text += shown(names[i]);
-  }
-  if (names.size() > most) text += " and " + std::to_string(names.size() - most) + " more";
-  return text;
-}
-
 }  // namespace parity

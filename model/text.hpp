@@ -2,7 +2,6 @@
 
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace parity {
 
@@ -14,8 +13,5 @@ std::string shown(std::string_view name);
 std::string shown_type(std::string_view op_type);
 
 bool is_utf8(std::string_view text);
-
-/// 'a', 'b', 'c' and 4 more.
-std::string listed(const std::vector<std::string>& names);
 
 }  // namespace parity
