@@ -105,7 +105,7 @@ class Alive {
   std::int64_t bytes_ = 0;
 };
 
-/// The tensors given by the caller stay with the caller.
+/// The tensors given by the caller, which stay with it; uploading them copies nothing.
 std::int64_t input_bytes(const Graph& graph) {
   std::int64_t bytes = 0;
   for (const TensorId id : graph.inputs) bytes += bytes_of(graph.tensor(id).type, false);
@@ -116,7 +116,7 @@ PredictedMemory empty_process(const Graph& graph, int threads) {
   PredictedMemory memory;
   memory.process = process_bytes + threads * thread_bytes;
   memory.weights = weight_bytes(graph);
-  memory.values = 2 * input_bytes(graph);
+  memory.values = input_bytes(graph);
   return memory;
 }
 
@@ -135,7 +135,7 @@ PredictedMemory predicted_peak_bytes(const Graph& graph, const Plan& plan, int t
   Alive alive(graph, plan);
   Edges edges;
   for (const TensorId id : graph.inputs) {
-    alive.put(id, bytes_of(graph.tensor(id).type, false));
+    alive.put(id, 0);
     edges.row_major.insert(id);
   }
   for (std::size_t i = 0; i < plan.stages.size(); ++i) {
@@ -162,7 +162,7 @@ PredictedMemory predicted_peak_bytes(const Graph& graph, const Plan& a, const Pl
   Edges edges_a, edges_x, edges_b;
   std::set<TensorId> equal;
   for (const TensorId id : graph.inputs) {
-    alive_a.put(id, bytes_of(graph.tensor(id).type, false));
+    alive_a.put(id, 0);
     for (Edges* edges : {&edges_a, &edges_x, &edges_b}) edges->row_major.insert(id);
     equal.insert(id);
   }
