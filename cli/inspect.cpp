@@ -62,22 +62,13 @@ std::string mebibytes(std::int64_t bytes) {
   return fmt::format("{:.0f} MiB", static_cast<double>(bytes) / mebibyte);
 }
 
-/// What a run or a diff holds at its fullest moment: the walk's own, and the input tensors that the
-/// program keeps.
-struct Memory {
-  PredictedMemory walk;
-  std::int64_t inputs = 0;
-  std::int64_t total() const { return walk.total() + inputs; }
-};
-
-ordered_json json_of(const Memory& memory) {
-  const PredictedMemory& walk = memory.walk;
-  return {{"process", walk.process}, {"weights", walk.weights}, {"packed", walk.packed},
-          {"values", walk.values},   {"inputs", memory.inputs}, {"total", memory.total()},
-          {"stage", walk.stage}};
+ordered_json json_of(const PredictedMemory& memory) {
+  return {{"process", memory.process}, {"weights", memory.weights}, {"packed", memory.packed},
+          {"values", memory.values},   {"total", memory.total()},   {"stage", memory.stage}};
 }
 
-void print_json(const LoadedModel& model, const Memory& run_memory, const Memory& diff_memory) {
+void print_json(const LoadedModel& model, const PredictedMemory& run_memory,
+                const PredictedMemory& diff_memory) {
   const Graph& graph = model.graph;
   const auto edges = [&](const std::vector<TensorId>& ids) {
     ordered_json list = ordered_json::array();
@@ -116,7 +107,8 @@ void print_json(const LoadedModel& model, const Memory& run_memory, const Memory
   fmt::print("{}\n", document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
-void print_text(const LoadedModel& model, const Memory& run_memory, const Memory& diff_memory) {
+void print_text(const LoadedModel& model, const PredictedMemory& run_memory,
+                const PredictedMemory& diff_memory) {
   const Graph& graph = model.graph;
   fmt::print("{}{}{}\n", graph.name,
              graph.opset == 0 ? std::string() : fmt::format("   opset {}", graph.opset),
@@ -157,9 +149,8 @@ ExitCode inspect_command(const Options& options) {
   const LoadedModel model = load_model(options.model, processor, execution);
   const Plan a = plan_for(parse_spec(options.a), model.stages, *processor.backend);
   const Plan b = plan_for(parse_spec(options.b), model.stages, *processor.backend);
-  const std::int64_t inputs = model.input_bytes();
-  const Memory run_memory{predicted_peak_bytes(model.graph, a, execution.threads), inputs};
-  const Memory diff_memory{predicted_peak_bytes(model.graph, a, b, execution.threads), inputs};
+  const PredictedMemory run_memory = predicted_peak_bytes(model.graph, a, execution.threads);
+  const PredictedMemory diff_memory = predicted_peak_bytes(model.graph, a, b, execution.threads);
   if (options.as_json)
     print_json(model, run_memory, diff_memory);
   else

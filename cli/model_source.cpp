@@ -140,13 +140,6 @@ std::vector<Tensor> LoadedModel::tensors() const {
   return all;
 }
 
-std::int64_t LoadedModel::input_bytes() const {
-  std::int64_t bytes = 0;
-  for (const BoundInput& input : inputs)
-    bytes += static_cast<std::int64_t>(input.tensor.size_bytes());
-  return bytes;
-}
-
 std::int64_t bytes_of(std::span<const TensorInfo> inputs) {
   std::int64_t bytes = 0;
   for (const TensorInfo& input : inputs)

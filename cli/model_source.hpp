@@ -36,7 +36,6 @@ struct LoadedModel {
   std::vector<BoundInput> inputs;  ///< in the order of graph.inputs
 
   std::vector<Tensor> tensors() const;
-  std::int64_t input_bytes() const;
   /// "pillars": "float32 1x64x512x512 from pillars:7, digest …"
   std::vector<std::pair<std::string, std::string>> input_texts() const;
 };
