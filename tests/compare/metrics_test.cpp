@@ -25,7 +25,8 @@ constexpr double infinity = std::numeric_limits<double>::infinity();
 /// The tensor as a CPU value in a layout.
 Value stored(const Tensor& tensor, Layout layout) {
   cpu::Fresh fresh(tensor.type(), Layout::row_major);
-  std::memcpy(fresh.data<char>(), tensor.data(), tensor.size_bytes());
+  if (tensor.size() > 0)  // memcpy may not be handed a null pointer, even for nothing
+    std::memcpy(fresh.data<char>(), tensor.data(), tensor.size_bytes());
   return cpu::with_layout(std::move(fresh).value(), layout, {});
 }
 

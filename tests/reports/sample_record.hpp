@@ -285,10 +285,10 @@ inline void add_stages(RunRecord& record, const std::vector<StageShape>& shapes,
 
 inline void add_map(RunRecord& record, int id, Seeded& random) {
   StageResult& stage = record.stages[static_cast<std::size_t>(id)];
-  const std::int64_t channels = stage.elements > 0 ? 64 << (id / 6) : 1;
-  stage.map =
-      error_map(random, 256 >> (id / 6), 256 >> (id / 6), std::min<std::int64_t>(channels, 512),
-                stage.introduced ? stage.introduced->max_abs : 0);
+  const std::int64_t channels = stage.elements > 0 ? 64 << (id / 6 % 8) : 1;
+  stage.map = error_map(random, 256 >> (id / 6 % 8), 256 >> (id / 6 % 8),
+                        std::min<std::int64_t>(channels, 512),
+                        stage.introduced ? stage.introduced->max_abs : 0);
 }
 
 inline void add_outputs(RunRecord& record) {
