@@ -33,17 +33,6 @@ constexpr std::int64_t channel_block = 32;
 
 HWY_INLINE std::uintptr_t address(const void* at) { return reinterpret_cast<std::uintptr_t>(at); }
 
-/// Whether `length` channels, whole vectors, of P pixels are all +0 or -0.
-template <class T, int P>
-HWY_INLINE bool all_zero(const T* const* x, std::int64_t length) {
-  const hn::ScalableTag<T> d;
-  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
-  auto any = hn::Zero(d);
-  for (int p = 0; p < P; ++p)
-    for (std::int64_t c = 0; c < length; c += lanes) any = hn::Or(any, hn::LoadU(d, x[p] + c));
-  return hn::AllTrue(d, hn::Eq(any, hn::Zero(d)));
-}
-
 /// Channels [first, first + V vectors) of the panel for P pixels. Pixels beyond tile.pixels repeat
 /// the last one and are not stored.
 template <class T, int V, int P>
@@ -75,7 +64,6 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
           for (std::size_t byte = 0; byte < channel_block * sizeof(T); byte += 64)
             __builtin_prefetch(reinterpret_cast<const void*>(address(x[p]) + ahead + byte));
       }
-      if (work.zero_taps == ZeroTaps::skip && all_zero<T, P>(x, length)) continue;
       for (std::int64_t c = 0; c < length; ++c) {
         Vector row[V];
         for (int v = 0; v < V; ++v) row[v] = hn::Load(d, w + v * lanes);
@@ -364,22 +352,6 @@ class TileSteps {
   std::vector<std::vector<TileStep<T>>> steps_;
 };
 
-/// Looks at a few pixels spread over the image. Which way it decides changes no bit.
-template <class T>
-ZeroTaps zero_taps(const Window& window, const T* x, const Panels<T>& weights) {
-  constexpr std::int64_t looks = 256, whole_vectors = 16;
-  const std::int64_t pixels = window.N * window.IH * window.IW, channels = window.G * window.IC;
-  if (!weights.finite() || window.IC % whole_vectors != 0 || pixels < looks)
-    return ZeroTaps::multiply;
-  std::int64_t zeros = 0;
-  for (std::int64_t i = 0; i < looks; ++i) {
-    const T* const pixel = x + pixels * i / looks * channels;
-    zeros += std::all_of(pixel, pixel + channels, [](T value) { return value == 0; });
-  }
-  // Looking costs about a thirtieth of multiplying; half the pixels empty repays it.
-  return zeros * 2 > looks ? ZeroTaps::skip : ZeroTaps::multiply;
-}
-
 template <class T>
 void run_panels(const Window& window, const T* x, const Panels<T>& weights,
                 const Epilogue<T>& epilogue, T* y, const Execution& execution) {
@@ -388,13 +360,12 @@ void run_panels(const Window& window, const T* x, const Panels<T>& weights,
   const PanelKernel<T> kernel = panel_kernel<T>(set, weights.lanes());
   const int pixels = panel_kernel_pixels(set, weights.lanes(), weights.strips());
   const TileSteps<T> steps(weights, epilogue, walked.OC);
-  const ZeroTaps zeros = zero_taps(walked, x, weights);
   walk<T>(walked, x, y, weights.panels(), pixels, execution,
           [&](const Tile<T>& tile, std::size_t panel, int) {
             const Panel& p = weights.panels()[panel];
             kernel(tile, {weights.weights(panel), weights.strips_of(panel) * Panels<T>::strip,
                           p.channels, walked.IC, walked.KH * walked.KW,
-                          p.group * walked.OC + p.channel, zeros, &epilogue, steps.of(panel)});
+                          p.group * walked.OC + p.channel, &epilogue, steps.of(panel)});
           });
 }
 

@@ -18,24 +18,16 @@ struct TileStep {
   const T* b;
 };
 
-/// What a kernel does with a tap at which all pixels of the tile are zero: the bits are the same, so
-/// this is a question of speed alone.
-enum class ZeroTaps {
-  multiply,  ///< dense inputs: looking would cost more than it saves
-  skip       ///< sparse inputs (a pillar pseudo-image) and finite weights
-};
-
 /// What a kernel reads beside the tile.
 template <class T>
 struct PanelWork {
-  const T* weights;       ///< Panels::weights
-  std::int64_t width;     ///< elements of a k row
-  std::int64_t channels;  ///< of the panel, <= width
-  std::int64_t IC;        ///< of the window walked
-  std::int64_t taps;      ///< KH*KW of the weights
-  std::int64_t channel;   ///< the panel's first channel among all outputs, for the epilogue
-  ZeroTaps zero_taps;
-  const Epilogue<T>* epilogue;         ///< all steps
+  const T* weights;             ///< Panels::weights
+  std::int64_t width;           ///< elements of a k row
+  std::int64_t channels;        ///< of the panel, <= width
+  std::int64_t IC;              ///< of the window walked
+  std::int64_t taps;            ///< KH*KW of the weights
+  std::int64_t channel;         ///< the panel's first channel among all outputs, for the epilogue
+  const Epilogue<T>* epilogue;  ///< all steps
   std::span<const TileStep<T>> steps;  ///< the first of them, ready to be taken in registers
 };
 

@@ -85,7 +85,6 @@ Panels<T>::Panels(const Window& window, const Weights<W>& w) : packed_for_(windo
             const W value =
                 w.data[g * w.stride_g + tap * w.stride_tap + ic * w.stride_ic + oc * w.stride_oc];
             row[j] = value;
-            finite_ &= std::isfinite(value);
           }
         }
       }

@@ -37,9 +37,6 @@ class Panels final : public Packed {
     return (panels_[panel].channels + strip - 1) / strip;
   }
   const T* weights(std::size_t panel) const { return data_.get() + offset_[panel]; }
-  /// No weight is NaN or infinite: then terms whose input is zero may be left out, because the chain
-  /// closes with add(acc, +0).
-  bool finite() const { return finite_; }
   /// The window to walk: with Lanes::depthwise all groups become channels of one.
   Window walked(const Window& window) const;
   const Window& packed_for() const { return packed_for_; }
@@ -52,7 +49,6 @@ class Panels final : public Packed {
   Window packed_for_;
   Lanes lanes_;
   std::int64_t strips_ = 0;
-  bool finite_ = true;
   std::vector<Panel> panels_;
   std::vector<std::int64_t> offset_;  ///< of each panel's first weight
   std::unique_ptr<T[], Free> data_;

@@ -295,31 +295,6 @@ TEST_P(EveryWidth, StandaloneEpilogueEqualsScalar) {
   }
 }
 
-/// Sparse inputs let a kernel leave out taps at which all its pixels are zero.
-template <class T>
-void leaving_out_zeros_changes_nothing(InstructionSet set) {
-  const Window w = padded(convolution(1, 1, 48, 70, 24, 25, 3, 3), 1, 1, 1, 1);
-  std::vector<T> x = operands<T>(input_size(w), Fill::real, 21);
-  const Counter counter(22, "occupied");
-  for (std::int64_t pixel = 0; pixel < w.IH * w.IW; ++pixel)
-    if (counter.uniform(static_cast<std::uint64_t>(pixel)) > 0.1)
-      std::fill_n(x.begin() + pixel * w.IC, w.IC, pixel % 3 == 0 ? T(-0.0) : T(0));
-  std::vector<float> data = operands<float>(weight_size(w), Fill::real, 23);
-  for (const float special : {1.0F, INFINITY, NAN}) {
-    data[100] = special;
-    const Weights<float> weights = onnx_order(w, data.data());
-    const auto image = packed<T>(w, weights);
-    EXPECT_TRUE(same_bits(computed<T>(w, x, *image, {}, {1, set, 0}),
-                          reference::multiply_accumulate(w, x, weights)))
-        << "weight " << special;
-  }
-}
-
-TEST_P(EveryWidth, LeavingOutZeroTapsNeverChangesBits) {
-  leaving_out_zeros_changes_nothing<float>(GetParam());
-  leaving_out_zeros_changes_nothing<double>(GetParam());
-}
-
 INSTANTIATE_TEST_SUITE_P(Chain, EveryWidth, ::testing::ValuesIn(widths()), width_name);
 
 class SlowEpilogue : public EveryWidth {};
