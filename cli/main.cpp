@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <exception>
+#include <iostream>
 #include <new>
 #include <span>
 
@@ -110,6 +112,20 @@ int run(std::span<const char* const> words) {
   return static_cast<int>(invocation.job());
 }
 
+/// Whether all that was printed has arrived. Both streams buffer, so only a flush tells.
+bool standard_output_arrived() {
+  std::cout.flush();
+  const bool flushed = std::fflush(stdout) == 0;
+  return flushed && std::ferror(stdout) == 0 && std::cout.good();
+}
+
+int complain_of_lost_output() {
+  return complain(ExitCode::device,
+                  "standard output took not all that was written to it, so the answer is "
+                  "incomplete: its device is full or closed. Free space there, or write "
+                  "elsewhere.");
+}
+
 }  // namespace
 
 }  // namespace parity::cli
@@ -118,7 +134,8 @@ int main(int count, char** words) {
   using namespace parity;
   using cli::ExitCode;
   try {
-    return cli::run({words, static_cast<std::size_t>(count)});
+    const int code = cli::run({words, static_cast<std::size_t>(count)});
+    return cli::standard_output_arrived() ? code : cli::complain_of_lost_output();
   } catch (const Error& error) {
     const bool defect = error.fault() == Fault::internal;
     return cli::complain(
@@ -132,6 +149,8 @@ int main(int count, char** words) {
         "the machine refused memory. `paritylab inspect MODEL` predicts what a run needs; "
         "--until runs a part.");
   } catch (const std::exception& error) {
+    // fmt throws what the stream refused.
+    if (!cli::standard_output_arrived()) return cli::complain_of_lost_output();
     return cli::complain(ExitCode::device,
                          fmt::format("a defect of paritylab: {}. Please report the command "
                                      "line.",

@@ -64,9 +64,9 @@ inline Ended paritylab(const Workshop& workshop, const std::string& arguments,
                        const std::string& environment = {}) {
   Workshop streams;
   const std::string command = "cd '" + workshop.path("").string() + "' && " + environment +
-                              " timeout 120 '" PARITYLAB_PROGRAM "' " + arguments + " > '" +
+                              " timeout 120 '" PARITYLAB_PROGRAM "' > '" +
                               streams.path("out").string() + "' 2> '" +
-                              streams.path("err").string() + "' < /dev/null";
+                              streams.path("err").string() + "' < /dev/null " + arguments;
   const int status = std::system(command.c_str());
   Ended ended;
   ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

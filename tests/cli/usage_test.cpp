@@ -108,6 +108,22 @@ TEST(Program, UnwritablePathIsRefusedBeforeTheRun) {
   EXPECT_EQ(workshop.files(), (std::vector<std::string>{"folder", "folder/keep"}));
 }
 
+TEST(Program, LostStandardOutputIsNoSuccess) {
+  const Workshop workshop;
+  workshop.write("v.csv", "c,a0,b0\n00000000,3f800000,3f800000\n");
+  ASSERT_EQ(paritylab(workshop, "diff sample:second/narrow --b cpu:fp64 --report r.json").code, 0);
+  for (const char* arguments :
+       {"mma --arch sm_90 v.csv", "inspect sample:second/narrow",
+        "inspect sample:second/narrow --json", "run sample:second/narrow --on cpu:fp32",
+        "diff sample:second/narrow --b cpu:fp64",
+        "diff sample:second/narrow --b cpu:fp64 --report -", "algorithms", "devices", "doctor",
+        "report r.json", "--help", "--version"}) {
+    const Ended ended = paritylab(workshop, std::string(arguments) + " > /dev/full");
+    EXPECT_EQ(ended.code, 5) << arguments << ": " << ended.err;
+    EXPECT_NE(ended.err.find("standard output"), std::string::npos) << arguments << ended.err;
+  }
+}
+
 TEST(Program, DevicesListsTheProcessorAndWhyThereIsNoGpu) {
   const Workshop workshop;
   const Ended ended = paritylab(workshop, "devices");
