@@ -7,6 +7,19 @@
 
 namespace parity::cli {
 
+namespace {
+
+/// "conv=tf32 matmul=fp32 rnn=fp32 on sm_90": the part of the numerics that a MATH stands for.
+std::string maths_of(const Numerics& numerics) {
+  std::string text = "conv=" + std::string(name(numerics.conv)) +
+                     " matmul=" + std::string(name(numerics.matmul)) +
+                     " rnn=" + std::string(name(numerics.rnn));
+  if (numerics.arch != Arch::none) text += " on " + std::string(name(numerics.arch));
+  return text;
+}
+
+}  // namespace
+
 Processor open_processor() {
   auto processor = std::make_shared<cpu::CpuBackend>();
   return {processor, processor};
@@ -21,7 +34,15 @@ std::shared_ptr<Backend> open_backend(const Spec& spec, const Processor& process
 }
 
 Plan plan_for(const Spec& spec, const std::vector<Stage>& stages, const Backend& backend) {
-  if (!spec.plan_file.empty()) return read_plan(read_text_file(spec.plan_file), stages, backend);
+  if (!spec.plan_file.empty()) {
+    Plan plan = read_plan(read_text_file(spec.plan_file), stages, backend);
+    const std::string asked = maths_of(spec.numerics), planned = maths_of(plan.numerics);
+    if (asked != planned)
+      throw Error(Fault::bad_request, "the spec '" + spec.text + "' asks for " + asked +
+                                          ", but the plan " + spec.plan_file + " was made for " +
+                                          planned + ". Write the spec as the plan was made.");
+    return plan;
+  }
   return make_plan(stages, spec.numerics, backend, spec.text);
 }
 

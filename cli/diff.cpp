@@ -10,6 +10,7 @@
 #include "cli/command.hpp"
 #include "cli/environment.hpp"
 #include "cli/model_source.hpp"
+#include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "cli/report_files.hpp"
 #include "cli/version.hpp"
@@ -73,6 +74,35 @@ void require_b(const Options& options) {
                           shell_quoted(options.model.model)));
 }
 
+/// A recording is an input: one that cannot be read is as invalid as a missing model.
+std::vector<NamedTensor> read_recording(const std::string& file) {
+  try {
+    return read_npz(file);
+  } catch (const Error& error) {
+    if (error.fault() == Fault::io) throw Error(Fault::bad_input, error.what());
+    throw;
+  }
+}
+
+/// --input options that take every input of the graph from the recording itself.
+std::vector<std::string> inputs_recorded(const Graph& graph, const Capture& recorded,
+                                         const std::string& file) {
+  std::vector<std::string> inputs;
+  for (const TensorId id : graph.inputs) {
+    const std::string& name = graph.tensor(id).name;
+    bool found = false;
+    for (const auto& tensor : recorded.tensors) found = found || tensor.first == name;
+    if (!found)
+      throw Error(Fault::bad_request,
+                  fmt::format("the recording {} does not hold the input '{}' that it was made "
+                              "from, so the comparison would run on another one; give --input "
+                              "with the tensors that the recording was made from.",
+                              file, name));
+    inputs.push_back(name + "=" + file);
+  }
+  return inputs;
+}
+
 ExitCode diff_command(const Options& options) {
   const auto begin = std::chrono::steady_clock::now();
   require_b(options);
@@ -88,6 +118,9 @@ ExitCode diff_command(const Options& options) {
     throw Error(Fault::bad_request,
                 "--tolerance must be a finite number from 0 upward, in units of the output.");
   const Execution execution = execution_of(options.execution);
+  std::vector<std::string> outputs = options.reports.files;
+  outputs.insert(outputs.end(), {options.save_plan_a, options.save_plan_b});
+  require_distinct(options.model.model, outputs);
   ReportFiles reports(options.reports);
   std::optional<OutputFile> plan_a_file = opened(options.save_plan_a);
   std::optional<OutputFile> plan_b_file = opened(options.save_plan_b);
@@ -97,19 +130,26 @@ ExitCode diff_command(const Options& options) {
   Capture recorded;
   if (capture) {
     recorded.file = spec_b.file;
-    for (NamedTensor& each : read_npz(spec_b.file))
+    for (NamedTensor& each : read_recording(spec_b.file))
       recorded.tensors.emplace_back(std::move(each.name), std::move(each.tensor));
   } else {
     b.backend = open_backend(spec_b, processor);
   }
-  const LoadedModel model = load_model(options.model, processor, execution);
+  LoadedModel model = load_model(options.model, processor, execution);
+  if (capture && options.model.inputs.empty() && !model.is_sample) {
+    // What a recording was made from cannot be guessed: a generated input would blame a stage.
+    ModelOptions own = options.model;
+    own.inputs = inputs_recorded(model.graph, recorded, spec_b.file);
+    model = load_model(own, processor, execution);
+  }
   a.plan = plan_for(spec_a, model.stages, *a.backend);
   if (!capture) b.plan = plan_for(spec_b, model.stages, *b.backend);
-  // The inputs are made by now, and the process stands: what is still to come must fit.
+  // The process stands; inputs, which count as values, and all the rest must fit.
   const PredictedMemory predicted =
       capture ? predicted_peak_bytes(model.graph, a.plan, execution.threads)
               : predicted_peak_bytes(model.graph, a.plan, b.plan, execution.threads);
   require_memory(predicted.packed + predicted.values, "the diff of " + model.graph.name);
+  model.make_inputs();
   if (plan_a_file) plan_a_file->write(write_plan(a.plan));
   if (plan_b_file) plan_b_file->write(write_plan(b.plan));
 

@@ -106,11 +106,10 @@ std::uint32_t bits_of(std::string_view cell, std::int64_t line, const std::strin
   std::uint32_t bits = 0;
   const auto [end, failure] =
       std::from_chars(digits.data(), digits.data() + digits.size(), bits, 16);
-  if (digits.empty() || digits.size() > 8 || failure != std::errc() ||
-      end != digits.data() + digits.size()) {
+  if (digits.size() != 8 || failure != std::errc() || end != digits.data() + digits.size()) {
     throw Error(Fault::bad_input,
                 at_line(line) + ", column '" + column + "': '" + std::string(cell) +
-                    "' is no float32 bit pattern; write one to eight hex digits, such as "
+                    "' is no float32 bit pattern; write exactly eight hex digits, such as "
                     "3f800000 for 1");
   }
   return bits;

@@ -14,10 +14,19 @@ namespace {
 
 constexpr std::string_view sample_prefix = "sample:";
 
+/// Inputs up to here are generated before the network and its memory are known.
+constexpr std::int64_t largest_early_bytes = std::int64_t{64} << 20;
+
+TensorType type_named(std::span<const TensorInfo> inputs, const std::string& name) {
+  for (const TensorInfo& input : inputs)
+    if (input.name == name) return input.type;
+  return {};
+}
+
 struct Specialised {
   Graph graph;
   std::vector<std::pair<std::string, std::string>> declared;  ///< input generators of a sample
-  std::map<std::string, BoundInput> bound;  ///< tensors that import already needed
+  std::vector<TensorInfo> inputs;  ///< all that the file has; empty when the graph knows them
 };
 
 Specialised build_sample(const ModelOptions& options, const Processor& processor,
@@ -41,6 +50,9 @@ Specialised import_file(const ModelOptions& options, const InputRequests& reques
     throw Error(Fault::bad_model, "the model '" + options.model +
                                       "' does not exist. Give the path of an .onnx file, or "
                                       "sample:second/A.");
+  if (std::filesystem::is_directory(options.model, ignored))
+    throw Error(Fault::bad_model, "the model '" + options.model +
+                                      "' is a folder. Give the path of an .onnx file in it.");
   ImportOptions import;
   for (const std::string& each : options.shapes) {
     auto [name, text] = name_and_value("--shape", each);
@@ -73,11 +85,11 @@ Specialised import_file(const ModelOptions& options, const InputRequests& reques
   }
   Specialised made;
   if (options.from.empty()) {
-    require_memory(bytes_of(inputs), "making the inputs of " + options.model);
-    for (BoundInput& each : requests.bind(inputs)) {
-      import.bindings.insert_or_assign(each.name, each.tensor);
-      made.bound.insert_or_assign(each.name, std::move(each));
-    }
+    // Weights and shapes given as inputs are small; what is larger waits until its memory is known.
+    for (BoundInput& each : requests.bind_small(inputs, {}, largest_early_bytes))
+      if (each.tensor.type() == type_named(inputs, each.name))
+        import.bindings.insert_or_assign(each.name, std::move(each.tensor));
+    made.inputs = std::move(inputs);
   }
   made.graph = import_onnx(options.model, import);
   return made;
@@ -134,6 +146,14 @@ Execution execution_of(const ExecutionOptions& options) {
   return execution;
 }
 
+void LoadedModel::make_inputs() {
+  std::map<std::string, BoundInput> bound;
+  for (BoundInput& each : requests->bind(wanted, declared))
+    bound.insert_or_assign(each.name, std::move(each));
+  inputs.clear();
+  for (const TensorId id : graph.inputs) inputs.push_back(bound.at(graph.tensor(id).name));
+}
+
 std::vector<Tensor> LoadedModel::tensors() const {
   std::vector<Tensor> all;
   for (const BoundInput& input : inputs) all.push_back(input.tensor);
@@ -156,10 +176,10 @@ std::vector<std::pair<std::string, std::string>> LoadedModel::input_texts() cons
 
 LoadedModel load_model(const ModelOptions& options, const Processor& processor,
                        const Execution& execution) {
-  const InputRequests requests(options.inputs);
+  const auto requests = std::make_shared<const InputRequests>(options.inputs);
   const bool sample = options.model.compare(0, sample_prefix.size(), sample_prefix) == 0;
   Specialised made =
-      sample ? build_sample(options, processor, execution) : import_file(options, requests);
+      sample ? build_sample(options, processor, execution) : import_file(options, *requests);
   LoadedModel loaded;
   // An importer has stopped at --until already, so that what follows may be unsupported.
   const std::string until = sample ? options.until : std::string();
@@ -167,13 +187,13 @@ LoadedModel load_model(const ModelOptions& options, const Processor& processor,
                                                        : part_of(made.graph, options.from, until);
   loaded.stages = cut(loaded.graph);
 
-  std::vector<TensorInfo> inputs;
-  for (const TensorId id : loaded.graph.inputs) inputs.push_back(loaded.graph.tensor(id));
-  if (made.bound.empty()) {
-    require_memory(bytes_of(inputs), "making the inputs of " + options.model);
-    loaded.inputs = requests.bind(inputs, made.declared);
-  } else {
-    for (const TensorInfo& input : inputs) loaded.inputs.push_back(made.bound.at(input.name));
+  loaded.is_sample = sample;
+  loaded.requests = requests;
+  loaded.declared = std::move(made.declared);
+  loaded.wanted = std::move(made.inputs);
+  if (loaded.wanted.empty()) {
+    for (const TensorId id : loaded.graph.inputs) loaded.wanted.push_back(loaded.graph.tensor(id));
+    requests->bind_small(loaded.wanted, loaded.declared, 0);  // refuses what does not fit
   }
   return loaded;
 }

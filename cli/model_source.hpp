@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -33,17 +34,27 @@ Execution execution_of(const ExecutionOptions& options);
 struct LoadedModel {
   Graph graph;
   std::vector<Stage> stages;
-  std::vector<BoundInput> inputs;  ///< in the order of graph.inputs
+  std::vector<BoundInput> inputs;  ///< in the order of graph.inputs; empty before make_inputs()
+
+  /// Generates and takes the inputs' elements, which may need more memory than all the rest.
+  void make_inputs();
 
   std::vector<Tensor> tensors() const;
   /// "pillars": "float32 1x64x512x512 from pillars:7, digest …"
   std::vector<std::pair<std::string, std::string>> input_texts() const;
+
+  // What make_inputs() works from.
+  std::shared_ptr<const InputRequests> requests;
+  bool is_sample = false;          ///< which has inputs of its own
+  std::vector<TensorInfo> wanted;  ///< the inputs as the whole model counts them
+  std::vector<std::pair<std::string, std::string>> declared;  ///< generators of a sample
 };
 
 /// Bytes of the tensors of these types.
 std::int64_t bytes_of(std::span<const TensorInfo> inputs);
 
-/// Imports a file or builds a sample, cuts the part asked for into stages and makes the inputs.
+/// Imports a file or builds a sample and cuts the part asked for into stages. Of the inputs only
+/// small ones are generated, as far as the import may need their values.
 LoadedModel load_model(const ModelOptions& options, const Processor& processor,
                        const Execution& execution);
 

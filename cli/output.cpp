@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "model/error.hpp"
@@ -29,7 +31,34 @@ void write_all(int file, std::string_view bytes, const std::string& path) {
   }
 }
 
+/// Whether two paths lead to one regular file, which need not be there yet.
+bool same_file(const std::string& a, const std::string& b) {
+  if (a.empty() || b.empty() || a == "-" || b == "-") return false;
+  std::error_code failed_a, failed_b;
+  const std::filesystem::path place_a =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(a), failed_a);
+  const std::filesystem::path place_b =
+      std::filesystem::weakly_canonical(std::filesystem::absolute(b), failed_b);
+  if (failed_a || failed_b) return a == b;
+  // A device may take two outputs: /dev/null does.
+  const auto status = std::filesystem::status(place_a, failed_a);
+  return place_a == place_b &&
+         (!std::filesystem::exists(status) || std::filesystem::is_regular_file(status));
+}
+
 }  // namespace
+
+void require_distinct(const std::string& model, std::span<const std::string> outputs) {
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (same_file(outputs[i], model))
+      throw Error(Fault::bad_request,
+                  "the output file '" + outputs[i] + "' is the model itself; name another file.");
+    for (std::size_t k = 0; k < i; ++k)
+      if (same_file(outputs[k], outputs[i]))
+        throw Error(Fault::bad_request, "the outputs '" + outputs[k] + "' and '" + outputs[i] +
+                                            "' are the same file, given twice; name two.");
+  }
+}
 
 OutputFile::OutputFile(std::string path) : path_(std::move(path)) {
   if (is_standard_output()) return;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -33,5 +34,9 @@ class OutputFile {
   std::string path_;
   std::string partial_;  // empty once committed, and for standard output
 };
+
+/// Throws Fault::bad_request when two of the files to write are one, or one is the model; an empty
+/// path stands for none.
+void require_distinct(const std::string& model, std::span<const std::string> outputs);
 
 }  // namespace parity::cli

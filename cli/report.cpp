@@ -28,7 +28,7 @@ void add_report(CLI::App& program, Invocation& invocation) {
       "Example:\n"
       "  paritylab report nightly.json --report nightly.html --report nightly.xml\n"
       "Exit codes: 0 rendered, whatever the record says · 2 usage · 3 no such record · 5 cannot "
-      "read or write");
+      "write");
   command->callback(
       [&invocation, options] { invocation.job = [options] { return report_command(*options); }; });
 }

@@ -48,6 +48,8 @@ ExitCode run_command(const Options& options) {
   const Spec spec = parse_spec(options.on);
   Execution execution = execution_of(options.execution);
   execution.device = spec.device;
+  require_distinct(options.model.model,
+                   std::vector<std::string>{options.output, options.capture, options.save_plan});
   std::optional<OutputFile> output = opened(options.output);
   std::optional<OutputFile> capture = opened(options.capture);
   std::optional<OutputFile> plan_file;
@@ -55,10 +57,11 @@ ExitCode run_command(const Options& options) {
 
   const Processor processor = open_processor();
   const std::shared_ptr<Backend> backend = open_backend(spec, processor);
-  const LoadedModel model = load_model(options.model, processor, execution);
+  LoadedModel model = load_model(options.model, processor, execution);
   const Plan plan = plan_for(spec, model.stages, *backend);
   const PredictedMemory predicted = predicted_peak_bytes(model.graph, plan, execution.threads);
   require_memory(predicted.packed + predicted.values, "the run of " + model.graph.name);
+  model.make_inputs();
   if (plan_file) plan_file->write(write_plan(plan));
 
   std::optional<NpzWriter> captured;

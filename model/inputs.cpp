@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <set>
 
@@ -92,7 +93,10 @@ std::string BoundInput::text() const {
 }
 
 InputRequests::InputRequests(std::span<const std::string> options) {
+  std::set<std::string> seen;
   for (const std::string& text : options) {
+    if (!seen.insert(text).second)
+      throw Error(Fault::bad_request, "--input " + text + " is given twice; keep one.");
     std::string name, source = text;
     // A file whose own name holds '=' is taken as it is.
     if (const std::size_t equals = text.find('=');
@@ -172,6 +176,19 @@ std::string InputRequests::nameless() const {
 std::vector<BoundInput> InputRequests::bind(
     std::span<const TensorInfo> inputs,
     std::span<const std::pair<std::string, std::string>> declared) const {
+  return bind_small(inputs, declared, std::numeric_limits<std::int64_t>::max());
+}
+
+std::vector<BoundInput> InputRequests::bind_small(
+    std::span<const TensorInfo> inputs,
+    std::span<const std::pair<std::string, std::string>> declared,
+    const std::int64_t largest) const {
+  const auto made = [&](const std::string& generator, std::size_t i) {
+    const TensorType& type = inputs[i].type;
+    const std::int64_t most = largest / static_cast<std::int64_t>(byte_width(type.type));
+    if (element_count(type.shape) > most) return Tensor();
+    return generate(parse_generator(generator), type, "input" + std::to_string(i));
+  };
   const std::vector<std::string> names = names_of(inputs);
   std::vector<std::optional<BoundInput>> bound(inputs.size());
   const auto position = [&](const std::string& name) -> std::optional<std::size_t> {
@@ -209,10 +226,7 @@ std::vector<BoundInput> InputRequests::bind(
       throw Error(Fault::bad_request, "the input '" + asked.name + "' is given twice, by " +
                                           bound[*at]->origin + " and by " + asked.generator +
                                           "; keep one.");
-    bound[*at] = {
-        asked.name,
-        generate(parse_generator(asked.generator), inputs[*at].type, "input" + std::to_string(*at)),
-        asked.generator};
+    bound[*at] = {asked.name, made(asked.generator, *at), asked.generator};
   }
   // Tensors without a name, in order.
   std::size_t next = 0;
@@ -238,9 +252,7 @@ std::vector<BoundInput> InputRequests::bind(
     for (const auto& [name, text] : declared)
       if (generator.empty() && name == names[i]) generator = text;
     if (generator.empty()) generator = default_generator(inputs[i].type.type);
-    bound[i] = {names[i],
-                generate(parse_generator(generator), inputs[i].type, "input" + std::to_string(i)),
-                generator};
+    bound[i] = {names[i], made(generator, i), generator};
   }
   std::vector<BoundInput> all;
   for (std::optional<BoundInput>& each : bound) all.push_back(std::move(*each));

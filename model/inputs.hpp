@@ -49,6 +49,11 @@ class InputRequests {
   std::vector<BoundInput> bind(
       std::span<const TensorInfo> inputs,
       std::span<const std::pair<std::string, std::string>> declared = {}) const;
+  /// The same checks on the same requests, but an input of more bytes than `largest` that a
+  /// generator would fill comes back without elements: what its memory is for can be refused first.
+  std::vector<BoundInput> bind_small(std::span<const TensorInfo> inputs,
+                                     std::span<const std::pair<std::string, std::string>> declared,
+                                     std::int64_t largest) const;
 
  private:
   struct Given {

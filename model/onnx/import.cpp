@@ -413,7 +413,12 @@ class Importer final : public Surroundings {
                     shown(op_type);
     }
     const std::string tensor = last_computed_before(reason);
-    if (!tensor.empty()) sentence += ". The part before it runs with --until " + shown(tensor);
+    if (!tensor.empty()) {
+      const std::string path = (model_.folder / model_.name).string();
+      const bool plain = path.find_first_of(" \t'\"$&;()*?<>|\\`") == std::string::npos;
+      sentence += ". Run the part before it with: paritylab run " + (plain ? path : shown(path)) +
+                  " --on cpu:fp32 --until " + shown(tensor);
+    }
     return Error(Fault::bad_model, sentence);
   }
 

@@ -91,7 +91,7 @@ TEST(BadModel, UnknownOpNamesNodeAndTheCommandForTheRest) {
         f.relu->set_op_type("Frobnicate");
         f.relu->set_name("last/Frobnicate");
       },
-      3, "--until");
+      3, "Run the part before it with: paritylab run m.onnx --on cpu:fp32 --until '");
   expect_refused([](OnnxFile& f) { f.relu->set_op_type("Frobnicate"); }, 3, "Frobnicate");
 }
 
@@ -197,6 +197,63 @@ TEST(BadInput, WrongNameRankShapeAndType) {
       {{"x", Tensor::of<std::int64_t>({1, 2, 4, 4}, std::vector<std::int64_t>(32, 1))}}, "int64");
   expect_input_refused({{"x", Tensor::of<double>({1, 2, 4, 4}, std::vector<double>(32, 1))}},
                        "float64");
+}
+
+TEST(BadInput, TensorsLargerThanTheMachineAreRefusedFromTheirShapes) {
+  OnnxFile file;
+  for (auto* edge : {file.graph->mutable_input(0), file.graph->mutable_output(0)}) {
+    auto* shape = edge->mutable_type()->mutable_tensor_type()->mutable_shape();
+    shape->mutable_dim(2)->set_dim_param("h");
+    shape->mutable_dim(3)->set_dim_param("w");
+  }
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  const std::string huge = " m.onnx --dim h=50000 --dim w=50000";
+  for (const std::string command : {"run --on cpu:fp32", "diff --b cpu:fp64"}) {
+    const Ended ended = paritylab(workshop, command + huge);
+    EXPECT_EQ(ended.code, 5) << ended.err;
+    EXPECT_NE(ended.err.find("GiB of memory are available"), std::string::npos) << ended.err;
+  }
+  const Ended inspected = paritylab(workshop, "inspect" + huge);
+  EXPECT_EQ(inspected.code, 0) << inspected.err;
+  EXPECT_NE(inspected.out.find("50000x50000"), std::string::npos) << inspected.out;
+}
+
+TEST(BadInput, ACaptureBringsItsInputsOrTheyMustBeGiven) {
+  const Workshop workshop;
+  workshop.write("m.onnx", OnnxFile().bytes());
+  const Tensor x = floats({1, 2, 4, 4});
+  {
+    NpzWriter writer(workshop.path("x.npz").string());
+    writer.add("x", x);
+    writer.finish();
+  }
+  ASSERT_EQ(paritylab(workshop, "run m.onnx --on cpu:fp32 --input x.npz --output y.npz").code, 0);
+  const Ended refused = paritylab(workshop, "diff m.onnx --b capture:y.npz");
+  EXPECT_EQ(refused.code, 2) << refused.err;
+  EXPECT_NE(refused.err.find("give --input"), std::string::npos) << refused.err;
+  EXPECT_EQ(paritylab(workshop, "diff m.onnx --b capture:y.npz --input x.npz").code, 0);
+  {
+    NpzWriter writer(workshop.path("all.npz").string());
+    writer.add("x", x);
+    writer.add("y", read_npz(workshop.path("y.npz")).at(0).tensor);
+    writer.finish();
+  }
+  const Ended ended = paritylab(workshop, "diff m.onnx --b capture:all.npz");
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+}
+
+TEST(BadInput, TheModelIsNeverWrittenOver) {
+  const Workshop workshop;
+  const std::string bytes = OnnxFile().bytes();
+  workshop.write("m.onnx", bytes);
+  for (const char* arguments :
+       {"run m.onnx --on cpu:fp32 --output ./m.onnx", "run m.onnx --on cpu:fp32 --capture m.onnx",
+        "diff m.onnx --b cpu:fp64 --save-plan-a m.onnx"}) {
+    const Ended ended = paritylab(workshop, arguments);
+    EXPECT_EQ(ended.code, 2) << arguments << ended.err;
+    EXPECT_EQ(workshop.read("m.onnx"), bytes);
+  }
 }
 
 TEST(BadInput, NpzThatIsNone) {

@@ -126,7 +126,11 @@ TEST(MainJob, APlanIsSavedAndReplayed) {
   const nlohmann::json made = record_of(
       workshop, "diff sample:second/narrow --b cpu:tf32@sm_90,conv=tf32 --save-plan-b p.json", 0);
   const nlohmann::json replayed =
-      record_of(workshop, "diff sample:second/narrow --b cpu:fp32,plan=p.json", 0);
+      record_of(workshop, "diff sample:second/narrow --b cpu:tf32@sm_90,plan=p.json", 0);
+  const Ended refused = paritylab(workshop, "diff sample:second/narrow --b cpu:fp32,plan=p.json");
+  EXPECT_EQ(refused.code, 2) << refused.err;
+  EXPECT_NE(refused.err.find("conv=fp32"), std::string::npos) << refused.err;
+  EXPECT_NE(refused.err.find("conv=tf32"), std::string::npos) << refused.err;
   ASSERT_FALSE(made.at("stages").empty());
   for (std::size_t i = 0; i < made.at("stages").size(); ++i)
     EXPECT_EQ(made["stages"][i].at("contract_b"), replayed["stages"][i].at("contract_b"));

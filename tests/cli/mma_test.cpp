@@ -123,14 +123,15 @@ TEST(Mma, TakesColumnsInAnyOrderAndAnyCount) {
 }
 
 TEST(Mma, KeepsLineEndsAndEndsTheLastLine) {
-  EXPECT_EQ(mma("# x\r\nc,a0,b0\r\n0,0,0\r\n", Arch::sm_90),
-            "# x\r\nc,a0,b0,d\r\n0,0,0,00000000\r\n");
-  EXPECT_EQ(mma("c,a0,b0\n0,0,0", Arch::sm_90), "c,a0,b0,d\n0,0,0,00000000\n");
+  EXPECT_EQ(mma("# x\r\nc,a0,b0\r\n00000000,00000000,00000000\r\n", Arch::sm_90),
+            "# x\r\nc,a0,b0,d\r\n00000000,00000000,00000000,00000000\r\n");
+  EXPECT_EQ(mma("c,a0,b0\n00000000,00000000,00000000", Arch::sm_90),
+            "c,a0,b0,d\n00000000,00000000,00000000,00000000\n");
   EXPECT_EQ(mma("\xef\xbb\xbf"
-                "c,a0,b0\n0,0,0\n",
+                "c,a0,b0\n00000000,00000000,00000000\n",
                 Arch::sm_90),
             "\xef\xbb\xbf"
-            "c,a0,b0,d\n0,0,0,00000000\n");
+            "c,a0,b0,d\n00000000,00000000,00000000,00000000\n");
 }
 
 TEST(Mma, RefusesAColumnDAsAUsageError) {
@@ -154,8 +155,10 @@ TEST(Mma, RefusesIncompleteHeaders) {
 }
 
 TEST(Mma, NamesLineAndColumnOfAMalformedRow) {
-  for (const char* cell : {"", "xyz", "3f80000g", "1234567890", "-1", "0x", "1.5"}) {
-    const Refused no = refused("# remark\nc,a0,b0\n0,0,0\n0," + std::string(cell) + ",0\n");
+  for (const char* cell : {"", "0", "3f80", "3f8000000", "0x3f80", "xyz", "3f80000g", "1234567890",
+                           "-1", "0x", "1.5"}) {
+    const Refused no = refused("# remark\nc,a0,b0\n00000000,00000000,00000000\n00000000," +
+                               std::string(cell) + ",00000000\n");
     EXPECT_EQ(no.fault, Fault::bad_input);
     EXPECT_NE(no.sentence.find("line 4"), std::string::npos) << no.sentence;
     EXPECT_NE(no.sentence.find("'a0'"), std::string::npos) << no.sentence;

@@ -81,7 +81,7 @@ INSTANTIATE_TEST_SUITE_P(
                 2},
         Refused{"diff sample:second/narrow --b cpu:fp64 --threads 0", "--threads", 2},
         Refused{"diff sample:second/narrow --b cpu:fp64 --isa sse", "there is best, scalar", 2},
-        Refused{"diff sample:second/narrow --b capture:none.npz", "none.npz", 5},
+        Refused{"diff sample:second/narrow --b capture:none.npz", "none.npz", 3},
         Refused{"diff sample:second/narrow --a capture:x.npz --b cpu:fp32", "swap the sides", 2},
         Refused{"diff sample:second/narow --b cpu:fp64", "second/narrow", 2},
         Refused{"diff sample:second/narrow --b cpu:fp64 --shape x=1x2", "fixed shapes", 2},
@@ -96,7 +96,13 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"diff sample:second/narrow --b cpu:fp64 --input frame.npz", "no file or folder", 3},
         Refused{"diff sample:second/narrow --b cpu:fp64 --input wrong=zeros",
                 "which the model does not have", 3},
-        Refused{"report none.json", "cannot be read", 5}));
+        Refused{"report none.json", "cannot be read", 3}, Refused{"report .", "it is a folder", 3},
+        Refused{"diff sample:second/narrow --b capture:.", "no regular file", 3},
+        Refused{"inspect .", "is a folder", 3},
+        Refused{"run sample:second/narrow --on cpu:fp32 --output a.npz --capture ./a.npz",
+                "same file", 2},
+        Refused{"run sample:second/narrow --on cpu:fp32 --input normal:7 --input normal:7",
+                "given twice", 2}));
 
 TEST(Program, UnwritablePathIsRefusedBeforeTheRun) {
   const Workshop workshop;
