@@ -272,7 +272,11 @@ void drop_maps(RunRecord& record) {
     if (!kept.contains(stage.id)) stage.map.reset();
 }
 
+/// How much of its bounds the stage used; nothing where both sides made the same bits: then the
+/// distance to the exact value is the arithmetic's own and no difference between a and b.
 double worst_share_of(const StageResult& stage) {
+  const bool differs = stage.introduced && stage.introduced->differing > 0;
+  if (!differs && stage.verdict != Verdict::diverged) return 0;
   double worst = stage.introduced && stage.introduced->judged ? stage.introduced->worst_share : 0;
   if (stage.exact_a) worst = std::max(worst, stage.exact_a->worst_share);
   if (stage.exact_b) worst = std::max(worst, stage.exact_b->worst_share);
