@@ -243,7 +243,8 @@ void add_blocks(RunRecord& record) {
     block->first = std::min(block->first, stage.id);
     block->last = std::max(block->last, stage.id);
     block->share_of_final += stage.share_of_final;
-    block->max_abs = stage.accumulated ? stage.accumulated->max_abs : 0;
+    block->max_abs =
+        stage.accumulated ? stage.accumulated->max_abs : std::numeric_limits<double>::quiet_NaN();
     block->diverged += stage.verdict == Verdict::diverged;
   }
 }

@@ -161,6 +161,18 @@ TEST(Capture, OfAnotherShapeOrAnotherInputIsRefused) {
       << refusal(bench, capture);
 }
 
+TEST(Capture, ABlockThatEndsWithoutATensorHasNoLargestError) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, named("eigen"));
+  const int whole = static_cast<int>(judged(bench, capture).blocks.size());
+  capture.tensors.pop_back();
+  const RunRecord record = judged(bench, capture);
+  ASSERT_EQ(static_cast<int>(record.blocks.size()), whole);
+  ASSERT_FALSE(record.blocks.empty());
+  for (const BlockResult& block : record.blocks)
+    EXPECT_EQ(std::isnan(block.max_abs), block.last == record.stages.back().id) << block.name;
+}
+
 TEST(Capture, InFloat64IsRefusedWithWhatToDo) {
   Bench bench(small_net());
   Capture capture = recorded(bench, fp32());
