@@ -247,6 +247,18 @@ void add_blocks(RunRecord& record) {
         stage.accumulated ? stage.accumulated->max_abs : std::numeric_limits<double>::quiet_NaN();
     block->diverged += stage.verdict == Verdict::diverged;
   }
+  if (record.blocks.size() < 2 || record.blocks.size() < record.stages.size()) return;
+  // Names without structure put every stage in a block of its own, which brackets nothing.
+  BlockResult whole = record.blocks.back();
+  whole.name.clear();
+  whole.first = record.stages.front().id;
+  whole.share_of_final = 0;
+  whole.diverged = 0;
+  for (const BlockResult& block : record.blocks) {
+    whole.share_of_final += block.share_of_final;
+    whole.diverged += block.diverged;
+  }
+  record.blocks = {whole};
 }
 
 bool beyond(const Comparison& comparison, double tolerance) {
