@@ -217,8 +217,15 @@ class CaptureWalk {
   }
 
   void require_type(const std::string& name, const Tensor& tensor, const TensorType& wanted) const {
-    const bool wider = tensor.type().type == Type::float64 && wanted.type == Type::float32;
-    if (tensor.shape() != wanted.shape || (tensor.type().type != wanted.type && !wider))
+    // Rounded here, its stage's output would be judged as bits that no runtime made; unrounded, it
+    // would not be what a float32 stage reads.
+    if (tensor.type().type == Type::float64 && wanted.type == Type::float32)
+      throw Error(Fault::bad_input,
+                  "tensor " + shown(name) + " of " + r_.capture.file + " is " +
+                      to_string(tensor.type()) + ", but the model makes it " + to_string(wanted) +
+                      ": the differ judges the bits that a float32 runtime made; cast to float32 "
+                      "when saving");
+    if (tensor.shape() != wanted.shape || tensor.type().type != wanted.type)
       throw Error(Fault::bad_input,
                   "tensor " + shown(name) + " of " + r_.capture.file + " is " +
                       to_string(tensor.type()) + ", but the model makes it " + to_string(wanted) +

@@ -83,7 +83,8 @@ struct BlockResult {
   std::string name;
   int first = 0, last = 0;  ///< stage ids, inclusive
   double share_of_final = 0;
-  double max_abs = 0;  ///< largest accumulated |b - a| at the block's last stage
+  /// Largest accumulated |b - a| at the block's last stage; NaN: that stage was not compared.
+  double max_abs = 0;
   int diverged = 0;
 };
 
@@ -112,11 +113,12 @@ struct Milestone {
 
 /// The three answers, as ids and numbers; reports make sentences of them.
 struct Answers {
-  int first_diverging = -1;         ///< (1) stage id; -1: none
-  std::vector<int> by_share;        ///< (2) stage ids, largest share of the final error first
-  int largest_introduced = -1;      ///< relative to the RMS of its a
-  int first_different = -1;         ///< first stage whose introduced bits differ
-  double worst_share_of_bound = 0;  ///< over all judged stages
+  int first_diverging = -1;     ///< (1) stage id; -1: none
+  std::vector<int> by_share;    ///< (2) stage ids, largest share of the final error first
+  int largest_introduced = -1;  ///< relative to the RMS of its a
+  int first_different = -1;     ///< first stage whose introduced bits differ
+  /// Over the stages whose bits differ or that diverged.
+  double worst_share_of_bound = 0;
   int worst_share_stage = -1;
   std::vector<Milestone> milestones;  ///< (3)
   int first_beyond_tolerance = -1;

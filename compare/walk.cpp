@@ -243,9 +243,22 @@ void add_blocks(RunRecord& record) {
     block->first = std::min(block->first, stage.id);
     block->last = std::max(block->last, stage.id);
     block->share_of_final += stage.share_of_final;
-    block->max_abs = stage.accumulated ? stage.accumulated->max_abs : 0;
+    block->max_abs =
+        stage.accumulated ? stage.accumulated->max_abs : std::numeric_limits<double>::quiet_NaN();
     block->diverged += stage.verdict == Verdict::diverged;
   }
+  if (record.blocks.size() < 2 || record.blocks.size() < record.stages.size()) return;
+  // Names without structure put every stage in a block of its own, which brackets nothing.
+  BlockResult whole = record.blocks.back();
+  whole.name.clear();
+  whole.first = record.stages.front().id;
+  whole.share_of_final = 0;
+  whole.diverged = 0;
+  for (const BlockResult& block : record.blocks) {
+    whole.share_of_final += block.share_of_final;
+    whole.diverged += block.diverged;
+  }
+  record.blocks = {whole};
 }
 
 bool beyond(const Comparison& comparison, double tolerance) {
@@ -272,7 +285,11 @@ void drop_maps(RunRecord& record) {
     if (!kept.contains(stage.id)) stage.map.reset();
 }
 
+/// How much of its bounds the stage used; nothing where both sides made the same bits: then the
+/// distance to the exact value is the arithmetic's own and no difference between a and b.
 double worst_share_of(const StageResult& stage) {
+  const bool differs = stage.introduced && stage.introduced->differing > 0;
+  if (!differs && stage.verdict != Verdict::diverged) return 0;
   double worst = stage.introduced && stage.introduced->judged ? stage.introduced->worst_share : 0;
   if (stage.exact_a) worst = std::max(worst, stage.exact_a->worst_share);
   if (stage.exact_b) worst = std::max(worst, stage.exact_b->worst_share);

@@ -70,7 +70,7 @@ Value magnitude_of(const Value& x, Memory& memory, const Execution& execution) {
   if (x.type().type != Type::float32 && x.type().type != Type::float64) return x;
   const Layout layout = layout_of(x);
   const Elements<float> in = elements<float>(x, layout, execution);
-  Fresh fresh(memory, {Type::float32, x.shape()}, layout);
+  Fresh fresh({Type::float32, x.shape()}, layout, &memory);
   float* const out = fresh.data<float>();
   parallel_for(element_count(x.shape()), std::int64_t{1} << 16, execution.threads,
                [&](std::int64_t first, std::int64_t last) {

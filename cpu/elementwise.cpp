@@ -17,7 +17,7 @@ template <class T>
 Value run_step(const EpilogueStep<T>& step, const Job& job) {
   const Layout layout = layout_of(job.inputs[0]);
   const Elements<T> x = elements<T>(job.inputs[0], layout, job.execution);
-  Fresh fresh(job.memory, job.output, layout);
+  Fresh fresh(job.output, layout, &job.memory);
   T* const y = fresh.data<T>();
   const Epilogue<T> epilogue{step};
   const bool per_channel = step.a.size() > 1;

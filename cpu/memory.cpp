@@ -41,7 +41,15 @@ struct Memory::Kept {
     std::size_t bytes;
   };
   std::mutex lock;
-  std::vector<Block> blocks;
+  std::vector<Block> blocks;  ///< given back, oldest first
+  std::size_t kept = 0;       ///< their bytes
+  std::size_t live = 0;       ///< bytes handed out now
+  std::size_t most_live = 0;  ///< and at the fullest moment so far
+
+  void drop(std::vector<Block>::iterator block) {
+    kept -= block->bytes;
+    blocks.erase(block);
+  }
 };
 
 Memory::Memory() : kept_(std::make_shared<Kept>()) {}
@@ -50,23 +58,31 @@ std::shared_ptr<void> Memory::take(std::size_t bytes) {
   if (bytes < huge_page) return allocate(bytes);  // malloc keeps the small ones itself
   Kept::Block block{nullptr, bytes};
   {
-    const std::lock_guard<std::mutex> hold(kept_->lock);
-    auto best = kept_->blocks.end();
-    for (auto it = kept_->blocks.begin(); it != kept_->blocks.end(); ++it) {
+    Kept& k = *kept_;
+    const std::lock_guard<std::mutex> hold(k.lock);
+    auto best = k.blocks.end();
+    for (auto it = k.blocks.begin(); it != k.blocks.end(); ++it) {
       const bool fits = it->bytes >= bytes && it->bytes <= bytes + bytes / 8;
-      if (fits && (best == kept_->blocks.end() || it->bytes < best->bytes)) best = it;
+      if (fits && (best == k.blocks.end() || it->bytes < best->bytes)) best = it;
     }
-    if (best != kept_->blocks.end()) {
-      block = std::move(*best);
-      kept_->blocks.erase(best);
-    } else {
-      kept_->blocks.clear();
+    if (best != k.blocks.end()) {
+      block = *best;
+      k.drop(best);
     }
+    k.live += block.bytes;
+    k.most_live = std::max(k.most_live, k.live);
+    // A quarter above what the network needs at its fullest: enough to keep the few sizes that come
+    // again, and the smallest go first because they cost least to make anew.
+    while (k.live + k.kept > k.most_live + k.most_live / 4 && !k.blocks.empty())
+      k.drop(std::min_element(k.blocks.begin(), k.blocks.end(),
+                              [](const auto& a, const auto& b) { return a.bytes < b.bytes; }));
   }
   if (block.memory == nullptr) block.memory = allocate(bytes);
   void* const data = block.memory.get();
   return {data, [kept = kept_, block = std::move(block)](void*) mutable {
             const std::lock_guard<std::mutex> hold(kept->lock);
+            kept->live -= block.bytes;
+            kept->kept += block.bytes;
             kept->blocks.push_back(std::move(block));
           }};
 }

@@ -10,9 +10,8 @@ namespace parity::cpu {
 std::shared_ptr<void> allocate(std::size_t bytes);
 
 /// Memory for the values of a network, which come and go at the same few sizes: what is given back
-/// is handed out again, so that the kernel does not clear fresh pages for every stage. Keeps
-/// nothing that a new block could need: a request that no kept block fits drops them all first.
-/// Safe to give back to from any thread, also after the Memory itself is gone.
+/// is handed out again, so that the kernel does not clear fresh pages for every stage. Holds at most
+/// a quarter more than was ever handed out at once. Safe to give back to from any thread, also after the Memory itself is gone.
 class Memory {
  public:
   Memory();

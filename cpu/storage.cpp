@@ -37,9 +37,9 @@ void transpose_all(const T* from, T* to, std::int64_t N, std::int64_t rows, std:
 }
 
 template <class T>
-Value transposed(const Value& value, Layout layout, const Execution& execution) {
+Value transposed(const Value& value, Layout layout, const Execution& execution, Memory* memory) {
   const auto [N, C, S] = planes_of(value.shape());
-  Fresh fresh(value.type(), layout);
+  Fresh fresh(value.type(), layout, memory);
   const auto* const from = static_cast<const T*>(storage_of(value).data());
   if (layout == Layout::channels_last)
     transpose_all(from, fresh.data<T>(), N, C, S, execution);
@@ -50,8 +50,8 @@ Value transposed(const Value& value, Layout layout, const Execution& execution) 
 
 /// The same elements as T where they lie, in the same layout.
 template <class T, class From>
-Value converted(const Value& value, const Execution& execution) {
-  Fresh fresh({type_of<T>(), value.shape()}, layout_of(value));
+Value converted(const Value& value, const Execution& execution, Memory* memory) {
+  Fresh fresh({type_of<T>(), value.shape()}, layout_of(value), memory);
   const auto* const from = static_cast<const From*>(storage_of(value).data());
   T* const to = fresh.data<T>();
   parallel_for(element_count(value.shape()), std::int64_t{1} << 16, execution.threads,
@@ -83,17 +83,11 @@ bool is_cpu(const Value& value) {
   return dynamic_cast<const CpuStorage*>(value.storage().get()) != nullptr;
 }
 
-Fresh::Fresh(TensorType type, Layout layout)
+Fresh::Fresh(TensorType type, Layout layout, Memory* memory)
     : type_(std::move(type)),
       layout_(meaningful(type_.shape, layout)),
       bytes_(bytes_of(type_)),
-      memory_(allocate(bytes_)) {}
-
-Fresh::Fresh(Memory& memory, TensorType type, Layout layout)
-    : type_(std::move(type)),
-      layout_(meaningful(type_.shape, layout)),
-      bytes_(bytes_of(type_)),
-      memory_(memory.take(bytes_)) {}
+      memory_(memory != nullptr ? memory->take(bytes_) : allocate(bytes_)) {}
 
 Value Fresh::value() && {
   const void* const data = memory_.get();
@@ -103,31 +97,34 @@ Value Fresh::value() && {
 
 Layout layout_of(const Value& value) { return storage_of(value).layout(); }
 
-Value with_layout(const Value& value, Layout layout, const Execution& execution) {
+Value with_layout(const Value& value, Layout layout, const Execution& execution, Memory* memory) {
   const Layout wanted = meaningful(value.shape(), layout);
   if (layout_of(value) == wanted) return value;
-  if (value.type().type == Type::float32) return transposed<float>(value, wanted, execution);
-  if (value.type().type == Type::float64) return transposed<double>(value, wanted, execution);
+  if (value.type().type == Type::float32)
+    return transposed<float>(value, wanted, execution, memory);
+  if (value.type().type == Type::float64)
+    return transposed<double>(value, wanted, execution, memory);
   throw Error(Fault::internal,
               "a tensor of type " + to_string(value.type().type) + " has one layout only");
 }
 
 template <class T>
-Elements<T> elements(const Value& value, Layout layout, const Execution& execution) {
-  Value kept = with_layout(value, layout, execution);
+Elements<T> elements(const Value& value, Layout layout, const Execution& execution,
+                     Memory* memory) {
+  Value kept = with_layout(value, layout, execution, memory);
   if (kept.type().type != type_of<T>()) {
     switch (kept.type().type) {
       case Type::float32:
-        kept = converted<T, float>(kept, execution);
+        kept = converted<T, float>(kept, execution, memory);
         break;
       case Type::float64:
-        kept = converted<T, double>(kept, execution);
+        kept = converted<T, double>(kept, execution, memory);
         break;
       case Type::int64:
-        kept = converted<T, std::int64_t>(kept, execution);
+        kept = converted<T, std::int64_t>(kept, execution, memory);
         break;
       case Type::boolean:
-        kept = converted<T, std::uint8_t>(kept, execution);
+        kept = converted<T, std::uint8_t>(kept, execution, memory);
         break;
     }
   }
@@ -135,7 +132,7 @@ Elements<T> elements(const Value& value, Layout layout, const Execution& executi
   return {std::move(kept), data};
 }
 
-template Elements<float> elements<float>(const Value&, Layout, const Execution&);
-template Elements<double> elements<double>(const Value&, Layout, const Execution&);
+template Elements<float> elements<float>(const Value&, Layout, const Execution&, Memory*);
+template Elements<double> elements<double>(const Value&, Layout, const Execution&, Memory*);
 
 }  // namespace parity::cpu

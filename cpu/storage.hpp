@@ -38,9 +38,8 @@ bool is_cpu(const Value& value);
 /// A value under construction: write through data<T>(), then take value().
 class Fresh {
  public:
-  Fresh(Memory& memory, TensorType type, Layout layout);
-  /// Outside a network's run: memory of its own.
-  Fresh(TensorType type, Layout layout);
+  /// Takes from `memory`; outside a network's run from the process.
+  Fresh(TensorType type, Layout layout, Memory* memory = nullptr);
   template <class T>
   T* data() {
     return static_cast<T*>(memory_.get());
@@ -64,14 +63,16 @@ struct Elements {
 };
 /// The elements as T in `layout`; shares when they lie so already, else converts (on `threads`).
 template <class T>
-Elements<T> elements(const Value& value, Layout layout, const Execution& execution);
+Elements<T> elements(const Value& value, Layout layout, const Execution& execution,
+                     Memory* memory = nullptr);
 
 /// The same value stored in `layout`.
-Value with_layout(const Value& value, Layout layout, const Execution& execution);
+Value with_layout(const Value& value, Layout layout, const Execution& execution,
+                  Memory* memory = nullptr);
 /// The layout it lies in.
 Layout layout_of(const Value& value);
 
-extern template Elements<float> elements<float>(const Value&, Layout, const Execution&);
-extern template Elements<double> elements<double>(const Value&, Layout, const Execution&);
+extern template Elements<float> elements<float>(const Value&, Layout, const Execution&, Memory*);
+extern template Elements<double> elements<double>(const Value&, Layout, const Execution&, Memory*);
 
 }  // namespace parity::cpu

@@ -126,6 +126,13 @@ Allowance stage_allowance(const PlannedStage& planned_stage) {
     total = {total.coefficient + step_allowance.own.coefficient * (1 + total.coefficient),
              total.underflow * step_allowance.gain + step_allowance.own.underflow};
   }
+  // "exact" rounds the stage's value z once more, to float32: |round(z) - z| <= u|z| + 2^-150, and
+  // |z| <= (1 + c)*M + t with M before its own FP32 roundings, which can take gamma(terms) from it.
+  const auto rounds = [](const Contract& c) { return c.algorithm == Algorithm::exact; };
+  if (std::any_of(planned_stage.contracts.begin(), planned_stage.contracts.end(), rounds))
+    total = {total.coefficient + unit_roundoff * (1 + total.coefficient) *
+                                     (1 + 2 * gamma(stage_terms(planned_stage))),
+             total.underflow * (1 + unit_roundoff) + 0x1p-150};
   return total;
 }
 

@@ -157,9 +157,8 @@ std::string answer_growth(const RunRecord& record) {
   std::vector<std::string> items;
   for (const std::string& milestone : growth(record)) items.push_back(markup(milestone));
   std::string out = "<section>\n<h2>3. Where does it get large?</h2>\n";
-  out += items.empty()
-             ? "<p>Nowhere: the accumulated error passes no milestone.</p>\n"
-             : "<p>max |b − a| first passes, relative to the RMS of a:</p>\n" + list(items, "ul");
+  out += items.empty() ? "<p>Nowhere: the accumulated error passes no milestone.</p>\n"
+                       : "<p>" + markup(growth_measure) + "</p>\n" + list(items, "ul");
   const ToleranceAnswer limit = tolerance(record);
   if (limit.state != ToleranceState::none)
     out += fmt::format("<p>{} {}.</p>\n",
@@ -543,7 +542,7 @@ std::string block_table(const RunRecord& record) {
         std::count_if(
             record.stages.begin(), record.stages.end(),
             [&](const StageResult& s) { return block.first <= s.id && s.id <= block.last; }),
-        markup(percent(block.share_of_final)), brief(block.max_abs), block.diverged);
+        markup(percent(block.share_of_final)), max_at_end(block, 3), block.diverged);
   return out + "</tbody>\n</table>\n</div>\n";
 }
 

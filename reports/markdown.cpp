@@ -44,8 +44,10 @@ std::string answers(const RunRecord& record) {
   if (!facts.empty()) out += (from.empty() ? "" : "; ") + text(facts);
   std::string large;
   for (const std::string& milestone : growth(record))
-    large += (large.empty() ? "" : " · ") + text(milestone, 90);
-  out += "\n- **gets large** " + (large.empty() ? "nowhere: no stage passes a milestone" : large) +
+    large += (large.empty() ? "" : " · ") + text(milestone, longest_text);
+  out += "\n- **gets large** " +
+         (large.empty() ? "nowhere: no stage passes a milestone"
+                        : text(growth_measure) + " " + large) +
          "\n";
   const ToleranceAnswer limit = tolerance(record);
   if (limit.state != ToleranceState::none)

@@ -171,7 +171,7 @@ void draw_blocks(Svg& svg, const RunRecord& record, const Row& row, double y, do
     svg.open("g", Svg::hits);
     svg.hit(x1, y - 20, x2 - x1, 26,
             fmt::format("{}\n{} of the final error\nmax |b − a| {} at its last stage\n{} diverged",
-                        shortened(printable(block.name), 80), share, brief(block.max_abs),
+                        shortened(printable(block.name), 80), share, max_at_end(block, 3),
                         block.diverged));
     svg.close("g");
   }

@@ -190,12 +190,20 @@ std::string origin_facts(const RunRecord& record) {
   std::vector<std::string> parts;
   if (const StageResult* stage = find(record, record.answers.first_different))
     parts.push_back("first different bits at " + name_of(*stage));
+  // A capture cannot be run on other inputs: there l is a's output on the capture's.
+  const std::string_view local = record.b.backend == "capture"
+                                     ? " (max |b − l| {}; l: a fed with b's inputs)"
+                                     : " (max |l − a| {}; l: b fed with a's inputs)";
   if (const StageResult* stage = find(record, record.answers.largest_introduced))
     parts.push_back("largest introduced error at " + name_of(*stage) +
                     (stage->introduced
-                         ? fmt::format(" (max |l − a| {})", brief(stage->introduced->max_abs, 2))
+                         ? fmt::format(fmt::runtime(local), brief(stage->introduced->max_abs, 2))
                          : ""));
   return join(parts, "; ");
+}
+
+std::string max_at_end(const BlockResult& block, int digits) {
+  return std::isnan(block.max_abs) ? "–" : brief(block.max_abs, digits);
 }
 
 std::vector<std::string> growth(const RunRecord& record) {
@@ -208,10 +216,10 @@ std::vector<std::string> growth(const RunRecord& record) {
   if (all.empty()) return parts;
   const StageResult* stage = find(record, all.back().stage);
   if (stage && stage->split && stage->split->norm_a > 0)
-    parts.back() += fmt::format(" (introduced {}, inherited {}, amplification ×{})",
-                                brief(stage->split->introduced / stage->split->norm_a, 2),
-                                brief(stage->split->inherited / stage->split->norm_a, 2),
-                                brief(stage->amplification, 2));
+    parts.back() += fmt::format(
+        " (there, as norms relative to a's: introduced {}, inherited {}; amplification ×{})",
+        brief(stage->split->introduced / stage->split->norm_a, 2),
+        brief(stage->split->inherited / stage->split->norm_a, 2), brief(stage->amplification, 2));
   return parts;
 }
 

@@ -38,6 +38,12 @@ std::vector<const StageResult*> origins(const RunRecord& record, std::size_t mos
 /// The sentence after them: the largest introduced error and the first different bits.
 std::string origin_facts(const RunRecord& record);
 
+/// max |b - a| at the end of a block, "–" where its last stage was not compared.
+std::string max_at_end(const BlockResult& block, int digits);
+
+/// What the milestones measure; goes before them.
+inline constexpr std::string_view growth_measure =
+    "max |b − a| first passes, relative to the RMS of a:";
 /// The answer to question (3): "1e-3 at blocks.0.0", in order, stages that pass several at once
 /// named once.
 std::vector<std::string> growth(const RunRecord& record);

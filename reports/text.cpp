@@ -108,8 +108,9 @@ std::string answers(const RunRecord& record, const TextStyle& style) {
   if (!facts.empty()) out += labelled(parts.empty() ? "comes from" : "", printable(facts), style);
 
   const std::vector<std::string> milestones = growth(record);
-  std::string large =
-      milestones.empty() ? "nowhere: no stage passes a milestone" : joined(milestones, " · ");
+  std::string large = milestones.empty()
+                          ? "nowhere: no stage passes a milestone"
+                          : std::string(growth_measure) + " " + joined(milestones, " · ");
   out += labelled("gets large", printable(large), style);
   const ToleranceAnswer limit = tolerance(record);
   if (limit.state != ToleranceState::none) {
@@ -237,7 +238,7 @@ std::string stage_table(const RunRecord& record, const TextStyle& style) {
     if (block && block != open && !block->name.empty()) {
       std::string sums = fmt::format("{}   {} of the final error, max |b − a| {} at its end",
                                      shortened(printable(block->name), longest_name, ellipsis),
-                                     percent(block->share_of_final), brief(block->max_abs, 2));
+                                     percent(block->share_of_final), max_at_end(*block, 2));
       if (block->diverged > 0) sums += fmt::format(", {} diverged", block->diverged);
       out += ink("┌ " + sums, Ink::dim, style) + "\n";
     }

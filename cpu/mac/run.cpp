@@ -111,14 +111,15 @@ void run_packed(const Contract&, const Window& window, const double* x, const Pa
 
 Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const Tensor>& weights,
               const WeightStrides& strides, const Tensor* bias, const Job& job) {
-  Fresh fresh(job.memory, job.output, Layout::channels_last);
+  Fresh fresh(job.output, Layout::channels_last, &job.memory);
   const float* const w = weights->values<float>().data();
   if (job.magnitudes()) {
     // Packed for this run alone: magnitudes are wanted once per stage, and twice the weights would
     // be kept.
     std::vector<float> absolute(weights->values<float>().begin(), weights->values<float>().end());
     for (float& value : absolute) value = magnitude_operand(value);
-    const Elements<float> in = elements<float>(x, Layout::channels_last, job.execution);
+    const Elements<float> in =
+        elements<float>(x, Layout::channels_last, job.execution, &job.memory);
     run_chain(window, in.data, *pack_chain(window, weights_of(absolute.data(), strides)),
               with_bias(bias, job.epilogue32, job.reading), fresh.data<float>(), job.execution);
     return std::move(fresh).value();
@@ -127,12 +128,13 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
     return pack(job.contract, window, weights_of(w, strides));
   });
   if (job.in_double()) {
-    const Elements<double> in = elements<double>(x, Layout::channels_last, job.execution);
+    const Elements<double> in =
+        elements<double>(x, Layout::channels_last, job.execution, &job.memory);
     run_fp64(window, in.data, packed, with_bias(bias, job.epilogue64, job.reading),
              fresh.data<double>(), job.execution);
     return std::move(fresh).value();
   }
-  const Elements<float> in = elements<float>(x, Layout::channels_last, job.execution);
+  const Elements<float> in = elements<float>(x, Layout::channels_last, job.execution, &job.memory);
   const Epilogue<float> epilogue = with_bias(bias, job.epilogue32, job.reading);
   run_packed(job.contract, window, in.data, packed, epilogue, fresh.data<float>(), job.execution);
   return std::move(fresh).value();

@@ -58,7 +58,7 @@ Value combine(const Value& left, const Value& right, const Job& job, F f) {
   const Layout layout = last ? Layout::channels_last : Layout::row_major;
   const Elements<T> a = elements<T>(left, layout, job.execution),
                     b = elements<T>(right, layout, job.execution);
-  Fresh fresh(job.memory, job.output, layout);
+  Fresh fresh(job.output, layout, &job.memory);
   T* const y = fresh.data<T>();
   const std::int64_t count = element_count(shape);
   if (left.shape() == right.shape()) {

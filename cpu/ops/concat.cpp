@@ -35,7 +35,7 @@ Value join(const Concat& op, const Job& job) {
   });
   const Layout layout = last ? Layout::channels_last : Layout::row_major;
   const std::size_t axis = normalised_axis(op.axis, job.output.shape.size(), "Concat");
-  Fresh fresh(job.memory, job.output, layout);
+  Fresh fresh(job.output, layout, &job.memory);
   T* const y = fresh.data<T>();
   const auto [runs, row] = runs_of(job.output.shape, axis, layout);
   std::int64_t offset = 0;  // of this input's share in a row

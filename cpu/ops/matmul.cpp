@@ -182,7 +182,7 @@ Value product(const MatMul& op, const Job& job) {
   using Kind = typename EpilogueStep<T>::Kind;
   const ProductOperands<Operand> operand = operands_of(op, job);
   const ProductExtents e = extents(op, operand.left.shape(), operand.right.shape());
-  Fresh fresh(job.memory, job.output, Layout::row_major);
+  Fresh fresh(job.output, Layout::row_major, &job.memory);
   T* const y = fresh.data<T>();
 
   Epilogue<T> fused;

@@ -29,7 +29,7 @@ Taps taps_at(std::int64_t position, std::int64_t extent, const SlidingWindow& wi
 template <class T>
 Value pool(const MaxPool& op, const Job& job) {
   const Elements<T> x = elements<T>(job.inputs[0], Layout::channels_last, job.execution);
-  Fresh fresh(job.memory, job.output, Layout::channels_last);
+  Fresh fresh(job.output, Layout::channels_last, &job.memory);
   T* const y = fresh.data<T>();
   const Shape& in = job.inputs[0].shape();
   const Shape& out = job.output.shape;

@@ -30,8 +30,9 @@ Value transposed(const Movement& op, const Job& job) {
   const std::vector<std::size_t> axes = op.permutation(rank);
   if (std::is_sorted(axes.begin(), axes.end())) return x.value;
 
-  Fresh fresh(job.memory, job.output,
-              brings_channels_forward(axes, layout) ? Layout::channels_last : Layout::row_major);
+  Fresh fresh(job.output,
+              brings_channels_forward(axes, layout) ? Layout::channels_last : Layout::row_major,
+              &job.memory);
   T* const y = fresh.data<T>();
   const std::vector<std::int64_t> from = memory_strides(input.shape(), layout);
   std::vector<std::int64_t> extents, strides;  // of y as it lies; of x along the same axes

@@ -107,7 +107,7 @@ Value reduce(const Reduce& op, const Job& job) {
   if (side_by_side) kept.pop_back();
   const std::vector<std::int64_t> rows = offsets_over(kept, shape, strides);
 
-  Fresh fresh(job.memory, job.output, layout);
+  Fresh fresh(job.output, layout, &job.memory);
   T* const y = fresh.data<T>();
   const std::int64_t strips = (columns + width - 1) / width;
   const auto n = static_cast<std::int64_t>(terms.size());

@@ -161,5 +161,42 @@ TEST(Capture, OfAnotherShapeOrAnotherInputIsRefused) {
       << refusal(bench, capture);
 }
 
+TEST(Capture, ABlockThatEndsWithoutATensorHasNoLargestError) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, named("eigen"));
+  const int whole = static_cast<int>(judged(bench, capture).blocks.size());
+  capture.tensors.pop_back();
+  const RunRecord record = judged(bench, capture);
+  ASSERT_EQ(static_cast<int>(record.blocks.size()), whole);
+  ASSERT_FALSE(record.blocks.empty());
+  for (const BlockResult& block : record.blocks)
+    EXPECT_EQ(std::isnan(block.max_abs), block.last == record.stages.back().id) << block.name;
+}
+
+TEST(Capture, InFloat64IsRefusedWithWhatToDo) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32());
+  auto& [name, tensor] = capture.tensors[2];
+  tensor = to_float64(tensor);
+  const std::string why = refusal(bench, capture);
+  for (const std::string& part :
+       {"'" + name + "'", std::string("is float64"), std::string("the model makes it float32"),
+        std::string("cast to float32")})
+    EXPECT_NE(why.find(part), std::string::npos) << part << " in " << why;
+}
+
+TEST(Capture, WorstShareOfTheBoundIsOfStagesWhoseBitsDiffer) {
+  Bench bench(small_net());
+  const RunRecord same = judged(bench, recorded(bench, fp32()));
+  EXPECT_EQ(same.answers.worst_share_of_bound, 0);
+  EXPECT_EQ(same.answers.worst_share_stage, -1);
+  const RunRecord other = judged(bench, recorded(bench, named("eigen")));
+  ASSERT_GE(other.answers.worst_share_stage, 0);
+  for (const StageResult& stage : other.stages)
+    if (stage.id == other.answers.worst_share_stage) {
+      EXPECT_GT(stage.introduced->differing, 0);
+    }
+}
+
 }  // namespace
 }  // namespace parity

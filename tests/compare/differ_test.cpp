@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "compare/walk.hpp"
+#include "model/arithmetic/bounds.hpp"
 #include "model/error.hpp"
 #include "tests/compare/small_net.hpp"
 
@@ -27,13 +28,27 @@ TEST_P(CleanPairs, NameNoStage) {
         << stage.name << ": " << name(stage.verdict) << ", " << stage.reason;
   EXPECT_LT(record.answers.worst_share_of_bound, 1);
 }
-INSTANTIATE_TEST_SUITE_P(Specs, CleanPairs,
-                         testing::Values(Pair{"fp32", "fp32"}, Pair{"fp32", "sm_80"},
-                                         Pair{"fp32", "sm_90"}, Pair{"fp32", "sm_90/truncate"},
-                                         Pair{"sm_80", "sm_90"}, Pair{"fp32", "fp64"},
-                                         Pair{"fp64", "fp32"}, Pair{"fp64", "sm_90"},
-                                         Pair{"fp64", "fp64"}, Pair{"fp32", "folded"},
-                                         Pair{"folded", "fp32"}, Pair{"fp32", "eigen"}));
+INSTANTIATE_TEST_SUITE_P(
+    Specs, CleanPairs,
+    testing::Values(Pair{"fp32", "fp32"}, Pair{"fp32", "sm_80"}, Pair{"fp32", "sm_90"},
+                    Pair{"fp32", "sm_90/truncate"}, Pair{"sm_80", "sm_90"}, Pair{"fp32", "fp64"},
+                    Pair{"fp64", "fp32"}, Pair{"fp64", "sm_90"}, Pair{"fp64", "fp64"},
+                    Pair{"fp32", "folded"}, Pair{"folded", "fp32"}, Pair{"fp32", "eigen"},
+                    Pair{"fp32", "exact"}, Pair{"exact", "fp32"}, Pair{"fp64", "exact"},
+                    Pair{"exact", "fp64"}, Pair{"exact", "sm_90"}));
+
+TEST(Differ, ExactHasTheFinalRoundingInItsBoundAndFp64HasNot) {
+  Bench bench(small_net());
+  const Plan rounded = make_plan(bench.stages, exact(), bench.cpu, "exact"),
+             wide = make_plan(bench.stages, fp64(), bench.cpu, "fp64");
+  for (std::size_t i = 0; i < bench.stages.size(); ++i) {
+    const Allowance with = stage_allowance(rounded.stages[i]),
+                    without = stage_allowance(wide.stages[i]);
+    EXPECT_GE(with.coefficient, without.coefficient + unit_roundoff) << bench.stages[i].name;
+    EXPECT_GE(with.underflow, without.underflow + 0x1p-150) << bench.stages[i].name;
+    EXPECT_LT(without.coefficient, unit_roundoff) << bench.stages[i].name;
+  }
+}
 
 TEST(Differ, OneContractGivesTheSameBitsAndSkipsWhatIsNotNeeded) {
   Bench bench(small_net());

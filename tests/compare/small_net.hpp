@@ -50,6 +50,12 @@ inline Numerics fp64() {
   n.promise = Determinism::run_to_run;
   return n;
 }
+inline Numerics exact() {
+  Numerics n;
+  n.conv = n.matmul = n.rnn = Math::exact;
+  n.promise = Determinism::run_to_run;
+  return n;
+}
 inline Numerics tf32(Arch arch, Rounding rounding = Rounding::rna) {
   Numerics n;
   n.conv = n.matmul = n.rnn = Math::tf32;
@@ -107,6 +113,7 @@ struct Bench {
 
 inline Numerics named(const std::string& what) {
   if (what == "fp64") return fp64();
+  if (what == "exact") return exact();
   if (what == "folded") return folded();
   if (what == "eigen") return eigen();
   if (what == "sm_80") return tf32(Arch::sm_80);

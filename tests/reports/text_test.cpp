@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "reports/escape.hpp"
 #include "reports/reports.hpp"
@@ -38,6 +39,20 @@ TEST(Text, NamesTheFirstDivergenceAndItsWorstElementInDecimalAndHex) {
   const Comparison& c = *record.stages[7].introduced;
   EXPECT_NE(text.find(fmt::format("(0x{:08x})", c.worst->a_bits)), std::string::npos) << text;
   EXPECT_NE(text.find(fmt::format("(0x{:08x})", c.worst->b_bits)), std::string::npos) << text;
+}
+
+TEST(Text, SaysWhatItsFiguresMeasure) {
+  RunRecord record = samples::diverged();
+  EXPECT_NE(write_text(record).find("relative to the RMS of a: "), std::string::npos);
+  EXPECT_NE(write_text(record).find("l: b fed with a's inputs"), std::string::npos);
+  record.b.backend = "capture";
+  EXPECT_NE(write_text(record).find("l: a fed with b's inputs"), std::string::npos);
+}
+
+TEST(Text, ABlockWithoutAComparedEndHasNoFigure) {
+  RunRecord record = samples::diverged();
+  record.blocks.front().max_abs = std::numeric_limits<double>::quiet_NaN();
+  EXPECT_NE(write_text(record).find("max |b − a| – at its end"), std::string::npos);
 }
 
 TEST(Text, UntrustedIsNoAgreement) {
