@@ -34,9 +34,12 @@ TEST(Html, PolicyAdmitsExactlyThePagesOwnSheetAndScript) {
 TEST(Html, NothingIsFetched) {
   for (const auto& [name, record] : samples::all()) {
     const std::string page = write_html(record);
-    EXPECT_FALSE(std::regex_search(
-        page, std::regex("<[^>]* src=|<link|<img|<iframe|<object|@import|url\\(")))
-        << name;
+    // By hand: std::regex recurses per character, and a page is long.
+    for (const char* fetching : {"<link", "<img", "<iframe", "<object", "@import", "url("})
+      EXPECT_EQ(page.find(fetching), std::string::npos) << fetching;
+    for (std::size_t tag = page.find('<'); tag != std::string::npos; tag = page.find('<', tag + 1))
+      EXPECT_EQ(page.substr(tag, page.find('>', tag) - tag).find(" src="), std::string::npos)
+          << page.substr(tag, 80);
     const std::regex link("href=\"([^\"]*)\"");
     for (auto at = std::sregex_iterator(page.begin(), page.end(), link);
          at != std::sregex_iterator(); ++at)
