@@ -294,15 +294,22 @@ class Walk {
     std::vector<Value> inputs;
     for (const Value& x : spot.x_inputs)
       inputs.push_back(on(referee.backend, referee.execution, b_, r_.b.execution, x));
-    const std::vector<double> exact =
+    const std::vector<ExactElement> elements_exact =
         referee.oracle.exact_at(exact_stage, inputs, indices, referee.execution);
+    const std::vector<double> exact = values_of(elements_exact);
     const std::vector<double> m = b_.elements(magnitude(i, spot, result)[0], indices);
     const std::int64_t terms = stage_terms(exact_stage);
     const bool complete = static_cast<std::int64_t>(indices.size()) == elements;
-    result.exact_a = judge_exact(indices, complete, b_.elements(spot.a_local[0], indices), exact, m,
-                                 allowance_a, terms);
-    result.exact_b = judge_exact(indices, complete, b_.elements(spot.l[0], indices), exact, m,
-                                 allowance_b, terms);
+    const std::vector<double> a = b_.elements(spot.a_local[0], indices),
+                              l = b_.elements(spot.l[0], indices);
+    result.exact_a = judge_exact(indices, complete, a, exact, m, allowance_a, terms);
+    result.exact_b = judge_exact(indices, complete, l, exact, m, allowance_b, terms);
+    const Shape& shape = spot.l[0].shape();
+    const std::size_t stages = r_.stages.size();
+    Statistics statistics{side_statistics(spot.a_stage, shape, indices, elements_exact, a, stages),
+                          side_statistics(spot.b_stage, shape, indices, elements_exact, l, stages),
+                          {}};
+    if (statistics.a || statistics.b) result.statistics = std::move(statistics);
   }
 
   void decide(const Spot& spot, bool zero, std::int64_t differing, std::int64_t beyond,
@@ -311,6 +318,12 @@ class Walk {
     const bool twin_b_fails = result.twin_b && result.twin_b->differing > 0;
     const bool exact_a_fails = result.exact_a && result.exact_a->beyond > 0;
     const bool exact_b_fails = result.exact_b && result.exact_b->beyond > 0;
+    const auto noise_fails = [&](std::optional<SideStatistics> Statistics::*side) {
+      return result.statistics && (*result.statistics).*side &&
+             ((*result.statistics).*side)->fails();
+    };
+    const bool noise_a_fails = noise_fails(&Statistics::a),
+               noise_b_fails = noise_fails(&Statistics::b);
     const auto blame = [](bool a, bool b) {
       return a == b ? Blame::pair : a ? Blame::a : Blame::b;
     };
@@ -331,7 +344,8 @@ class Walk {
                                      : "b differs from the CPU twin of its contract"));
     if (differing > 0 && zero)
       return diverge(
-          blame(exact_a_fails, exact_b_fails),
+          exact_a_fails || exact_b_fails ? blame(exact_a_fails, exact_b_fails)
+                                         : blame(noise_a_fails, noise_b_fails),
           counted(differing, "element") + " with other bits under one contract, '" +
               spot.a_stage.contract_text() + "', which promises " +
               std::string(name(std::min(spot.a_stage.promise(), spot.b_stage.promise()))));
@@ -345,6 +359,13 @@ class Walk {
     if (beyond > 0)
       return diverge(Blame::pair,
                      counted(beyond, "element") + " beyond the two sides' bounds together");
+    if (noise_a_fails || noise_b_fails)
+      return diverge(blame(noise_a_fails, noise_b_fails),
+                     std::string(noise_a_fails && noise_b_fails ? "a (and b alike)"
+                                 : noise_a_fails                ? "a"
+                                                                : "b") +
+                         " fails the statistical test: " +
+                         complaint(noise_a_fails ? *result.statistics->a : *result.statistics->b));
     if (introduced.informative == 0) {
       result.verdict = Verdict::untrusted;
       result.reason = "no element is finite and other than zero on both sides";

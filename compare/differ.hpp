@@ -51,7 +51,7 @@ struct DiffRequest {
 /// l is b when the inputs are bit-equal. Everything compared lies on B's backend. When A's values
 /// are double and B's are not, the shared input is float(x_A) and a is recomputed on it.
 ///
-/// Verdict of a stage, in this order (CONTRACTS section 7 without the statistical test):
+/// Verdict of a stage, in this order (CONTRACTS section 7):
 ///   untrusted     no element is informative (finite, not zero on both sides), or the output equals
 ///   an input
 ///                 bit for bit under a head that is not pure movement
@@ -59,7 +59,8 @@ struct DiffRequest {
 ///   diverged      they differ under one contract that promises host_to_gpu (or on one backend and
 ///   device with
 ///                 run_to_run); or a side differs from its CPU twin, or leaves its own bound around
-///                 the exact value; or |l - a| > bound_a + bound_b somewhere
+///                 the exact value; or |l - a| > bound_a + bound_b somewhere; or a side fails the
+///                 statistical test of its contract's rounding noise (compare/statistics.hpp)
 ///   within_bound  otherwise
 ///
 /// Fills every field of the record that belongs to the walk; the caller adds tool, command, input

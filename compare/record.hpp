@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "compare/statistics.hpp"
 #include "model/comparison.hpp"
 #include "model/tensor.hpp"
 
@@ -61,6 +62,7 @@ struct StageResult {
   std::optional<Split> split;             ///< when the bits differ
   std::optional<OracleTest> exact_a, exact_b;
   std::optional<TwinTest> twin_a, twin_b;
+  std::optional<Statistics> statistics;  ///< when the bits differ, where there are any
   double bound_coefficient_a = 0, bound_coefficient_b = 0;  ///< of M; 0 where no bound was needed
   /// ||inherited|| / ||accumulated at the inputs||, each relative to its tensor's norm; 0: nothing
   /// inherited

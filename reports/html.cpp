@@ -318,6 +318,12 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
   }
   if (stage.exact_a) pairs.add("a against exact", oracle_text(*stage.exact_a, stage.shape));
   if (stage.exact_b) pairs.add("b against exact", oracle_text(*stage.exact_b, stage.shape));
+  if (stage.statistics) {
+    const Statistics& statistics = *stage.statistics;
+    if (statistics.a) pairs.add("statistics of a", noise_text(*statistics.a));
+    if (statistics.b) pairs.add("statistics of b", noise_text(*statistics.b));
+    if (statistics.inherited) pairs.add("inherited b − l", inherited_text(*statistics.inherited));
+  }
   if (stage.twin_a) pairs.add("a against its CPU twin", twin_text(*stage.twin_a, stage.shape));
   if (stage.twin_b) pairs.add("b against its CPU twin", twin_text(*stage.twin_b, stage.shape));
   if (stage.split)

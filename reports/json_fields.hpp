@@ -92,6 +92,35 @@ void fields(Archive& field, S& s) {
   field("first", s.first);
 }
 
+template <class Archive, Like<SideStatistics> S>
+void fields(Archive& field, S& s) {
+  field("noise", s.noise);
+  field("elements", s.elements);
+  field("effective", s.effective);
+  field("z_rms", s.z_rms);
+  field("z_limit", s.z_limit);
+  field("channels", s.channels);
+  field("slope", s.slope);
+  field("slope_error", s.slope_error);
+  field("slope_limit", s.slope_limit);
+  field("judges", s.judges);
+}
+
+template <class Archive, Like<InheritedTest> S>
+void fields(Archive& field, S& s) {
+  field("elements", s.elements);
+  field("measured", s.measured);
+  field("exact", s.exact);
+  field("unexplained", s.unexplained);
+}
+
+template <class Archive, Like<Statistics> S>
+void fields(Archive& field, S& s) {
+  field("a", s.a);
+  field("b", s.b);
+  field("inherited", s.inherited);
+}
+
 template <class Archive, Like<StageResult> S>
 void fields(Archive& field, S& s) {
   field("id", s.id);
@@ -116,6 +145,7 @@ void fields(Archive& field, S& s) {
   field("exact_b", s.exact_b);
   field("twin_a", s.twin_a);
   field("twin_b", s.twin_b);
+  field("statistics", s.statistics);
   field("bound_coefficient_a", s.bound_coefficient_a);
   field("bound_coefficient_b", s.bound_coefficient_b);
   field("amplification", s.amplification);

@@ -50,6 +50,13 @@ std::string how_far(const StageResult& stage) {
   if (c.differing > 0 && (!c.judged || std::isinf(c.worst_share)))
     return fmt::format("{} of {} elements have other bits where none may", grouped(c.differing),
                        grouped(c.elements));
+  if (stage.statistics)
+    for (const auto* side : {&stage.statistics->a, &stage.statistics->b})
+      if (*side && (*side)->fails())
+        return fmt::format(
+            "the introduced error is within its bound ({} of it), and not within "
+            "the statistics of its rounding",
+            brief(c.worst_share, 2));
   return "one side leaves its own bound";
 }
 
@@ -309,6 +316,29 @@ std::string worst_text(const Comparison& comparison, const std::string& shape) {
   return fmt::format("{} at {}: a {} ({}), b {} ({})", brief(comparison.max_abs),
                      coordinates(worst.index, shape), a_value(worst), a_bits(worst), b_value(worst),
                      b_bits(worst));
+}
+
+std::string noise_text(const SideStatistics& side) {
+  std::string text =
+      fmt::format("rounding noise {} times what {} predicts", brief(side.z_rms), side.noise);
+  const auto limit = [&](double value) {
+    return side.judges ? " (alarm above " + brief(value) + ")" : std::string();
+  };
+  text += limit(side.z_limit);
+  if (side.channels > 0)
+    text += fmt::format(", slope against the value {} ± {}", brief(side.slope, 2),
+                        brief(side.slope_error, 2)) +
+            limit(side.slope_limit);
+  return text + fmt::format("; {} elements, {} independent{}", grouped(side.elements),
+                            grouped(side.effective),
+                            side.judges ? "" : ": informs, does not judge");
+}
+
+std::string inherited_text(const InheritedTest& test) {
+  return fmt::format(
+      "rms {} measured; exact arithmetic on both inputs gives {}, the rest {} is rounding "
+      "({} sampled elements)",
+      brief(test.measured), brief(test.exact), brief(test.unexplained), grouped(test.elements));
 }
 
 std::vector<int> by_importance(const RunRecord& record) {

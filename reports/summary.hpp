@@ -83,6 +83,10 @@ std::string share_of_bound(const StageResult& stage);
 /// "4.1e-3 at [0,3,17,2]: a 1.25 (0x3fa00000), b 1.249 (0x3f9fdf3b)", empty when the bits are the
 /// same.
 std::string worst_text(const Comparison& comparison, const std::string& shape);
+/// A side's statistical test: "rounding noise 1.02 times what chain predicts (alarm above 1.85), …".
+std::string noise_text(const SideStatistics& side);
+/// How far exact arithmetic explains what a stage inherited: "99.98 % of 1.2e-3 rms, …".
+std::string inherited_text(const InheritedTest& test);
 /// "3 of 19 stages" and the like: how many stages have each verdict, "17 within bound, 2 same
 /// bits".
 std::string counts_text(const RunRecord& record);

@@ -296,6 +296,12 @@ std::string focus(const RunRecord& record, const TextStyle& style) {
   };
   oracle("a", stage->exact_a);
   oracle("b", stage->exact_b);
+  if (stage->statistics) {
+    if (stage->statistics->a) line("", "a: " + noise_text(*stage->statistics->a));
+    if (stage->statistics->b) line("", "b: " + noise_text(*stage->statistics->b));
+    if (stage->statistics->inherited)
+      line("inherited", inherited_text(*stage->statistics->inherited));
+  }
   return out;
 }
 

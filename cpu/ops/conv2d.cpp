@@ -34,8 +34,8 @@ Value run(const Conv2d& op, const Job& job) {
                  job.parameters[1].get(), job);
 }
 
-std::vector<double> exact_at(const Conv2d& op, const Job& job,
-                             std::span<const std::int64_t> indices) {
+std::vector<ExactElement> exact_at(const Conv2d& op, const Job& job,
+                                   std::span<const std::int64_t> indices) {
   const Window window = window_of(op, job);
   return exact_elements(window, strides_of(window), job, indices);
 }

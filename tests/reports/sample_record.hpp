@@ -271,6 +271,12 @@ inline void add_stages(RunRecord& record, const std::vector<StageShape>& shapes,
       stage.exact_a = OracleTest{4096, false, 0.012, 3.1e-6, 77, 1.2500012, 1.2500009, 0};
       stage.exact_b =
           OracleTest{4096, false, b.share, c.max_abs, 1234, 1.249, 1.2500009, b.share > 1 ? 3 : 0};
+      stage.statistics = Statistics{
+          SideStatistics{"chain", 2061, 64, 1.012, 2.13, 64, 1.1e-9, 4.4e-9, 3.4e-8, true},
+          SideStatistics{"tensor:k8f25/rna", 2061, 64, b.share > 1 ? 7.5 : 0.981, 2.13, 64, 2.2e-6,
+                         1.3e-5, 1.02e-4, true},
+          InheritedTest{512, passed_on * rms_a, passed_on * rms_a * 0.999,
+                        passed_on * rms_a * 1e-3}};
       stage.verdict = b.share > 1 ? Verdict::diverged : Verdict::within_bound;
       stage.reason =
           b.share > 1
