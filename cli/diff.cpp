@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <ctime>
@@ -17,6 +18,7 @@
 #include "compare/capture.hpp"
 #include "compare/differ.hpp"
 #include "model/files/npz.hpp"
+#include "model/text.hpp"
 
 namespace parity::cli {
 namespace {
@@ -27,6 +29,7 @@ struct Options {
   ReportOptions reports;
   std::string a = "cpu:fp32", b;
   std::optional<double> tolerance;
+  std::string attribute = "3";
   std::string save_plan_a, save_plan_b;
   std::string command;  ///< the whole line, to run it again
 };
@@ -44,6 +47,18 @@ std::string now_utc() {
 std::int64_t peak_bytes() {
   rusage usage = {};
   return ::getrusage(RUSAGE_SELF, &usage) == 0 ? std::int64_t{usage.ru_maxrss} * 1024 : 0;
+}
+
+/// How many stages --attribute asks for.
+std::size_t stages_to_attribute(const std::string& text) {
+  if (text == "all") return attribute_all;
+  if (text == "none") return attribute_none;
+  std::size_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size())
+    throw Error(Fault::bad_request,
+                "--attribute is a number of stages, `all` or `none`, not " + shown(text) + ".");
+  return count;
 }
 
 std::optional<OutputFile> opened(const std::string& path) {
@@ -117,6 +132,7 @@ ExitCode diff_command(const Options& options) {
   if (options.tolerance && (!std::isfinite(*options.tolerance) || *options.tolerance < 0))
     throw Error(Fault::bad_request,
                 "--tolerance must be a finite number from 0 upward, in units of the output.");
+  const std::size_t attribute = stages_to_attribute(options.attribute);
   const Execution execution = execution_of(options.execution);
   std::vector<std::string> outputs = options.reports.files;
   outputs.insert(outputs.end(), {options.save_plan_a, options.save_plan_b});
@@ -171,7 +187,8 @@ ExitCode diff_command(const Options& options) {
                              .spec = spec_b.text,
                              .numerics = spec_b.numerics,
                              .tolerance = options.tolerance,
-                             .observer = observer});
+                             .observer = observer,
+                             .attribute = attribute});
     } else {
       record = diff({.graph = model.graph,
                      .stages = model.stages,
@@ -180,7 +197,8 @@ ExitCode diff_command(const Options& options) {
                      .referee = referee,
                      .inputs = inputs,
                      .tolerance = options.tolerance,
-                     .observer = observer});
+                     .observer = observer,
+                     .attribute = attribute});
     }
   }
   record.tool_version = version();
@@ -214,6 +232,12 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       ->add_option("--tolerance", options->tolerance,
                    "largest |b - a| of an output, absolute; beyond it the exit code is 1")
       ->type_name("T");
+  command
+      ->add_option("--attribute", options->attribute,
+                   "how many stages to take apart by cause, beside the first diverging one: those "
+                   "with the largest shares of the final error; or all, none")
+      ->type_name("N")
+      ->capture_default_str();
   add_report_options(*command, options->reports);
   command->add_option("--save-plan-a", options->save_plan_a, "write a's plan, for plan=FILE")
       ->type_name("FILE");

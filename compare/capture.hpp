@@ -31,6 +31,7 @@ struct CaptureRequest {
   Numerics numerics;
   std::optional<double> tolerance = {};
   Observer observer = {};
+  std::size_t attribute = attribute_none;  ///< as in DiffRequest
 };
 
 /// The lock-step walk with a capture in B's place.

@@ -449,6 +449,71 @@ class Walk {
     record_.outputs = output_results(r_.graph, r_.stages, accumulated_);
     std::vector<TensorId> outputs(wanted_.begin(), wanted_.end());
     conclude(record_, flow_.shares_of(outputs));
+    attribute_worst();
+  }
+
+  /// Which stages matter is known only now, and their inputs are gone: a runs once more.
+  void attribute_worst() {
+    const std::vector<std::size_t> wanted = stages_to_attribute(record_, r_.attribute);
+    if (wanted.empty()) return;
+    LiveValues live(r_.graph, r_.a.plan.stages);
+    for (std::size_t i = 0; i < r_.inputs.size(); ++i)
+      live.put(r_.graph.inputs[i], a_.upload(r_.inputs[i], r_.a.execution));
+    for (std::size_t i = 0; i <= wanted.back(); ++i) {
+      const Stage& stage = r_.stages[i];
+      const PlannedStage& a_stage = r_.a.plan.stages[i];
+      std::vector<Value> outputs;
+      {
+        const std::vector<Value> inputs = live.at(stage.inputs);
+        outputs = a_.run(a_stage, inputs, Reading::values, r_.a.execution);
+        if (std::binary_search(wanted.begin(), wanted.end(), i))
+          record_.stages[i].attribution = attribution_of(i, inputs, outputs.front());
+      }
+      if (r_.packed_weights == PackedWeights::forget) a_.forget(a_stage);
+      live.release(stage.inputs);
+      for (std::size_t j = 0; j < outputs.size(); ++j)
+        live.put(stage.outputs[j], std::move(outputs[j]));
+    }
+    add_causes(record_);
+  }
+
+  std::optional<Attribution> attribution_of(std::size_t i, const std::vector<Value>& a_inputs,
+                                            const Value& a_output) {
+    const PlannedStage& a_stage = r_.a.plan.stages[i];
+    const PlannedStage& b_stage = r_.b.plan.stages[i];
+    const bool b_keeps_double =
+        std::any_of(b_stage.contracts.begin(), b_stage.contracts.end(),
+                    [](const Contract& c) { return c.algorithm == Algorithm::fp64; });
+    std::vector<Value> shared;
+    bool converted = false;
+    for (const Value& input : a_inputs) {
+      const bool round = is_double(input) && !b_keeps_double;
+      converted |= round;
+      shared.push_back(
+          round ? b_.upload(to_float32(a_.download(input, r_.a.execution)), r_.b.execution)
+                : for_b(input));
+    }
+    Value a = for_b(a_output);
+    if (converted) {
+      std::vector<Value> given;
+      for (const Value& x : shared) given.push_back(on(a_, r_.a.execution, b_, r_.b.execution, x));
+      a = for_b(a_.run(a_stage, given, Reading::values, r_.a.execution).front());
+    }
+    const Value l = b_.run(b_stage, shared, Reading::values, r_.b.execution).front();
+    if (r_.packed_weights == PackedWeights::forget) b_.forget(b_stage);
+    const auto for_host = [&](const Value& value) {
+      return on(r_.referee.backend, r_.referee.execution, b_, r_.b.execution, value);
+    };
+    std::vector<Value> inputs;
+    for (const Value& x : shared) inputs.push_back(for_host(x));
+    return attribute({.stage = r_.stages[i],
+                      .a = a_stage,
+                      .b = &b_stage,
+                      .host = r_.referee.backend,
+                      .execution = r_.referee.execution,
+                      .inputs = inputs,
+                      .a_output = for_host(a),
+                      .b_output = for_host(l)});
   }
 
   static constexpr std::uint64_t sample_seed = 7;

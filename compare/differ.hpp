@@ -41,6 +41,9 @@ struct DiffRequest {
   /// Called per stage with a's and b's outputs, each readable by its own side.
   Tap tap_a = {}, tap_b = {};
   PackedWeights packed_weights = PackedWeights::forget;
+  /// Beside the first diverging stage, how many of those with the largest shares of the final error
+  /// are attributed: a is run once more up to the last of them, and each is run at most ten times.
+  std::size_t attribute = attribute_none;
 };
 
 /// Walks both plans in lock-step, holding only live values:

@@ -31,6 +31,8 @@ struct SideStatistics {
   double slope_limit = 0;      ///< alarm where |slope| is above it
   /// Whether it may call a stage diverged: the contract's order is known, and N_eff is 64 or more.
   bool judges = false;
+  /// Whether the noise is what was predicted or less; says so also where it does not judge.
+  bool as_predicted() const { return z_rms <= z_limit; }
   bool noise_fails() const { return judges && z_rms > z_limit; }
   bool slope_fails() const { return judges && channels >= 64 && !(std::abs(slope) <= slope_limit); }
   bool fails() const { return noise_fails() || slope_fails(); }

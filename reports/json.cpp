@@ -64,6 +64,7 @@ class Writer {
   void put(std::uint64_t bits) { out_ += fmt::format("\"0x{:x}\"", bits); }
   void put(const std::string& text) { out_ += json_string(text); }
   void put(Verdict verdict) { out_ += json_string(name(verdict)); }
+  void put(Cause cause) { out_ += json_string(name(cause)); }
   void put(Blame blame) { out_ += json_string(name(blame)); }
   void put(const Digest& digest) { out_ += json_string(to_string(digest)); }
   void put(double value) { real(value); }
@@ -247,6 +248,13 @@ class Reader {
     const std::optional<Blame> blame = blame_named(text);
     if (!blame) refuse_at(path, "is not nobody, a, b or pair");
     value = *blame;
+  }
+  static void get(const Json& json, const std::string& path, Cause& value) {
+    std::string text;
+    get(json, path, text);
+    const std::optional<Cause> cause = cause_named(text);
+    if (!cause) refuse_at(path, "is not a cause");
+    value = *cause;
   }
   static void get(const Json& json, const std::string& path,
                   std::pair<std::string, std::string>& value) {

@@ -121,6 +121,23 @@ void fields(Archive& field, S& s) {
   field("inherited", s.inherited);
 }
 
+template <class Archive, class S>
+requires Like<S, CauseShare> || Like<S, CauseTotal>
+void fields(Archive& field, S& s) {
+  field("cause", s.cause);
+  field("what", s.what);
+  field("share", s.share);
+}
+
+template <class Archive, Like<Attribution> S>
+void fields(Archive& field, S& s) {
+  field("causes", s.causes);
+  field("certificate", s.certificate);
+  field("nearest", s.nearest);
+  field("nearest_residual", s.nearest_residual);
+  field("runs", s.runs);
+}
+
 template <class Archive, Like<StageResult> S>
 void fields(Archive& field, S& s) {
   field("id", s.id);
@@ -146,6 +163,7 @@ void fields(Archive& field, S& s) {
   field("twin_a", s.twin_a);
   field("twin_b", s.twin_b);
   field("statistics", s.statistics);
+  field("attribution", s.attribution);
   field("bound_coefficient_a", s.bound_coefficient_a);
   field("bound_coefficient_b", s.bound_coefficient_b);
   field("amplification", s.amplification);
@@ -201,6 +219,8 @@ void fields(Archive& field, S& s) {
   field("first_different", s.first_different);
   field("worst_share_of_bound", s.worst_share_of_bound);
   field("worst_share_stage", s.worst_share_stage);
+  field("causes", s.causes);
+  field("attributed_share", s.attributed_share);
   field("milestones", s.milestones);
   field("first_beyond_tolerance", s.first_beyond_tolerance);
   field("counts", s.counts);

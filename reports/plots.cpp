@@ -652,4 +652,44 @@ std::string plot_channels(const ErrorMap& map) {
   return std::move(svg).take();
 }
 
+std::string plot_waterfall(const Attribution& attribution) {
+  constexpr double width = 660, label = 262, value = 66, row = 26, top = 28;
+  const double x0 = label, x1 = width - value;
+  const std::size_t bars = attribution.causes.size();
+  double least = 0, most = 1, sum = 0;
+  for (const CauseShare& cause : attribution.causes) {
+    sum += cause.share;
+    least = std::min(least, sum);
+    most = std::max(most, sum);
+  }
+  // A record may come from a file: nothing but a finite span can be drawn.
+  const bool drawable = std::isfinite(least) && std::isfinite(most);
+  const auto x_of = [&](double share) {
+    return drawable ? x0 + (share - least) / (most - least) * (x1 - x0) : x0;
+  };
+  const double bottom = top + row * static_cast<double>(bars);
+  Svg svg(width, bottom + 10,
+          "Waterfall of the introduced error by cause; the list beside it holds the same shares.",
+          "chart");
+  for (const double mark : {0.0, 0.25, 0.5, 0.75, 1.0}) {
+    svg.line(x_of(mark), top - 6, x_of(mark), bottom, mark == 0 || mark == 1 ? axis : grid);
+    svg.text(x_of(mark), top - 12, percent(mark), text_middle);
+  }
+  double before = 0;
+  for (std::size_t i = 0; i < bars; ++i) {
+    const CauseShare& cause = attribution.causes[i];
+    const double after = before + cause.share, y = top + row * static_cast<double>(i);
+    const double from = x_of(std::min(before, after)), to = x_of(std::max(before, after));
+    svg.text(x0 - 10, y + 17, shortened(printable(cause.what), 40), text_end);
+    svg.rect(from, y + 5, std::max(1.5, to - from), row - 10,
+             cause.cause == Cause::rest ? "class=\"v4\" fill=\"#8A8A8A\""
+             : cause.share < 0          ? "class=\"v3\" fill=\"#CC79A7\""
+                                        : "class=\"v0\" fill=\"#0072B2\"");
+    if (i + 1 < bars) svg.line(x_of(after), y + row - 5, x_of(after), y + row + 5, axis);
+    svg.text(width - 4, y + 17, percent_in_tenths(cause.share), text_end);
+    before = after;
+  }
+  return std::move(svg).take();
+}
+
 }  // namespace parity::reports

@@ -209,6 +209,43 @@ std::string origin_facts(const RunRecord& record) {
   return join(parts, "; ");
 }
 
+std::string causes_text(const RunRecord& record) {
+  const Answers& answers = record.answers;
+  std::vector<std::string> parts;
+  for (const CauseTotal& cause : answers.causes)
+    if (std::abs(cause.share) >= 5e-4 || parts.empty())
+      parts.push_back(cause.what + " " + percent_in_tenths(cause.share));
+  if (parts.empty()) return "";
+  std::int64_t attributed = 0, certified = 0;
+  for (const StageResult& stage : record.stages) {
+    attributed += stage.attribution.has_value();
+    certified += stage.attribution && !stage.attribution->certificate.empty();
+  }
+  std::string text = join(parts, ", ");
+  if (answers.attributed_share > 0)
+    text +=
+        fmt::format(" (in the {} that {} {} of it", stages_of(static_cast<std::size_t>(attributed)),
+                    attributed == 1 ? "makes" : "make", percent(answers.attributed_share));
+  else
+    text += fmt::format(" (in {}", stages_of(static_cast<std::size_t>(attributed)));
+  return text + fmt::format("; {} explained bit for bit)",
+                            certified == attributed ? "all" : std::to_string(certified));
+}
+
+std::string certificate_text(const Attribution& attribution) {
+  if (!attribution.certificate.empty())
+    return "b explained bit for bit by " + attribution.certificate;
+  return fmt::format("nearest emulation {}, which leaves {} of the error's energy",
+                     attribution.nearest, percent(attribution.nearest_residual));
+}
+
+std::string shares_text(const Attribution& attribution) {
+  std::vector<std::string> parts;
+  for (const CauseShare& cause : attribution.causes)
+    parts.push_back(cause.what + " " + percent_in_tenths(cause.share));
+  return join(parts, ", ");
+}
+
 std::string max_at_end(const BlockResult& block, int digits) {
   return std::isnan(block.max_abs) ? "–" : brief(block.max_abs, digits);
 }

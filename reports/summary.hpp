@@ -38,6 +38,14 @@ std::vector<const StageResult*> origins(const RunRecord& record, std::size_t mos
 /// The sentence after them: the largest introduced error and the first different bits.
 std::string origin_facts(const RunRecord& record);
 
+/// "tf32 operand rounding (rna) 99.6 %, accumulator (tensor:k8f25/rna) 0.3 %, …": the causes of the
+/// final error; empty where no stage was attributed.
+std::string causes_text(const RunRecord& record);
+/// "explained bit for bit by tensor:k8f25/rna", or the nearest emulation and what it leaves.
+std::string certificate_text(const Attribution& attribution);
+/// The bars of a stage's waterfall in words.
+std::string shares_text(const Attribution& attribution);
+
 /// max |b - a| at the end of a block, "–" where its last stage was not compared.
 std::string max_at_end(const BlockResult& block, int digits);
 

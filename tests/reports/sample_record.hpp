@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "compare/record.hpp"
+#include "compare/walk.hpp"
 
 // Records that a differ could have made, with numbers that agree with each other, from a seed. They
 // exercise the reports only: nothing here was measured.
@@ -289,6 +290,21 @@ inline void add_stages(RunRecord& record, const std::vector<StageShape>& shapes,
   }
 }
 
+/// The causes of a stage whose rounding of operands makes all but little of the error.
+inline void add_attribution(RunRecord& record, int id, double rounding) {
+  StageResult& stage = record.stages[static_cast<std::size_t>(id)];
+  const bool certified = stage.verdict != Verdict::diverged;
+  const double rest = certified ? 0 : 0.001;
+  stage.attribution =
+      Attribution{{{Cause::operand_rounding, "tf32 operand rounding (rna)", rounding},
+                   {Cause::accumulator, "accumulator (tensor:k8f25/rna)", 1 - rest - rounding}},
+                  certified ? "tensor:k8f25/rna" : "",
+                  "tensor:k8f25/rna",
+                  rest,
+                  certified ? 2 : 9};
+  if (!certified) stage.attribution->causes.push_back({Cause::rest, "not explained", rest});
+}
+
 inline void add_map(RunRecord& record, int id, Seeded& random) {
   StageResult& stage = record.stages[static_cast<std::size_t>(id)];
   const std::int64_t channels = stage.elements > 0 ? 64 << (id / 6 % 8) : 1;
@@ -317,6 +333,9 @@ inline RunRecord clean_tf32() {
   settle(record);
   for (int i = 0; i < 3; ++i)
     add_map(record, record.answers.by_share[static_cast<std::size_t>(i)], random);
+  for (int i = 0; i < 3; ++i)
+    add_attribution(record, record.answers.by_share[static_cast<std::size_t>(i)], 0.996 - 0.04 * i);
+  add_causes(record);
   add_outputs(record);
   record.notes = {"the first dimension of input 'pillars' was unnamed and became 1"};
   return record;
@@ -351,6 +370,8 @@ inline RunRecord diverged() {
   settle(record);
   for (int i = 0; i < 3; ++i)
     add_map(record, record.answers.by_share[static_cast<std::size_t>(i)], random);
+  add_attribution(record, record.answers.first_diverging, 1.02);
+  add_causes(record);
   add_outputs(record);
   record.lints = {
       "BatchNormalization '/blocks.1/blocks.1.9/BatchNormalization' has variances below its "
