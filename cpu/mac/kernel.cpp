@@ -64,7 +64,7 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
           for (std::size_t byte = 0; byte < channel_block * sizeof(T); byte += 64)
             __builtin_prefetch(reinterpret_cast<const void*>(address(x[p]) + ahead + byte));
       }
-      for (std::int64_t c = 0; c < length; ++c) {
+      const auto term = [&](std::int64_t c) HWY_ATTR {
         Vector row[V];
         for (int v = 0; v < V; ++v) row[v] = hn::Load(d, w + v * lanes);
         for (int p = 0; p < P; ++p) {
@@ -72,6 +72,12 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
           for (int v = 0; v < V; ++v) acc[p][v] = hn::MulAdd(value, row[v], acc[p][v]);
         }
         w += width;
+      };
+      if (length == channel_block) {
+#pragma GCC unroll 4
+        for (std::int64_t c = 0; c < channel_block; ++c) term(c);
+      } else {
+        for (std::int64_t c = 0; c < length; ++c) term(c);
       }
     }
   }
