@@ -30,6 +30,7 @@ enum class Arch { none, sm_75, sm_80, sm_86, sm_87, sm_89, sm_90, sm_100, sm_120
 /// see CONTRACTS section 2-4 as restated on the ops.
 enum class Algorithm {
   chain,         ///< "chain": one FP32 FMA chain per output
+  chunk256,      ///< "chunk256": FP32 chains of 256 terms, their sums added in order
   tensor_k4f24,  ///< "tensor:k4f24": TF32 tensor core of sm_80, 86, 87, 89
   tensor_k8f25,  ///< "tensor:k8f25": TF32 tensor core of sm_90, 100, 120
   gemm_eigen,    ///< "gemm:eigen": Eigen's own order

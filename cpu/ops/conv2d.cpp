@@ -7,6 +7,7 @@
 // engine's (cpu/mac/) over one Window; this room says what the window is and where the weights lie.
 //
 //   chain, fp64    k = (ic div 32, kh, kw, ic mod 32), one fma per term
+//   chunk256       the same k in chains of 256 terms, their sums added in order; chain's speed
 //   tensor:k4f24   the same k in groups of 8, two tensor-core steps of 4 each; about a sixth of
 //                  chain's speed
 //   tensor:k8f25   the same, one step of 8
