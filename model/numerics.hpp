@@ -5,16 +5,14 @@
 #include <string_view>
 #include <vector>
 
+#include "model/rounding.hpp"
+
 namespace parity {
 
 /// Which arithmetic a family of ops asks for. tf32 is a permission: a plan may give fp32 instead
 /// (and says so); fp64 keeps double between stages; exact computes each stage in double on float32
 /// inputs and rounds its outputs once.
 enum class Math { fp32, tf32, fp64, exact };
-
-/// How an operand becomes TF32: nearest with ties away (cvt.rna), toward zero (raw bits fed to the
-/// tensor core), nearest with ties to even (cvt.rn, sm_90 upward).
-enum class Rounding { rna, truncate, rn };
 
 /// Whether BatchNorm stays an operation of its own or is multiplied into the weights before it.
 enum class BatchNormalisation { kept, folded };

@@ -34,7 +34,6 @@ namespace {
 
 /// Vectors of one register tile.
 constexpr std::size_t most_vectors = HWY_TARGET == HWY_AVX2 ? 2 : 4;
-constexpr std::int64_t channel_block = 32;
 
 HWY_INLINE std::uintptr_t address(const void* at) { return reinterpret_cast<std::uintptr_t>(at); }
 
@@ -270,8 +269,8 @@ void scalar_tile(const Tile<T>& tile, const PanelWork<T>& work) {
         for (int t = 0; t < tile.taps; ++t)
           add_term(tile.x[t * tile.pixels + p][work.channel + j], w[tile.tap[t] * work.width]);
       } else {
-        for (std::int64_t block = 0; block < work.IC; block += 32) {
-          const std::int64_t length = std::min<std::int64_t>(32, work.IC - block);
+        for (std::int64_t block = 0; block < work.IC; block += channel_block) {
+          const std::int64_t length = std::min(channel_block, work.IC - block);
           for (int t = 0; t < tile.taps; ++t)
             for (std::int64_t c = 0; c < length; ++c)
               add_term(tile.x[t * tile.pixels + p][block + c],

@@ -23,7 +23,6 @@ enum class Summation {
   chain,    ///< one chain of fused multiply-adds
   chunk256  ///< a chain from +0 for every 256 terms of this output, their sums added in order
 };
-inline constexpr std::int64_t chunk_terms = 256;
 
 /// What a kernel reads beside the tile.
 template <class T>

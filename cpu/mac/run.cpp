@@ -175,26 +175,4 @@ std::vector<double> exact_elements(const Window& window, const WeightStrides& st
                         job.parameters[1].get(), indices, job.execution);
 }
 
-Window window_of(const ConvExtents& e, const SlidingWindow& sliding, Window::Direction direction) {
-  Window window;
-  window.direction = direction;
-  window.N = e.N;
-  window.G = e.G;
-  window.IC = e.IC / e.G;
-  window.IH = e.IH;
-  window.IW = e.IW;
-  window.OC = e.OC / e.G;
-  window.OH = e.OH;
-  window.OW = e.OW;
-  window.KH = e.KH;
-  window.KW = e.KW;
-  window.sh = sliding.stride[0];
-  window.sw = sliding.stride[1];
-  window.ph = sliding.pad_begin[0];
-  window.pw = sliding.pad_begin[1];
-  window.dh = sliding.dilation[0];
-  window.dw = sliding.dilation[1];
-  return window;
-}
-
 }  // namespace parity::cpu

@@ -14,31 +14,17 @@
 //   gemm:eigen     im2col and Eigen's product, Eigen's order
 
 namespace parity::cpu {
-namespace {
-
-Window window_of(const Conv2d& op, const Job& job) {
-  return window_of(extents(op, job.inputs[0].type(), job.parameters[0]->type()), op.window,
-                   Window::Direction::forward);
-}
-
-/// w[oc, ic, kh, kw], row-major; oc runs over the groups.
-WeightStrides strides_of(const Window& window) {
-  const std::int64_t taps = window.KH * window.KW;
-  return {window.OC * window.IC * taps, 1, taps, window.IC * taps};
-}
-
-}  // namespace
 
 Value run(const Conv2d& op, const Job& job) {
-  const Window window = window_of(op, job);
-  return run_mac(window, job.inputs[0], job.parameters[0], strides_of(window),
+  const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
+  return run_mac(window, job.inputs[0], job.parameters[0], weight_strides(op, window),
                  job.parameters[1].get(), job);
 }
 
 std::vector<double> exact_at(const Conv2d& op, const Job& job,
                              std::span<const std::int64_t> indices) {
-  const Window window = window_of(op, job);
-  return exact_elements(window, strides_of(window), job, indices);
+  const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
+  return exact_elements(window, weight_strides(op, window), job, indices);
 }
 
 }  // namespace parity::cpu
