@@ -106,7 +106,7 @@ std::vector<std::uint8_t> zero_pixels(const Window& window, const T* x, int thre
   std::int64_t zeros = 0;
   for (std::int64_t i = 0; i < samples; ++i)
     zeros += is_zero(x + pixels * i / samples * channels, channels) ? 1 : 0;
-  if (4 * zeros < 3 * samples) return {};
+  if (channels == 0 || 4 * zeros < 3 * samples) return {};
   std::vector<std::uint8_t> zero(static_cast<std::size_t>(pixels));
   parallel_for(pixels, 1024, threads, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i)
