@@ -21,6 +21,10 @@ Processor open_processor();
 std::shared_ptr<Backend> open_backend(const Spec& spec, const Processor& processor);
 
 /// The plan file that the spec names, or a plan made from its numerics.
-Plan plan_for(const Spec& spec, const std::vector<Stage>& stages, const Backend& backend);
+Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& stages,
+              const Backend& backend);
+
+/// The spec of --on, with --plan FILE as its plan; without --on the plan's own spec.
+Spec spec_of(const std::string& on, const std::string& plan_file);
 
 }  // namespace parity::cli

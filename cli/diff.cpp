@@ -142,16 +142,16 @@ ExitCode diff_command(const Options& options) {
     own.inputs = inputs_recorded(model.graph, recorded, spec_b.file);
     model = load_model(own, processor, execution);
   }
-  a.plan = plan_for(spec_a, model.stages, *a.backend);
-  if (!capture) b.plan = plan_for(spec_b, model.stages, *b.backend);
+  a.plan = plan_for(spec_a, model.graph, model.stages, *a.backend);
+  if (!capture) b.plan = plan_for(spec_b, model.graph, model.stages, *b.backend);
   // The process stands; inputs, which count as values, and all the rest must fit.
   const PredictedMemory predicted =
       capture ? predicted_peak_bytes(model.graph, a.plan, execution.threads)
               : predicted_peak_bytes(model.graph, a.plan, b.plan, execution.threads);
   require_memory(predicted.packed + predicted.values, "the diff of " + model.graph.name);
   model.make_inputs();
-  if (plan_a_file) plan_a_file->write(write_plan(a.plan));
-  if (plan_b_file) plan_b_file->write(write_plan(b.plan));
+  if (plan_a_file) plan_a_file->write(write_plan(a.plan, model.graph));
+  if (plan_b_file) plan_b_file->write(write_plan(b.plan, model.graph));
 
   const std::vector<Tensor> inputs = model.tensors();
   const Referee referee{*processor.oracle, *processor.backend, execution};

@@ -92,6 +92,8 @@ int run(std::span<const char* const> words) {
     invocation.command_line += " " + shell_quoted(word);
   add_diff(program, invocation);
   add_run(program, invocation);
+  add_determinism(program, invocation);
+  add_plan(program, invocation);
   add_inspect(program, invocation);
   add_report(program, invocation);
   add_algorithms(program, invocation);
