@@ -27,6 +27,7 @@ struct Options {
   ReportOptions reports;
   std::string a = "cpu:fp32", b;
   std::optional<double> tolerance;
+  std::vector<std::string> decisions;
   std::string save_plan_a, save_plan_b;
   std::string command;  ///< the whole line, to run it again
 };
@@ -117,6 +118,8 @@ ExitCode diff_command(const Options& options) {
   if (options.tolerance && (!std::isfinite(*options.tolerance) || *options.tolerance < 0))
     throw Error(Fault::bad_request,
                 "--tolerance must be a finite number from 0 upward, in units of the output.");
+  std::vector<Decision> decisions;
+  for (const std::string& each : options.decisions) decisions.push_back(parse_decision(each));
   const Execution execution = execution_of(options.execution);
   std::vector<std::string> outputs = options.reports.files;
   outputs.insert(outputs.end(), {options.save_plan_a, options.save_plan_b});
@@ -142,6 +145,7 @@ ExitCode diff_command(const Options& options) {
     own.inputs = inputs_recorded(model.graph, recorded, spec_b.file);
     model = load_model(own, processor, execution);
   }
+  check_decisions(decisions, model.graph);
   a.plan = plan_for(spec_a, model.graph, model.stages, *a.backend);
   if (!capture) b.plan = plan_for(spec_b, model.graph, model.stages, *b.backend);
   // The process stands; inputs, which count as values, and all the rest must fit.
@@ -171,7 +175,8 @@ ExitCode diff_command(const Options& options) {
                              .spec = spec_b.text,
                              .numerics = spec_b.numerics,
                              .tolerance = options.tolerance,
-                             .observer = observer});
+                             .observer = observer,
+                             .decisions = decisions});
     } else {
       record = diff({.graph = model.graph,
                      .stages = model.stages,
@@ -180,7 +185,8 @@ ExitCode diff_command(const Options& options) {
                      .referee = referee,
                      .inputs = inputs,
                      .tolerance = options.tolerance,
-                     .observer = observer});
+                     .observer = observer,
+                     .decisions = decisions});
     }
   }
   record.tool_version = version();
@@ -214,6 +220,12 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       ->add_option("--tolerance", options->tolerance,
                    "largest |b - a| of an output, absolute; beyond it the exit code is 1")
       ->type_name("T");
+  command
+      ->add_option("--decision", options->decisions,
+                   "what is decided by an output: OUTPUT=argmax[:AXIS], topk:K[:AXIS], threshold:T "
+                   "or sigmoid:T; one that flips makes the exit code 1; repeatable")
+      ->type_name("OUTPUT=RULE")
+      ->allow_extra_args(false);
   add_report_options(*command, options->reports);
   command->add_option("--save-plan-a", options->save_plan_a, "write a's plan, for plan=FILE")
       ->type_name("FILE");
@@ -229,8 +241,11 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       "  paritylab diff model.onnx --b cpu:tf32@sm_90 --tolerance 1e-2 --report model.html\n"
       "  paritylab diff sample:second/A --b cpu:fp64\n"
       "  paritylab diff model.onnx --input frame.npz --b capture:tensorrt.npz,math=tf32\n"
-      "Exit codes: 0 same bits or explained by arithmetic · 1 diverged or beyond the tolerance ·\n"
-      "  2 usage · 3 model or input invalid · 4 incomplete · 5 device, memory or environment");
+      "  paritylab diff model.onnx --b cpu:tf32@sm_90 --decision logits=argmax --decision "
+      "heat=sigmoid:0.5\n"
+      "Exit codes: 0 same bits or explained by arithmetic · 1 diverged, beyond the tolerance or a\n"
+      "  named decision flipped · 2 usage · 3 model or input invalid · 4 incomplete · 5 device,\n"
+      "  memory or environment");
   command->callback([&invocation, options] {
     options->command = invocation.command_line;
     invocation.job = [options] { return diff_command(*options); };
