@@ -47,6 +47,14 @@ Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& st
   return make_plan(stages, spec.numerics, backend, spec.text);
 }
 
+Side side_of(const Computing& side, const Processor& processor, const Execution& execution,
+             const Spec& spec) {
+  Execution own = execution;
+  own.device = spec.device;
+  Backend* const twin = side.backend == processor.backend ? nullptr : processor.backend.get();
+  return {*side.backend, side.plan, own, twin};
+}
+
 Spec spec_of(const std::string& on, const std::string& plan_file) {
   if (plan_file.empty()) return parse_spec(on);
   Spec spec = parse_spec(on.empty() ? parse_plan(read_text_file(plan_file)).spec : on);

@@ -52,20 +52,6 @@ std::optional<OutputFile> opened(const std::string& path) {
   return OutputFile(path);
 }
 
-/// One side that computes: its backend and its plan.
-struct Computing {
-  std::shared_ptr<Backend> backend;
-  Plan plan;
-};
-
-Side side_of(const Computing& side, const Processor& processor, const Execution& execution,
-             const Spec& spec) {
-  Execution own = execution;
-  own.device = spec.device;
-  Backend* const twin = side.backend == processor.backend ? nullptr : processor.backend.get();
-  return {*side.backend, side.plan, own, twin};
-}
-
 void require_b(const Options& options) {
   if (!options.b.empty()) return;
   throw Error(Fault::bad_request,

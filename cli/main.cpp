@@ -93,6 +93,7 @@ int run(std::span<const char* const> words) {
   add_diff(program, invocation);
   add_run(program, invocation);
   add_determinism(program, invocation);
+  add_narrow(program, invocation);
   add_plan(program, invocation);
   add_inspect(program, invocation);
   add_report(program, invocation);
