@@ -1,8 +1,8 @@
 #include "cli/digests.hpp"
 
-#include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "model/arithmetic/digest.hpp"
 #include "model/error.hpp"
 #include "model/text.hpp"
 
@@ -16,15 +16,9 @@ Error no_digests(const std::string& why) {
 }
 
 Digest digest_of(const std::string& hex) {
-  Digest digest;
-  if (hex.size() != 32) throw no_digests(shown(hex) + " is no digest of 32 hex digits");
-  for (std::size_t i = 0; i < 2; ++i) {
-    const char* const first = hex.data() + 16 * i;
-    const auto [end, failed] = std::from_chars(first, first + 16, digest.lane[i], 16);
-    if (failed != std::errc() || end != first + 16)
-      throw no_digests(shown(hex) + " is no digest of 32 hex digits");
-  }
-  return digest;
+  const std::optional<Digest> digest = digest_named(hex);
+  if (!digest) throw no_digests(shown(hex) + " is no digest of 32 hex digits");
+  return *digest;
 }
 
 }  // namespace

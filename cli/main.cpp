@@ -96,6 +96,7 @@ int run(std::span<const char* const> words) {
   add_narrow(program, invocation);
   add_plan(program, invocation);
   add_inspect(program, invocation);
+  add_repro(program, invocation);
   add_report(program, invocation);
   add_algorithms(program, invocation);
   add_devices(program, invocation);
