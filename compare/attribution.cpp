@@ -231,9 +231,11 @@ class Waterfall {
     tensor(Arch::sm_90, Rounding::rna);
     tensor(Arch::sm_90, Rounding::truncate);
     tensor(Arch::sm_80, Rounding::rna);
-    Numerics library = plain;
-    library.algorithm = Algorithm::gemm_eigen;
-    list.push_back({library, Operands::as_given});
+    for (const Algorithm order : {Algorithm::chunk256, Algorithm::gemm_eigen}) {
+      Numerics ordered = plain;
+      ordered.algorithm = order;
+      list.push_back({ordered, Operands::as_given});
+    }
     list.push_back({plain, Operands::bf16});
     list.push_back({plain, Operands::fp16});
     list.push_back({plain, Operands::flushed});

@@ -31,6 +31,7 @@ struct CaptureRequest {
   Numerics numerics;
   std::optional<double> tolerance = {};
   Observer observer = {};
+  std::span<const Decision> decisions = {};  ///< checked: check_decisions(decisions, graph)
   std::size_t attribute = attribute_none;  ///< as in DiffRequest
 };
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "compare/forecast.hpp"
 #include "compare/walk.hpp"
 #include "model/error.hpp"
 
@@ -63,7 +64,10 @@ class Walk {
     std::vector<Value> a, a_on_b;  ///< A on its own past, and the same for B to read
     std::vector<Value> a_local;    ///< A on the shared input, for B to read; mostly a_on_b
     std::vector<Value> b, l;
-    std::vector<Value> magnitude;  ///< empty until somebody asks
+    std::vector<Value> magnitude;    ///< empty until somebody asks
+    std::vector<std::int64_t> few;   ///< where the inherited error is looked at
+    std::vector<double> exact_of_b;  ///< there: exact arithmetic on b's own inputs
+    std::optional<ChannelNoise> noise;
     bool inputs_equal = false;
     bool converted = false;  ///< a_local is not a_on_b
   };
@@ -91,6 +95,7 @@ class Walk {
     record_.notes = r_.graph.notes;
     record_.lints = r_.graph.lints;
     record_.tolerance = r_.tolerance;
+    record_.decisions = undecided(r_.decisions);
     progress_.stages = static_cast<int>(r_.stages.size());
     for (const Stage& stage : r_.stages) progress_.macs += runs_per_stage * stage.macs;
     for (std::size_t i = 0; i < r_.inputs.size(); ++i) {
@@ -103,6 +108,7 @@ class Walk {
       equal_.insert(id);
       const Comparison self = comparison(shared, shared);
       flow_.source(id, self.rms_a * self.rms_a * static_cast<double>(self.elements));
+      forecast_.source(id, shared.shape(), self.rms_a);
       accumulated_[id] = self;
     }
     for (const TensorId id : r_.graph.outputs) wanted_.insert(id);
@@ -162,8 +168,13 @@ class Walk {
       // After its last reader b's own past is not needed for l.
       live_b_.release(stage.inputs);
       spot.b = b_.run(spot.b_stage, b_inputs, Reading::values, r_.b.execution);
+      result.seconds_b = watch.lap();
+      if (!spot.inputs_equal && stage.macs > 0) {
+        spot.few = few_of(element_count(spot.b[0].shape()));
+        spot.exact_of_b = exact_values(stage, b_inputs, spot.few);
+      }
+      watch.lap();
     }
-    result.seconds_b = watch.lap();
     if (r_.tap_b) r_.tap_b(spot.b_stage, spot.b);
     watch.lap();
     if (spot.inputs_equal) {
@@ -172,6 +183,45 @@ class Walk {
       spot.l = b_.run(spot.b_stage, spot.x_inputs, Reading::values, r_.b.execution);
       result.seconds_local += watch.lap();
     }
+  }
+
+  /// A part of the sample: what was inherited is a mean over it and judges nobody.
+  static std::vector<std::int64_t> few_of(std::int64_t elements) {
+    std::vector<std::int64_t> few;
+    const std::vector<std::int64_t> sample = sample_of(elements, false, sample_seed, {});
+    for (std::size_t i = 0; i < sample.size(); i += 8) few.push_back(sample[i]);
+    return few;
+  }
+
+  std::vector<double> exact_values(const Stage& stage, const std::vector<Value>& inputs,
+                                   std::span<const std::int64_t> indices) {
+    std::vector<Value> for_referee;
+    for (const Value& input : inputs)
+      for_referee.push_back(
+          on(r_.referee.backend, r_.referee.execution, b_, r_.b.execution, input));
+    const auto i = static_cast<std::size_t>(&stage - r_.stages.data());
+    return values_of(r_.referee.oracle.exact_at(exact_plan_.stages[i], for_referee, indices,
+                                                r_.referee.execution));
+  }
+
+  /// What the stage inherited against f(x_b) - f(x_a) in double.
+  void explain_inheritance(const Stage& stage, Spot& spot, StageResult& result) {
+    if (spot.exact_of_b.empty()) return;
+    const std::vector<double> exact_of_a = exact_values(stage, spot.x_inputs, spot.few),
+                              b = b_.elements(spot.b[0], spot.few),
+                              l = b_.elements(spot.l[0], spot.few);
+    double measured = 0, exact = 0, rest = 0;
+    for (std::size_t i = 0; i < b.size(); ++i) {
+      const double inherited = b[i] - l[i], expected = spot.exact_of_b[i] - exact_of_a[i];
+      measured += inherited * inherited;
+      exact += expected * expected;
+      rest += (inherited - expected) * (inherited - expected);
+    }
+    const auto count = static_cast<double>(b.size());
+    if (!result.statistics) result.statistics.emplace();
+    result.statistics->inherited =
+        InheritedTest{static_cast<std::int64_t>(b.size()), std::sqrt(measured / count),
+                      std::sqrt(exact / count), std::sqrt(rest / count)};
   }
 
   const std::vector<Value>& magnitude(std::size_t i, Spot& spot, StageResult& result) {
@@ -310,6 +360,7 @@ class Walk {
                           side_statistics(spot.b_stage, shape, indices, elements_exact, l, stages),
                           {}};
     if (statistics.a || statistics.b) result.statistics = std::move(statistics);
+    spot.noise = channel_noise(spot.a_stage, spot.b_stage, shape, indices, elements_exact);
   }
 
   void decide(const Spot& spot, bool zero, std::int64_t differing, std::int64_t beyond,
@@ -392,6 +443,7 @@ class Walk {
       if (c.differing == 0 && (spot.a_on_b[j].type() == spot.b[j].type()))
         equal_.insert(stage.outputs[j]);
       if (wanted_.contains(stage.outputs[j])) accumulated_[stage.outputs[j]] = c;
+      decide_margins(i, j, spot, result);
       if (j == 0) result.accumulated = std::move(c);
     }
     const Comparison& c = *result.accumulated;
@@ -408,11 +460,34 @@ class Walk {
       result.conversion = step.rms_a > 0 ? step.rms / step.rms_a : 0;
     }
     flow_.pass(i, stage.inputs, stage.outputs, result.split, norm_square);
+    explain_inheritance(stage, spot, result);
+    const double active =
+        c.elements > 0 ? static_cast<double>(c.informative) / static_cast<double>(c.elements) : 0;
+    result.predicted_rms =
+        forecast_.pass(stage, spot.noise ? &*spot.noise : nullptr, c.rms_a, active);
     if (c.nan_mismatches + c.infinity_mismatches > 0)
       result.accumulated_relative = std::numeric_limits<double>::infinity();
     else if (c.max_abs > 0)
       result.accumulated_relative =
           c.rms_a > 0 ? c.max_abs / c.rms_a : std::numeric_limits<double>::infinity();
+  }
+
+  /// The decisions that somebody takes by this output.
+  void decide_margins(std::size_t i, std::size_t j, Spot& spot, StageResult& result) {
+    const TensorId id = r_.stages[i].outputs[j];
+    for (std::size_t d = 0; d < r_.decisions.size(); ++d) {
+      if (!names_output(r_.graph, r_.decisions[d], id)) continue;
+      Allowance pair;  // zero where the stage's arithmetic is the same on both sides
+      std::optional<Tensor> m;
+      if (!demands_zero(spot)) {
+        const Allowance a = stage_allowance(spot.a_stage), b = stage_allowance(spot.b_stage);
+        pair = {a.coefficient + b.coefficient, a.underflow + b.underflow};
+        m = b_.download(magnitude(i, spot, result)[j], r_.b.execution);
+      }
+      record_.decisions[d] =
+          judge_decision(r_.decisions[d], b_.download(spot.a_on_b[j], r_.b.execution),
+                         b_.download(spot.b[j], r_.b.execution), m ? &*m : nullptr, pair);
+    }
   }
 
   static Comparison unjudged(Comparison c) {
@@ -527,6 +602,7 @@ class Walk {
       live_x_;  // the shared input: A's values as B reads them, float when B computes in float
   LiveValues live_b_;  // B's own values
   ErrorFlow flow_;
+  DriftForecast forecast_;
   RunRecord record_;
   Progress progress_;
   bool same_device_ = false;

@@ -53,6 +53,8 @@ MacShift mac_noise(const Contract& contract, const MacNoise& mac) {
     case Algorithm::chain:
     case Algorithm::gemm_eigen:
       return {mac.chain, 0, 0};
+    case Algorithm::chunk256:
+      return {mac.chunk256, 0, 0};
     case Algorithm::tensor_k4f24:
     case Algorithm::tensor_k8f25: {
       const double lost = expected_loss(contract.algorithm, mac);

@@ -320,6 +320,7 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
   }
   if (stage.exact_a) pairs.add("a against exact", oracle_text(*stage.exact_a, stage.shape));
   if (stage.exact_b) pairs.add("b against exact", oracle_text(*stage.exact_b, stage.shape));
+  if (const std::string drift = forecast_text(stage); !drift.empty()) pairs.add("forecast", drift);
   if (stage.attribution) {
     pairs.add("causes of l − a", shares_text(*stage.attribution));
     pairs.add("emulation", certificate_text(*stage.attribution));
@@ -599,6 +600,20 @@ std::string output_table(const RunRecord& record) {
   return out + "</tbody>\n</table>\n</div>\n";
 }
 
+/// What --decision asked: which decisions flip, and by how much they are safe.
+std::string decision_list(const RunRecord& record) {
+  if (record.decisions.empty()) return "";
+  std::string out = "<h3>Decisions taken by the outputs</h3>\n<ul>\n";
+  for (const DecisionResult& decision : record.decisions) {
+    out += "<li>" + markup(decision_text(decision));
+    const std::vector<std::string> points = decision_points(decision);
+    if (!points.empty()) out += "\n<ul>\n";
+    for (const std::string& point : points) out += "<li>" + markup(point) + "</li>\n";
+    out += points.empty() ? "</li>\n" : "</ul>\n</li>\n";
+  }
+  return out + "</ul>\n";
+}
+
 /// Every stage's numbers behind its name; the pictures of those that have a map.
 std::string stage_details(const RunRecord& record) {
   std::string out = "<h2 id=\"details\">Each stage in full</h2>\n";
@@ -723,7 +738,7 @@ std::string page(const RunRecord& record) {
   out += pictures(record);
   out += focus(record);
   out += causes(record);
-  out += stage_table(record) + block_table(record) + output_table(record);
+  out += stage_table(record) + block_table(record) + output_table(record) + decision_list(record);
   out += commands(record);
   out += stage_details(record);
   out += method(record);

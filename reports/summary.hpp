@@ -63,6 +63,11 @@ struct ToleranceAnswer {
 };
 ToleranceAnswer tolerance(const RunRecord& record);
 
+/// "logits argmax:1: 0 of 48 flipped, 3 could flip within the bound (…)": one named decision.
+std::string decision_text(const DecisionResult& decision);
+/// "flipped at [0,3]: a 1.25, b 1.249; …": the places that flipped or are nearest to it.
+std::vector<std::string> decision_points(const DecisionResult& decision);
+
 /// What to try when b computes with TF32: "--b cpu:fp32" and what follows; empty otherwise.
 struct Remedy {
   std::string option, remark;
@@ -93,6 +98,8 @@ std::string share_of_bound(const StageResult& stage);
 std::string worst_text(const Comparison& comparison, const std::string& shape);
 /// A side's statistical test: "rounding noise 1.02 times what chain predicts (alarm above 1.85), …".
 std::string noise_text(const SideStatistics& side);
+/// "rms b − a 1.3e-3, forecast 1.2e-3"; empty without a forecast.
+std::string forecast_text(const StageResult& stage);
 /// How far exact arithmetic explains what a stage inherited: "99.98 % of 1.2e-3 rms, …".
 std::string inherited_text(const InheritedTest& test);
 /// "3 of 19 stages" and the like: how many stages have each verdict, "17 within bound, 2 same

@@ -144,6 +144,30 @@ TEST(Statistics, IdenticalWindowsCountOnce) {
   EXPECT_FALSE(side.judges);
 }
 
+TEST(Forecast, IsOfTheSizeOfTheMeasuredDrift) {
+  Bench bench(wide_net(Weighting::signed_normal, 100));
+  for (const char* b : {"sm_90", "sm_80", "eigen", "exact"}) {
+    const RunRecord record = bench.run(named("fp32"), named(b));
+    for (const StageResult& stage : record.stages) {
+      ASSERT_TRUE(stage.predicted_rms) << stage.name;
+      // Off by a factor of two, it would be no forecast.
+      EXPECT_LT(stage.accumulated->rms, 2 * *stage.predicted_rms) << b << " " << stage.name;
+      EXPECT_GT(2 * stage.accumulated->rms, *stage.predicted_rms) << b << " " << stage.name;
+    }
+  }
+}
+
+TEST(Inherited, IsWhatExactArithmeticMakesOfBothInputs) {
+  Bench bench(wide_net(Weighting::signed_normal, 100));
+  const RunRecord record = bench.run(named("fp64"), named("sm_90"));
+  EXPECT_FALSE(record.stages[0].statistics->inherited) << "nothing is inherited from the input";
+  const InheritedTest& test = *record.stages[1].statistics->inherited;
+  EXPECT_GT(test.measured, 0);
+  EXPECT_GT(test.exact, 0);
+  // What is left are b's roundings on the two inputs: each within the noise that it introduces.
+  EXPECT_LT(test.unexplained, 2 * record.stages[1].introduced->rms);
+}
+
 TEST(ExactSum, KnowsTheRoundingsOfAChain) {
   // 1 + 2^-12 + 1: sums 1, 1 + 2^-12, 2 + 2^-12, each product not zero; the zero product rounds
   // nothing.

@@ -272,6 +272,7 @@ inline void add_stages(RunRecord& record, const std::vector<StageShape>& shapes,
       stage.exact_a = OracleTest{4096, false, 0.012, 3.1e-6, 77, 1.2500012, 1.2500009, 0};
       stage.exact_b =
           OracleTest{4096, false, b.share, c.max_abs, 1234, 1.249, 1.2500009, b.share > 1 ? 3 : 0};
+      stage.predicted_rms = stage.accumulated ? stage.accumulated->rms * 0.96 : 0;
       stage.statistics = Statistics{
           SideStatistics{"chain", 2061, 64, 1.012, 2.13, 64, 1.1e-9, 4.4e-9, 3.4e-8, true},
           SideStatistics{"tensor:k8f25/rna", 2061, 64, b.share > 1 ? 7.5 : 0.981, 2.13, 64, 2.2e-6,
@@ -337,6 +338,33 @@ inline RunRecord clean_tf32() {
     add_attribution(record, record.answers.by_share[static_cast<std::size_t>(i)], 0.996 - 0.04 * i);
   add_causes(record);
   add_outputs(record);
+  record.decisions = {{"spatial_features_2d",
+                       "argmax:1",
+                       record.outputs[0].shape,
+                       65536,
+                       1,
+                       2,
+                       1.5e-5,
+                       0.0118,
+                       3.1e-4,
+                       2.4e-3,
+                       {{70000, 135536, 1.5, 1.4995, 1.49951, 1.49962, 4.9e-4, 0.0284, true},
+                        {9, 65545, 0.25, 0.25, 0.249985, 0.249985, 1.5e-5, 0.0284, false},
+                        {10, 65546, 0.25, 0.25, 0.2499, 0.2499, 1e-4, 0.0284, false}},
+                       ""},
+                      {"spatial_features_2d",
+                       "threshold:-1",
+                       record.outputs[0].shape,
+                       8388608,
+                       0,
+                       0,
+                       1,
+                       0.0118,
+                       3.1e-4,
+                       2.4e-3,
+                       {},
+                       ""}};
+  record.exit_code = 1;
   record.notes = {"the first dimension of input 'pillars' was unnamed and became 1"};
   return record;
 }
