@@ -136,6 +136,9 @@ std::vector<AlgorithmInfo> CpuBackend::algorithms() const {
   const std::string macs = "Conv, ConvTranspose, MatMul, Gemm";
   return {
       {Algorithm::chain, macs, "one FP32 fused multiply-add chain per output; the default"},
+      {Algorithm::chunk256, macs,
+       "FP32 chains of 256 terms whose sums are added in order: an error that hardly grows with "
+       "the length of the sum (algorithm=chunk256)"},
       {Algorithm::tensor_k4f24, macs,
        "the TF32 tensor core of sm_80, 86, 87, 89 by its bit-exact model (tf32@ARCH)"},
       {Algorithm::tensor_k8f25, macs,

@@ -13,7 +13,6 @@
 namespace parity::cpu {
 namespace {
 
-constexpr std::int64_t channel_block = 32;
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 /// Uninitialised, 64-byte aligned; on huge pages where the system gives them, because a panel is
