@@ -5,7 +5,6 @@
 #include "cpu/elementwise.hpp"
 #include "cpu/ops.hpp"
 #include "cpu/parameter.hpp"
-#include "cpu/strides.hpp"
 #include "cpu/threads.hpp"
 #include "model/shapes.hpp"
 
