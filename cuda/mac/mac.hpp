@@ -37,8 +37,8 @@ struct PlainMacArgument {
   Rounding rounding;  ///< of both operands, under k4f24 and k8f25
   bool magnitudes;    ///< read w as magnitude_operand(w)
   const float* x;
-  std::int64_t x_pixel, x_channel;  ///< elements from one pixel, channel to the next
-  const float* w;                   ///< as stored
+  std::int64_t x_pixel;  ///< elements from one pixel of x to the next
+  const float* w;        ///< as stored
   WeightStrides strides;
   float* y;
   std::int64_t y_pixel;
@@ -47,8 +47,6 @@ struct PlainMacArgument {
   Epilogue epilogue;
 };
 Status launch_plain_mac(const Queue& queue, const PlainMacArgument& argument);
-
-inline constexpr Status not_supported = 801;  ///< cudaErrorNotSupported
 
 /// Output channels of a packed panel.
 inline constexpr int mac_panel = 64;

@@ -105,13 +105,11 @@ __device__ float output(const PlainMacArgument& a, const float* x, const float* 
         if (!input_of(v.direction, ow, kw, v.sw, v.pw, v.dw, iw)) continue;
         const bool inside = ih >= 0 && ih < v.IH && iw >= 0 && iw < v.IW;
         // x[n, ih, iw, g*IC + ic]
-        const float* const from =
-            x + ((n * v.IH + ih) * v.IW + iw) * a.x_pixel + g * v.IC * a.x_channel;
+        const float* const from = x + ((n * v.IH + ih) * v.IW + iw) * a.x_pixel + g * v.IC;
         const float* const weight = w + (kh * v.KW + kw) * a.strides.tap;
         for (std::int64_t ic = block; ic < end; ++ic) {
           const float wk = weight[ic * a.strides.ic];
-          sum.add(inside ? from[ic * a.x_channel] : 0.0F,
-                  a.magnitudes ? magnitude_operand(wk) : wk);
+          sum.add(inside ? from[ic] : 0.0F, a.magnitudes ? magnitude_operand(wk) : wk);
         }
         sum.end_tap();
       }

@@ -82,6 +82,7 @@ std::size_t cheapest(const TiledMacArgument& a, std::span<const Tile> tiles, int
 
 std::optional<TiledMacArgument> tiled(const Window& window) {
   const std::int64_t taps = window.KH * window.KW;
+  if (window.IC == 0 || taps == 0) return std::nullopt;  // nothing to tile
   if (window.N * window.OH * window.OW > most_int ||
       window.N * (window.IH + window.KH * window.dh) * (window.IW + window.KW * window.dw) >
           most_int ||

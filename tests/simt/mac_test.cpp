@@ -62,7 +62,7 @@ struct Problem {
         window(named.window),
         x(cpu::operands<float>(cpu::input_size(window), fill, 1)),
         w(cpu::operands<float>(cpu::weight_size(window), fill, 2)) {
-    using Kind = cpu::EpilogueStep<float>::Kind;
+    using Kind = EpilogueStep<float>::Kind;
     const std::int64_t channels = window.G * window.OC;
     const auto some = [&](std::uint64_t seed) {
       return cpu::operands<float>(channels, fill, seed);
@@ -106,7 +106,7 @@ struct Problem {
   std::string name;
   Window window;
   std::vector<float> x, w;
-  cpu::Epilogue<float> epilogue;
+  Epilogue<float> epilogue;
 };
 
 /// A problem's operands on a simulated device, and its result among canaries: y has more elements a
@@ -138,7 +138,6 @@ class OnDevice {
     a.rounding = rounding;
     a.x = x_;
     a.x_pixel = problem_.window.G * problem_.window.IC;
-    a.x_channel = 1;
     a.w = w_;
     a.strides = problem_.strides();
     a.y = y_;
