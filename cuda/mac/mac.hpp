@@ -90,6 +90,8 @@ struct MacAxis {
 };
 inline constexpr int most_mac_classes = 8;  ///< per axis
 inline constexpr int most_mac_taps = 16;    ///< per axis of a class
+/// Blocks of one launch.
+inline constexpr std::int64_t most_mac_blocks = 0x7fffffff;
 
 /// y = epilogue(MAC(x, w)) by tiles. Pixels are numbered in 31 bits, elements in 63.
 struct TiledMacArgument {
@@ -103,8 +105,9 @@ struct TiledMacArgument {
   MacAxis rows[most_mac_classes], columns[most_mac_classes];
   std::int32_t matrix_count;
   const MacMatrix* matrices;
-  bool wide_reads;   ///< every channel 0 of x lies at a multiple of 16 bytes, IC is one of 4
-  bool wide_writes;  ///< the same of y and OC
+  std::int32_t tiles;  ///< filled in by the launch
+  bool wide_reads;     ///< every channel 0 of x lies at a multiple of 16 bytes, IC is one of 4
+  bool wide_writes;    ///< the same of y and OC
   Epilogue epilogue;
 };
 
@@ -113,7 +116,8 @@ enum class SimtTile { m128n64, m64n64, m128n128 };
 inline constexpr SimtTile simt_tiles[] = {SimtTile::m128n64, SimtTile::m64n64, SimtTile::m128n128};
 /// Whether the tile can do this problem in this order.
 bool simt_takes(SimtTile tile, MacOrder order, const TiledMacArgument& argument);
-/// A tile that does not take the problem is refused with cudaErrorNotSupported.
+/// A tile that does not take the problem, or takes it in more than most_mac_blocks, is refused with
+/// cudaErrorNotSupported.
 Status launch_simt_mac(const Queue& queue, SimtTile tile, MacOrder order,
                        const TiledMacArgument& argument);
 

@@ -122,12 +122,11 @@ template <class Sum>
 __device__ void outputs(const PlainMacArgument& a, const Sum& empty) {
   const Window& v = a.window;
   const MacMatrix none{0, 0, 0};
-  const MacMatrix matrix = a.matrices == nullptr ? none : a.matrices[device::block_index().y];
-  const std::int64_t channels = v.G * v.OC;
-  const std::int64_t count = v.N * v.OH * v.OW * channels;
+  const std::int64_t channels = v.G * v.OC, pixels = v.N * v.OH * v.OW;
+  const std::int64_t count = a.matrix_count * pixels * channels;
   for (std::int64_t i = first_index(); i < count; i += index_step()) {
-    const std::int64_t pixel = i / channels;
-    const std::int64_t channel = i - pixel * channels;
+    const std::int64_t channel = i % channels, pixel = i / channels % pixels;
+    const MacMatrix matrix = a.matrices == nullptr ? none : a.matrices[i / channels / pixels];
     const std::int64_t ow = pixel % v.OW, oh = pixel / v.OW % v.OH, n = pixel / v.OW / v.OH;
     const float y =
         output(a, a.x + matrix.x, a.w + matrix.w, empty, n, oh, ow, channel / v.OC, channel % v.OC);
@@ -152,8 +151,7 @@ __global__ void __launch_bounds__(threads_per_block) plain_k8f25(PlainMacArgumen
 
 Status launch_plain_mac(const Queue& queue, const PlainMacArgument& a) {
   const Window& v = a.window;
-  Extent grid = blocks_for(v.N * v.OH * v.OW * v.G * v.OC);
-  grid.y = static_cast<unsigned>(a.matrix_count);
+  const Extent grid = blocks_for(a.matrix_count * v.N * v.OH * v.OW * v.G * v.OC);
   const Extent block{threads_per_block};
   switch (a.order) {
     case MacOrder::chain:

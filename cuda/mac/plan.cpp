@@ -54,19 +54,21 @@ struct Tile {
   double share;  ///< of the peak that its inner loop can reach, relative to the best tile
 };
 
+double blocks_of(const TiledMacArgument& a, int pixels, int width) {
+  double blocks = 0;
+  for (int r = 0; r < a.row_classes; ++r)
+    for (int c = 0; c < a.column_classes; ++c)
+      blocks += std::ceil(static_cast<double>(a.N) * a.rows[r].count * a.columns[c].count / pixels);
+  return blocks * std::ceil(static_cast<double>(a.OC) / width) * a.G * a.matrix_count;
+}
+
 /// The position in `tiles` of the one that needs the least time, taking blocks to come in waves.
 std::size_t cheapest(const TiledMacArgument& a, std::span<const Tile> tiles, int multiprocessors) {
   std::size_t best = 0;
   double least = std::numeric_limits<double>::infinity();
   for (std::size_t i = 0; i < tiles.size(); ++i) {
     const Tile& tile = tiles[i];
-    double blocks = 0;
-    for (int r = 0; r < a.row_classes; ++r)
-      for (int c = 0; c < a.column_classes; ++c) {
-        const double pixels = static_cast<double>(a.N) * a.rows[r].count * a.columns[c].count;
-        blocks += std::ceil(pixels / tile.pixels);
-      }
-    blocks *= std::ceil(static_cast<double>(a.OC) / tile.width) * a.G * a.matrix_count;
+    const double blocks = blocks_of(a, tile.pixels, tile.width);
     // Blocks of one multiprocessor share it: the last wave costs what its fullest multiprocessor has.
     const double per_multiprocessor = std::ceil(blocks / multiprocessors);
     const double time = per_multiprocessor * tile.pixels * tile.width / tile.share;
@@ -105,6 +107,18 @@ std::optional<TiledMacArgument> tiled(const Window& window) {
   a.y_pixel = window.G * window.OC;
   a.matrix_count = 1;
   return a;
+}
+
+bool fits_one_launch(const TiledMacArgument& argument) {
+  // Every class is launched with as many tiles as the largest has.
+  TiledMacArgument largest = argument;
+  for (int r = 1; r < largest.row_classes; ++r)
+    largest.rows[0].count = std::max(largest.rows[0].count, largest.rows[r].count);
+  for (int c = 1; c < largest.column_classes; ++c)
+    largest.columns[0].count = std::max(largest.columns[0].count, largest.columns[c].count);
+  largest.row_classes = largest.column_classes = 1;
+  return blocks_of(largest, 64, 64) * argument.row_classes * argument.column_classes <=
+         static_cast<double>(most_mac_blocks);
 }
 
 bool wide(const void* data, std::int64_t pixel_stride, std::int64_t channels_per_group) {

@@ -11,6 +11,9 @@ namespace parity::cuda {
 /// beyond 31 bits.
 std::optional<TiledMacArgument> tiled(const Window& window);
 
+/// Whether the smallest tiles, and so all, take the problem in one launch.
+bool fits_one_launch(const TiledMacArgument& argument);
+
 /// Whether x (y) of the problem can be read (written) by four channels at once.
 bool wide(const void* data, std::int64_t pixel_stride, std::int64_t channels_per_group);
 

@@ -95,9 +95,6 @@ OnDevice packed(const MacWeights& weights, const TiledMacArgument& window, Packe
   return {job.packs.get({weights.parameter}, packing, job.session, count, write), nullptr};
 }
 
-/// Matrices that one launch takes along a grid's second axis.
-constexpr std::int64_t most_rows_of_blocks = 65535;
-
 /// Where the products of a stack start, on the device; their weights `weight_matrix` elements apart.
 /// Kept with the op: the shapes of a step never change.
 const MacMatrix* matrices_of(const std::vector<MacItem>& items, std::int64_t weight_matrix,
@@ -119,15 +116,6 @@ const MacMatrix* matrices_of(const std::vector<MacItem>& items, std::int64_t wei
   return reinterpret_cast<const MacMatrix*>(data);
 }
 
-/// Calls launch(first, count) for all matrices, at most so many of them at a time.
-template <class Launch>
-void in_slices(std::size_t matrices, std::int64_t most, const Job& job, const Launch& launch) {
-  const auto all = static_cast<std::int64_t>(std::max<std::size_t>(matrices, 1));
-  for (std::int64_t first = 0; first < all; first += most)
-    job.check(launch(first, static_cast<std::int32_t>(std::min(most, all - first))),
-              "launching a multiply-accumulate kernel");
-}
-
 void run_plain(const Window& window, const float* x, const MacWeights& weights,
                const std::vector<MacItem>& items, const Epilogue& epilogue, float* y,
                const Job& job) {
@@ -144,12 +132,9 @@ void run_plain(const Window& window, const float* x, const MacWeights& weights,
   a.y = y;
   a.y_pixel = window.G * window.OC;
   a.epilogue = epilogue;
-  const MacMatrix* const all = matrices_of(items, weights.matrix, job);
-  in_slices(items.size(), most_rows_of_blocks, job, [&](std::int64_t first, std::int32_t count) {
-    a.matrices = all == nullptr ? nullptr : all + first;
-    a.matrix_count = count;
-    return launch_plain_mac(job.queue(), a);
-  });
+  a.matrices = matrices_of(items, weights.matrix, job);
+  a.matrix_count = static_cast<std::int32_t>(std::max<std::size_t>(items.size(), 1));
+  job.check(launch_plain_mac(job.queue(), a), "launching a multiply-accumulate kernel");
 }
 
 /// Whether tiles of 64 output channels would mostly compute channels that are not there: groups of few
@@ -165,13 +150,16 @@ void run_mac(const Window& window, const float* x, const MacWeights& weights,
   const bool tensor = order == MacOrder::k4f24 || order == MacOrder::k8f25;
   std::optional<TiledMacArgument> a = tiled(window);
   if (a) {
+    a->matrix_count = static_cast<std::int32_t>(std::max<std::size_t>(items.size(), 1));
     a->wide_reads = wide(x, a->x_pixel, window.IC);
     a->wide_writes = wide(y, a->y_pixel, window.OC);
     for (const MacItem& item : items) {
       a->wide_reads = a->wide_reads && item.x % 4 == 0;
       a->wide_writes = a->wide_writes && item.y % 4 == 0;
     }
-    if (!tensor && (thin(window) || !simt_takes(SimtTile::m64n64, order, *a))) a.reset();
+    if (!fits_one_launch(*a) ||
+        (!tensor && (thin(window) || !simt_takes(SimtTile::m64n64, order, *a))))
+      a.reset();
   }
   if (!a) return run_plain(window, x, weights, items, epilogue, y, job);
 
@@ -182,18 +170,13 @@ void run_mac(const Window& window, const float* x, const MacWeights& weights,
   a->epilogue = epilogue;
   const std::int64_t packed_matrix =
       mac_panels(a->OC) * mac_packed_rows(a->IC, a->taps) * mac_panel;
-  const MacMatrix* const all = matrices_of(items, weights.matrices > 1 ? packed_matrix : 0, job);
+  a->matrices = matrices_of(items, weights.matrices > 1 ? packed_matrix : 0, job);
   const int multiprocessors = job.session.properties().multiprocessors;
-  const std::int64_t classes = std::int64_t{a->row_classes} * a->column_classes;
-  in_slices(items.size(), most_rows_of_blocks / classes, job,
-            [&](std::int64_t first, std::int32_t count) {
-              a->matrices = all == nullptr ? nullptr : all + first;
-              a->matrix_count = count;
-              if (tensor)
-                return launch_tensor_mac(job.queue(), tensor_tile(*a, multiprocessors),
-                                         *job.contract.rounding, *a);
-              return launch_simt_mac(job.queue(), simt_tile(*a, order, multiprocessors), order, *a);
-            });
+  const Status status =
+      tensor ? launch_tensor_mac(job.queue(), tensor_tile(*a, multiprocessors),
+                                 *job.contract.rounding, *a)
+             : launch_simt_mac(job.queue(), simt_tile(*a, order, multiprocessors), order, *a);
+  job.check(status, "launching a multiply-accumulate kernel");
 }
 
 Epilogue followed(Epilogue first, const Epilogue& more) {

@@ -199,8 +199,7 @@ __global__ void __launch_bounds__(Shape::threads, 1) simt_mac(TiledMacArgument a
 
 template <class Shape, MacOrder order, bool wide = true>
 Status launch_shape(const Queue& queue, const char* name, const TiledMacArgument& a) {
-  return launch(queue, name, simt_mac<Shape, order, wide>, mac_grid(a, Shape::pixels, Shape::width),
-                {Shape::threads}, Shape::shared_floats * sizeof(float), a);
+  return launch_tiles<Shape>(queue, name, simt_mac<Shape, order, wide>, a);
 }
 
 // Stages of 16 k rows need blocks of channels that fill up to multiples of 16; those of 8 fit always.

@@ -210,9 +210,7 @@ __global__ void __launch_bounds__(Shape::threads, 1) tensor_mac(TiledMacArgument
 
 template <class Shape, Rounding rounding, bool wide = true>
 Status launch_shape(const Queue& queue, const char* name, const TiledMacArgument& a) {
-  return launch(queue, name, tensor_mac<Shape, rounding, wide>,
-                mac_grid(a, Shape::pixels, Shape::width), {Shape::threads},
-                Shape::shared_floats * sizeof(float), a);
+  return launch_tiles<Shape>(queue, name, tensor_mac<Shape, rounding, wide>, a);
 }
 
 using M128N128 = TensorShape<2, 2, 4, 8, 3>;

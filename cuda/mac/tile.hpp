@@ -24,23 +24,23 @@ struct MacPlace {
 __device__ __forceinline__ MacPlace mac_place(const TiledMacArgument& a, int width) {
   const int stretches = (a.OC + width - 1) / width;
   const int per_tile = stretches * a.G;
-  const int bx = static_cast<int>(device::block_index().x);
-  const int bz = static_cast<int>(device::block_index().y);
+  const int block = static_cast<int>(device::block_index().x);
+  const int rest = block % per_tile, tile = block / per_tile;
   MacPlace place{};
-  place.tile = bx / per_tile;
-  const int rest = bx % per_tile;
+  place.tile = tile % a.tiles;
   place.group = rest / stretches;
   place.stretch = rest % stretches;
   const int classes = a.row_classes * a.column_classes;
-  place.matrix = bz / classes;
-  place.rows = &a.rows[bz % classes / a.column_classes];
-  place.columns = &a.columns[bz % a.column_classes];
+  const int whole = tile / a.tiles;  // a class of a matrix
+  place.matrix = whole / classes;
+  place.rows = &a.rows[whole % classes / a.column_classes];
+  place.columns = &a.columns[whole % a.column_classes];
   place.pixels = static_cast<std::int64_t>(a.N) * place.rows->count * place.columns->count;
   return place;
 }
 
-/// Blocks of a launch: every class has as many tiles as the largest.
-inline Extent mac_grid(const TiledMacArgument& a, int pixels, int width) {
+/// Tiles of the class that has most; every class is given as many.
+inline std::int64_t mac_tiles(const TiledMacArgument& a, int pixels) {
   std::int64_t most = 0;
   for (int r = 0; r < a.row_classes; ++r)
     for (int c = 0; c < a.column_classes; ++c) {
@@ -48,10 +48,21 @@ inline Extent mac_grid(const TiledMacArgument& a, int pixels, int width) {
           static_cast<std::int64_t>(a.N) * a.rows[r].count * a.columns[c].count;
       if (all > most) most = all;
     }
-  const std::int64_t tiles = (most + pixels - 1) / pixels;
-  const std::int64_t stretches = (a.OC + width - 1) / width;
-  return {static_cast<unsigned>(tiles * stretches * a.G),
-          static_cast<unsigned>(a.row_classes * a.column_classes * a.matrix_count)};
+  return (most + pixels - 1) / pixels;
+}
+
+/// Launches a tiled kernel: all tiles of all matrices along one axis of the grid.
+template <class Shape>
+Status launch_tiles(const Queue& queue, const char* name, void (*kernel)(TiledMacArgument),
+                    TiledMacArgument a) {
+  const std::int64_t tiles = mac_tiles(a, Shape::pixels);
+  const std::int64_t stretches = (a.OC + Shape::width - 1) / Shape::width;
+  const std::int64_t blocks =
+      tiles * stretches * a.G * a.row_classes * a.column_classes * a.matrix_count;
+  if (blocks > most_mac_blocks) return not_supported;
+  a.tiles = static_cast<std::int32_t>(tiles);
+  return launch(queue, name, kernel, {static_cast<unsigned>(blocks)}, {Shape::threads},
+                Shape::shared_floats * sizeof(float), a);
 }
 
 /// A row of the tile as its loader sees it: the number of the input pixel that its first tap reads, or
