@@ -168,7 +168,7 @@ Value CpuBackend::upload(const Tensor& tensor, const Execution& execution) {
 }
 
 Tensor CpuBackend::download(const Value& value, const Execution& execution) {
-  const Value ordered = with_layout(value, Layout::row_major, execution);
+  const Value ordered = with_layout(value, Layout::row_major, execution, &memory_);
   return with_canonical_nan(Tensor(ordered.type(), ordered.storage(), storage_of(ordered).data()));
 }
 

@@ -129,6 +129,12 @@ Determinism promise_of(Algorithm algorithm) {
   return Determinism::not_guaranteed;
 }
 
+std::vector<Algorithm> all_algorithms() {
+  std::vector<Algorithm> all;
+  for (const auto& row : algorithms) all.push_back(row.first);
+  return all;
+}
+
 Numerics numerics_of(Math math, Arch arch) {
   Numerics numerics;
   numerics.conv = numerics.matmul = numerics.rnn = math;

@@ -104,4 +104,7 @@ std::optional<Algorithm> tensor_algorithm(Arch arch);
 
 Determinism promise_of(Algorithm algorithm);
 
+/// Every algorithm that has a name, in the order of the enumeration.
+std::vector<Algorithm> all_algorithms();
+
 }  // namespace parity

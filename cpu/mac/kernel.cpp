@@ -71,19 +71,25 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
           for (std::size_t byte = 0; byte < channel_block * sizeof(T); byte += 64)
             __builtin_prefetch(reinterpret_cast<const void*>(address(x[p]) + ahead + byte));
       }
+      const auto term = [&](std::int64_t c) HWY_ATTR {
+        Vector row[V];
+        for (int v = 0; v < V; ++v) row[v] = hn::Load(d, w + v * lanes);
+        for (int p = 0; p < P; ++p) {
+          const Vector value = hn::Set(d, x[p][c]);
+          for (int v = 0; v < V; ++v) acc[p][v] = hn::MulAdd(value, row[v], acc[p][v]);
+        }
+        w += width;
+      };
+      if (!chunked && length == channel_block) {
+#pragma GCC unroll 4
+        for (std::int64_t c = 0; c < channel_block; ++c) term(c);
+        continue;
+      }
       std::int64_t c = 0;
       do {
         const std::int64_t stop = chunked ? std::min(length, c + chunk_left) : length;
         if constexpr (chunked) chunk_left -= stop - c;
-        for (; c < stop; ++c) {
-          Vector row[V];
-          for (int v = 0; v < V; ++v) row[v] = hn::Load(d, w + v * lanes);
-          for (int p = 0; p < P; ++p) {
-            const Vector value = hn::Set(d, x[p][c]);
-            for (int v = 0; v < V; ++v) acc[p][v] = hn::MulAdd(value, row[v], acc[p][v]);
-          }
-          w += width;
-        }
+        for (; c < stop; ++c) term(c);
         if (chunked && chunk_left == 0) {
           chunk_left = chunk_terms;
           for (int p = 0; p < P; ++p)
@@ -401,7 +407,9 @@ void run_panels(const Window& window, const T* x, const Panels<T>& weights, Summ
   const PanelKernel<T> kernel = panel_kernel<T>(set, weights.lanes(), summation);
   const int pixels = panel_kernel_pixels(set, weights.lanes(), weights.strips());
   const TileSteps<T> steps(weights, epilogue, walked.OC);
-  walk<T>(walked, x, y, weights.panels(), pixels, execution,
+  const ZeroTaps zero_taps =
+      summation == Summation::chain && weights.finite() ? ZeroTaps::left_out : ZeroTaps::listed;
+  walk<T>(walked, x, y, weights.panels(), pixels, zero_taps, execution,
           [&](const Tile<T>& tile, std::size_t panel, int) {
             const Panel& p = weights.panels()[panel];
             kernel(tile, {weights.weights(panel), weights.strips_of(panel) * Panels<T>::strip,

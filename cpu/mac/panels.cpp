@@ -83,6 +83,7 @@ Panels<T>::Panels(const Window& window, const Weights<W>& w) : packed_for_(windo
             const std::int64_t oc = depthwise ? 0 : panel.channel + j;
             const W value =
                 w.data[g * w.stride_g + tap * w.stride_tap + ic * w.stride_ic + oc * w.stride_oc];
+            finite_ = finite_ && std::isfinite(value);
             row[j] = value;
           }
         }

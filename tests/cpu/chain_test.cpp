@@ -10,6 +10,7 @@
 #include "cpu/mac/instruction_set.hpp"
 #include "cpu/mac/kernel.hpp"
 #include "cpu/mac/mac.hpp"
+#include "cpu/mac/walk.hpp"
 #include "model/arithmetic/fill.hpp"
 #include "model/error.hpp"
 #include "tests/cpu/reference.hpp"
@@ -199,6 +200,33 @@ TEST_P(EveryWidth, Chunk256EqualsTheReferenceBitForBit) {
 }
 TEST_P(EveryWidth, Fp64EqualsTheReferenceBitForBit) { equals_the_reference<double>(GetParam()); }
 
+/// x with seven in eight pixels made zeros of either sign.
+template <class T>
+std::vector<T> sparse(const Window& w, std::vector<T> x) {
+  const std::int64_t channels = w.G * w.IC;
+  for (std::int64_t i = 0; i < std::ssize(x); ++i)
+    if (i / channels % 8 != 3) x[static_cast<std::size_t>(i)] = i % 3 == 0 ? T{-0.0} : T{0};
+  return x;
+}
+
+template <class T>
+void zero_taps_change_no_bit(InstructionSet set) {
+  for (const auto& [name, w] : windows()) {
+    for (const Fill fill : {Fill::real, Fill::hostile}) {
+      const std::vector<T> x = sparse(w, operands<T>(input_size(w), fill, 21));
+      const std::vector<float> data = operands<float>(weight_size(w), fill, 22);
+      const Weights<float> weights = onnx_order(w, data.data());
+      const auto image = packed<T>(w, weights);
+      EXPECT_TRUE(same_bits(computed<T>(w, x, *image, {}, {2, set, 0}),
+                            reference::multiply_accumulate(w, x, weights)))
+          << name << ", fill " << int(fill);
+    }
+  }
+}
+
+TEST_P(EveryWidth, ZeroTapsChangeNoBit) { zero_taps_change_no_bit<float>(GetParam()); }
+TEST_P(EveryWidth, ZeroTapsChangeNoBitOfFp64) { zero_taps_change_no_bit<double>(GetParam()); }
+
 template <class T>
 void fused_equals_unfused(InstructionSet set, Summation summation = Summation::chain) {
   for (const auto& [name, w] : windows()) {
@@ -324,6 +352,27 @@ TEST(Chain, ANonFiniteWeightOutsideTheImageGivesNan) {
   const std::vector<float> y = computed<float>(w, x, *image, {}, {});
   EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1]) && std::isnan(y[2]));
   EXPECT_EQ(y[3], INFINITY);
+}
+
+/// Taps that the walk lists over all tiles of a window.
+std::int64_t taps_listed(const Window& w, const std::vector<float>& x, ZeroTaps zero_taps) {
+  std::vector<float> y(static_cast<std::size_t>(output_size(w)));
+  std::int64_t taps = 0;
+  const std::vector<Panel> panels{{0, 0, w.OC}};
+  walk<float>(w, x.data(), y.data(), panels, 6, zero_taps, {},
+              [&](const Tile<float>& tile, std::size_t, int) { taps += tile.taps; });
+  return taps;
+}
+
+TEST(Chain, ZeroTapsAreLeftOutOfSparseInputsOnly) {
+  const Window w = padded(convolution(1, 1, 4, 8, 40, 40, 3, 3), 1, 1, 1, 1);
+  const std::vector<float> dense = operands<float>(input_size(w), Fill::real, 23);
+  std::vector<float> few(dense.size());
+  few[0] = 1;  // the first pixel: read by the tiles of two rows of outputs
+  const std::int64_t all = taps_listed(w, dense, ZeroTaps::listed);
+  EXPECT_EQ(taps_listed(w, dense, ZeroTaps::left_out), all);
+  EXPECT_EQ(taps_listed(w, few, ZeroTaps::listed), all);
+  EXPECT_EQ(taps_listed(w, few, ZeroTaps::left_out), 4);
 }
 
 TEST(Chain, AnOutputWithoutTapsIsPlusZero) {
