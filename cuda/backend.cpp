@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cuda/facts.hpp"
 #include "cuda/measure.hpp"
 #include "cuda/movement.hpp"
 #include "model/steps.hpp"
@@ -19,10 +20,6 @@ Value magnitude_of(const Value& x, Session& session) {
       launch_magnitude(session.queue(), {in.data, fresh.data<float>(), element_count(x.shape())}),
       "launching magnitudes");
   return std::move(fresh).value();
-}
-
-std::string version(int number) {
-  return std::to_string(number / 1000) + "." + std::to_string(number % 1000 / 10);
 }
 
 /// Why a device of this capability does not compute by the algorithm; empty when it does.
@@ -76,8 +73,8 @@ BackendInfo CudaBackend::info(const Execution&) const {
            {"compute capability", std::to_string(p.major) + "." + std::to_string(p.minor)},
            {"multiprocessors", std::to_string(p.multiprocessors)},
            {"memory bytes", std::to_string(p.memory_bytes)},
-           {"driver supports", version(driver)},
-           {"runtime", version(runtime)}}};
+           {"driver supports", version_text(driver)},
+           {"runtime", version_text(runtime)}}};
 }
 
 std::vector<AlgorithmInfo> CudaBackend::algorithms() const {

@@ -272,8 +272,16 @@ __device__ __forceinline__ std::uint64_t read_word(const DigestArgument& a, std:
   return a.floating && (bits & magnitude) > 0x7ff0000000000000ULL ? nan_bits64 : bits;
 }
 
-/// Elements of one item that a block takes.
-constexpr std::int64_t digest_run = 16384;
+/// The digest term of element i of an item, i in the order of memory; a channels-last element p*C + c has the
+/// logical index c*P + p.
+__device__ __forceinline__ DigestTerm term_at(const DigestArgument& a, std::int64_t item,
+                                              std::int64_t i) {
+  const std::int64_t logical = a.channels_last ? i % a.C * a.P + i / a.C : i;
+  return digest_term(read_word(a, item * a.per_item + i), static_cast<std::uint64_t>(logical));
+}
+
+/// Elements of one item that a block takes, and up to how many one thread takes.
+constexpr std::int64_t digest_run = 16384, digest_by_thread = 64;
 
 __global__ void __launch_bounds__(threads_per_block) digest(DigestArgument a) {
   const std::int64_t runs = (a.per_item + digest_run - 1) / digest_run;
@@ -282,11 +290,8 @@ __global__ void __launch_bounds__(threads_per_block) digest(DigestArgument a) {
     const std::int64_t item = number / runs, from = number % runs * digest_run;
     const std::int64_t to = from + digest_run < a.per_item ? from + digest_run : a.per_item;
     std::uint64_t sum0 = 0, sum1 = 0;
-    // In the order of memory; a channels-last element p*C + c has the logical index c*P + p.
     for (std::int64_t i = from + device::thread_index().x; i < to; i += threads_per_block) {
-      const std::int64_t logical = a.channels_last ? i % a.C * a.P + i / a.C : i;
-      const DigestTerm term =
-          digest_term(read_word(a, item * a.per_item + i), static_cast<std::uint64_t>(logical));
+      const DigestTerm term = term_at(a, item, i);
       sum0 += term.lane0;
       sum1 += term.lane1;
     }
@@ -298,6 +303,20 @@ __global__ void __launch_bounds__(threads_per_block) digest(DigestArgument a) {
       device::atomic_add(&a.sums[2 * item], sum0);
       device::atomic_add(&a.sums[2 * item + 1], sum1);
     }
+  }
+}
+
+/// Many small items: a thread each.
+__global__ void __launch_bounds__(threads_per_block) digest_items(DigestArgument a) {
+  for (std::int64_t item = first_index(); item < a.items; item += index_step()) {
+    std::uint64_t sum0 = 0, sum1 = 0;
+    for (std::int64_t i = 0; i < a.per_item; ++i) {
+      const DigestTerm term = term_at(a, item, i);
+      sum0 += term.lane0;
+      sum1 += term.lane1;
+    }
+    a.sums[2 * item] = sum0;
+    a.sums[2 * item + 1] = sum1;
   }
 }
 
@@ -329,6 +348,9 @@ Status launch_map(const Queue& queue, const MapArgument& argument) {
 }
 
 Status launch_digest(const Queue& queue, const DigestArgument& a) {
+  if (a.per_item <= digest_by_thread)
+    return launch(queue, "digest of small items", digest_items, blocks_for(a.items),
+                  {threads_per_block}, 0, a);
   const std::int64_t blocks = a.items * ((a.per_item + digest_run - 1) / digest_run);
   return launch(queue, "digest", digest,
                 {static_cast<unsigned>(blocks < most_blocks ? blocks : most_blocks)},

@@ -23,24 +23,19 @@ __global__ void __launch_bounds__(tile* tile_rows) transpose(TransposeArgument a
   Tile<Word>& shared = device::static_shared<Tile<Word>>();
   const Extent thread = device::thread_index();
   const std::int64_t across = (a.columns + tile - 1) / tile, down = (a.rows + tile - 1) / tile;
-  const std::int64_t tiles = a.N * across * down;
-  for (std::int64_t number = device::block_index().x; number < tiles;
-       number += device::grid_extent().x) {
-    const std::int64_t n = number / (across * down), row0 = number / across % down * tile,
-                       column0 = number % across * tile;
-    const Word* const from = static_cast<const Word*>(a.from) + n * a.rows * a.columns;
-    Word* const to = static_cast<Word*>(a.to) + n * a.rows * a.columns;
-    for (int i = static_cast<int>(thread.y); i < tile; i += tile_rows) {
-      const std::int64_t row = row0 + i, column = column0 + thread.x;
-      if (row < a.rows && column < a.columns)
-        shared.at[i][thread.x] = from[row * a.columns + column];
-    }
-    device::barrier();
-    for (int i = static_cast<int>(thread.y); i < tile; i += tile_rows) {
-      const std::int64_t row = row0 + thread.x, column = column0 + i;
-      if (row < a.rows && column < a.columns) to[column * a.rows + row] = shared.at[thread.x][i];
-    }
-    device::barrier();  // before the next tile is written over this one
+  const std::int64_t number = device::block_index().x;
+  const std::int64_t n = number / (across * down), row0 = number / across % down * tile,
+                     column0 = number % across * tile;
+  const Word* const from = static_cast<const Word*>(a.from) + n * a.rows * a.columns;
+  Word* const to = static_cast<Word*>(a.to) + n * a.rows * a.columns;
+  for (int i = static_cast<int>(thread.y); i < tile; i += tile_rows) {
+    const std::int64_t row = row0 + i, column = column0 + thread.x;
+    if (row < a.rows && column < a.columns) shared.at[i][thread.x] = from[row * a.columns + column];
+  }
+  device::barrier();
+  for (int i = static_cast<int>(thread.y); i < tile; i += tile_rows) {
+    const std::int64_t row = row0 + thread.x, column = column0 + i;
+    if (row < a.rows && column < a.columns) to[column * a.rows + row] = shared.at[thread.x][i];
   }
 }
 
@@ -65,8 +60,7 @@ __global__ void __launch_bounds__(threads_per_block) magnitude(MagnitudeArgument
 template <class Word>
 Status transpose_words(const Queue& queue, const TransposeArgument& a) {
   const std::int64_t tiles = a.N * ((a.columns + tile - 1) / tile) * ((a.rows + tile - 1) / tile);
-  return launch(queue, "transpose", transpose<Word>,
-                {static_cast<unsigned>(tiles < most_blocks ? tiles : most_blocks)},
+  return launch(queue, "transpose", transpose<Word>, {static_cast<unsigned>(tiles)},
                 {tile, tile_rows}, 0, a);
 }
 

@@ -38,10 +38,16 @@ void Session::check(Status status, const std::string& action) {
   if (status == success) status = std::exchange(lost_, success);
   if (status == success) return;
   const std::string why = api_->describe(status);
-  api_->clear_error();  // or the next innocent check reports this error again
+  drain();
   throw Error(Fault::device, action + " on " + name() + " failed: " + why +
                                  ". Results since the last check are lost; run `paritylab doctor` "
                                  "to see whether the device still answers.");
+}
+
+void Session::drain() noexcept {
+  // Copies that are still waiting name host memory that the exception is about to give back.
+  api_->synchronise(stream_);
+  api_->clear_error();  // or the next innocent check reports this error again
 }
 
 void Session::wait(const std::string& action) { check(api_->synchronise(stream_), action); }
@@ -64,7 +70,7 @@ std::shared_ptr<void> Session::take(std::size_t bytes) {
       status = api_->allocate(&memory, size);
     }
     if (status == out_of_memory) throw_out_of_memory(bytes);
-    check(status, "allocating " + std::to_string(bytes) + " bytes");
+    if (status != success) check(status, "allocating " + std::to_string(bytes) + " bytes");
   }
   live_ += got;
   peak_ = std::max(peak_, live_);
@@ -73,7 +79,7 @@ std::shared_ptr<void> Session::take(std::size_t bytes) {
 }
 
 void Session::throw_out_of_memory(std::size_t bytes) {
-  api_->clear_error();
+  drain();
   std::size_t free_bytes = 0, total_bytes = 0;
   const bool known = api_->memory(&free_bytes, &total_bytes) == success;
   throw Error(Fault::out_of_memory,

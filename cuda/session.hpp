@@ -29,7 +29,7 @@ class Session : public std::enable_shared_from_this<Session> {
   /// major * 10 + minor.
   int capability() const { return properties_.major * 10 + properties_.minor; }
 
-  /// Throws Fault::device unless the call succeeded: "running stage 'blocks.1.3' on NVIDIA H200 …".
+  /// Throws Fault::device unless the call succeeded, once the stream is empty: "running stage 'blocks.1.3' on NVIDIA H200 …".
   void check(Status status, const std::string& action);
   /// Waits for the stream; errors of everything that ran since the last wait appear here.
   void wait(const std::string& action);
@@ -47,6 +47,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void give_back(void* memory, std::size_t bytes) noexcept;
   /// Gives kept memory back to the device until at most `keep` bytes of it are left.
   void drop_kept(std::size_t keep) noexcept;
+  /// Before an error is thrown: lets what was launched end and clears what it left behind.
+  void drain() noexcept;
   [[noreturn]] void throw_out_of_memory(std::size_t bytes);
 
   std::shared_ptr<Api> api_;
