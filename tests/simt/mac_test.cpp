@@ -262,14 +262,17 @@ void simt_tile_equals_cpu(cuda::SimtTile tile, Schedules schedules) {
   EXPECT_EQ(chunked > 5, tile != cuda::SimtTile::m128n128);
 }
 void tensor_tile_equals_cpu(cuda::TensorTile tile, Schedules schedules) {
-  int compared = 0, number = 0;
+  int compared = 0, number = 0, problems = 0;
   for (const Named& named : windows()) {
     for (const Fill fill : fills) {
       const Problem problem(named, fill);
+      ++problems;
       const Rounding rounding = fill == Fill::exact  ? Rounding::truncate
                                 : fill == Fill::real ? Rounding::rna
                                                      : Rounding::rn;
       for (const int capability : {80, 90}) {
+        // In one schedule each problem is for one of the two generations.
+        if (schedules == Schedules::one && problems % 2 == capability / 90) continue;
         std::vector<float> expected;
         for_schedules(schedules, number++, capability, [&](simt::Launches& on) {
           on.api().settings.core = capability == 80 ? &k4f24 : &k8f25;
