@@ -16,6 +16,7 @@
 #include "bench/cuda_peak.hpp"
 #include "cpu/backend.hpp"
 #include "cuda/backend.hpp"
+#include "cuda/facts.hpp"
 #include "cuda/runtime.hpp"
 #include "model/error.hpp"
 #include "model/plan.hpp"
@@ -168,6 +169,8 @@ Json measure(const Options& options, const std::string& name, const std::string&
 
 int run(Options options) {
   const auto api = cuda::cuda_runtime();
+  if (const std::string why = cuda::availability_of(*api).why; !why.empty())
+    throw Error(Fault::device, "the layers cannot be timed on a GPU: " + why + ".");
   cuda::CudaBackend backend(api, options.device);
   // The bench times and converts beside the backend, on its stream.
   auto& session = const_cast<cuda::Session&>(backend.session());
