@@ -49,6 +49,20 @@ std::string cannot(Algorithm algorithm, int capability, const std::string& devic
   return "the CUDA backend does not know this algorithm";
 }
 
+/// What the operands of a product go through under a contract.
+ProductMath expected_math(const Contract& contract) {
+  if (!contract.rounding) return ProductMath::fp32;
+  switch (*contract.rounding) {
+    case Rounding::rna:
+      return ProductMath::tf32_rna;
+    case Rounding::rn:
+      return ProductMath::tf32_rn;
+    case Rounding::truncate:
+      break;
+  }
+  return ProductMath::tf32_truncate;
+}
+
 }  // namespace
 
 CudaBackend::CudaBackend(std::shared_ptr<Api> api, int device)
@@ -67,14 +81,17 @@ BackendInfo CudaBackend::info(const Execution&) const {
   int driver = 0, runtime = 0;
   session_->check(session_->api().versions(&driver, &runtime), "asking for versions");
   const DeviceProperties& p = session_->properties();
-  return {"cuda",
-          session_->name(),
-          {{"device", p.name},
-           {"compute capability", std::to_string(p.major) + "." + std::to_string(p.minor)},
-           {"multiprocessors", std::to_string(p.multiprocessors)},
-           {"memory bytes", std::to_string(p.memory_bytes)},
-           {"driver supports", version_text(driver)},
-           {"runtime", version_text(runtime)}}};
+  BackendInfo info{"cuda",
+                   session_->name(),
+                   {{"device", p.name},
+                    {"compute capability", std::to_string(p.major) + "." + std::to_string(p.minor)},
+                    {"multiprocessors", std::to_string(p.multiprocessors)},
+                    {"memory bytes", std::to_string(p.memory_bytes)},
+                    {"driver supports", version_text(driver)},
+                    {"runtime", version_text(runtime)}}};
+  for (const auto& [contract, math] : proven_)
+    info.facts.emplace_back("products of " + contract, cuda::name(math) + ", by a probe");
+  return info;
 }
 
 std::vector<AlgorithmInfo> CudaBackend::algorithms() const {
@@ -93,11 +110,67 @@ std::vector<AlgorithmInfo> CudaBackend::algorithms() const {
   };
 }
 
+ProductMath CudaBackend::product_math(const Contract& contract) const {
+  const auto probes = product_probes();
+  const auto n = static_cast<std::int64_t>(probes.size());
+  std::vector<float> column, row;
+  for (const ProductProbe& probe : probes) {
+    column.push_back(probe.x);
+    row.push_back(probe.y);
+  }
+  const auto uploaded = [&](Shape shape, const std::vector<float>& values) {
+    Fresh fresh({Type::float32, std::move(shape)}, Layout::row_major, *session_);
+    session_->check(
+        session_->api().copy_in(fresh.data<float>(), values.data(), values.size() * sizeof(float),
+                                session_->queue().stream),
+        "uploading the product probe");
+    return std::move(fresh).value();
+  };
+  // A column by a row: products of length one, those of the probe on the diagonal.
+  const std::vector<Value> operands{uploaded({n, 1}, column), uploaded({1, n}, row)};
+  const auto op = std::make_shared<const Op>(MatMul{.constant = MatMul::Constant::neither});
+  const std::vector<std::shared_ptr<const Tensor>> parameters(2);
+  const TensorType output{Type::float32, {n, n}};
+  const Epilogue none;
+  PackCache packs;
+  const Job job{contract,        operands,  op,    parameters, output,
+                Reading::values, *session_, packs, none};
+  const Value product = cuda::run(std::get<MatMul>(static_cast<const Op::variant&>(*op)), job);
+  std::vector<std::int64_t> diagonal;
+  for (std::int64_t i = 0; i < n; ++i) diagonal.push_back(i * n + i);
+  std::vector<float> answers;
+  for (const double answer : elements_at(product, diagonal, *session_))
+    answers.push_back(static_cast<float>(answer));
+  return classify(answers);
+}
+
 std::optional<Refusal> CudaBackend::refuses(const PlannedStage& planned) const {
-  for (const Contract& contract : planned.contracts) {
+  const auto refusal = [&](const Contract& contract, const std::string& why) {
+    return Refusal{planned.stage.name, std::string(name(contract.algorithm)), why};
+  };
+  for (std::size_t i = 0; i < planned.contracts.size(); ++i) {
+    const Contract& contract = planned.contracts[i];
     const std::string why = cannot(contract.algorithm, session_->capability(), session_->name());
-    if (!why.empty())
-      return Refusal{planned.stage.name, std::string(name(contract.algorithm)), why};
+    if (!why.empty()) return refusal(contract, why);
+    if (!is_mac(*planned.stage.steps[i].op)) continue;
+    Contract product = contract;
+    product.batch_norm = BatchNormalisation::kept;
+    const auto [known, fresh] = proven_.try_emplace(product.text(), ProductMath::unknown);
+    if (fresh) {
+      try {
+        known->second = product_math(product);
+      } catch (...) {
+        proven_.erase(known);
+        throw;
+      }
+    }
+    const ProductMath expected = expected_math(contract);
+    if (known->second != expected)
+      return refusal(contract, "a probe on " + session_->name() + " shows " +
+                                   cuda::name(known->second) + " where " + product.text() +
+                                   " means " + cuda::name(expected) +
+                                   ", so its results would not be what their name says; run "
+                                   "`paritylab doctor`");
   }
   return std::nullopt;
 }

@@ -1,9 +1,11 @@
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "cuda/facts.hpp"
 #include "cuda/ops.hpp"
 #include "cuda/session.hpp"
 #include "model/backend.hpp"
@@ -18,6 +20,8 @@ class CudaBackend final : public Backend {
 
   BackendInfo info(const Execution& execution) const override;
   std::vector<AlgorithmInfo> algorithms() const override;
+  /// Also proves by a product's effect that the arithmetic of each contract is what its name says, once per
+  /// arithmetic.
   std::optional<Refusal> refuses(const PlannedStage& stage) const override;
   Value upload(const Tensor& tensor, const Execution& execution) override;
   Tensor download(const Value& value, const Execution& execution) override;
@@ -41,10 +45,14 @@ class CudaBackend final : public Backend {
  private:
   /// Waits for the stages that have been launched, so that an error names them.
   void settle() const;
+  /// What a product under this contract does with its operands, from the probe.
+  ProductMath product_math(const Contract& contract) const;
 
   std::shared_ptr<Session> session_;
   PackCache packs_;
   mutable std::vector<std::string> launched_;  ///< stages since the last wait
+  /// Arithmetic that the probe has seen at work, by contract text.
+  mutable std::map<std::string, ProductMath> proven_;
 };
 
 }  // namespace parity::cuda

@@ -24,6 +24,24 @@ TEST(SimtBackend, APlanThatTheDeviceCannotKeepIsRefusedInASentence) {
   EXPECT_THROW((void)make_plan(twin.stages, fp64(), older.backend, "cuda:fp64"), Error);
 }
 
+TEST(SimtBackend, ADeviceWhoseProductsAreNotWhatTheirNameSaysIsRefused) {
+  static constexpr TensorCore blunt{8, 12, -133};  // keeps half of the bits it should
+  Gpu gpu;
+  gpu.api->settings.core = &blunt;
+  TwinDiff twin;
+  try {
+    (void)make_plan(twin.stages, tf32(Arch::sm_90), gpu.backend, "cuda:tf32");
+    FAIL() << "a tensor core that drops bits went unnoticed";
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("a probe on"), std::string::npos) << error.what();
+  }
+  (void)make_plan(twin.stages, fp32(), gpu.backend, "cuda:fp32");
+  bool told = false;
+  for (const auto& [fact, value] : gpu.backend.info({}).facts)
+    told = told || (fact == "products of chain" && value == "FP32, by a probe");
+  EXPECT_TRUE(told);
+}
+
 TEST(SimtBackend, OutOfMemorySaysWhatIsRequiredAndAvailable) {
   Gpu gpu(90, 1 << 20);
   try {
