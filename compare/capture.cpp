@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "compare/diagnosis.hpp"
+#include "compare/misread.hpp"
 #include "compare/walk.hpp"
 #include "model/arithmetic/bounds.hpp"
 #include "model/error.hpp"
@@ -337,6 +339,10 @@ class CaptureWalk {
     result.exact_b = against_exact(i, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y),
                                    m_host, foreign);
     decide(planned, inputs, y, result);
+    if (result.verdict == Verdict::diverged && result.blame != Blame::a)
+      result.diagnoses =
+          examine(i, on_host, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y), m_host,
+                  foreign);
     if (result.introduced->differing > 0) result.map = a_.map(local, y, r_.a.execution);
 
     if (result.accumulated->differing > 0 || result.introduced->differing > 0) {
@@ -371,6 +377,26 @@ class CaptureWalk {
     return test;
   }
 
+  /// What the capture looks like beside the exact values, under the bound of its arithmetic.
+  std::vector<Diagnosis> examine(std::size_t i, const std::vector<Value>& inputs,
+                                 const Value& exact, const Value& y, const Value& m,
+                                 const Allowance& foreign) {
+    const Execution& execution = r_.referee.execution;
+    const PlannedStage& stage = exact_plan_.stages[i];
+    std::vector<double> tolerance = widened(host_.download(m, execution));
+    for (double& each : tolerance) each = foreign.coefficient * each + foreign.underflow;
+    return diagnose({.who = "the capture",
+                     .planned = stage,
+                     .runner = host_,
+                     .oracle = r_.referee.oracle,
+                     .execution = execution,
+                     .inputs = inputs,
+                     .reference = host_.download(exact, execution),
+                     .suspect = host_.download(y, execution),
+                     .tolerance = tolerance,
+                     .allowance = foreign});
+  }
+
   void decide(const PlannedStage& planned, const std::vector<Value>& inputs, const Value& y,
               StageResult& result) {
     const Comparison& introduced = *result.introduced;
@@ -387,12 +413,10 @@ class CaptureWalk {
                        : a_fails ? "a leaves its own bound around the exact value"
                                  : "elements lie beyond the two sides' bounds together") +
                       informative;
-    } else if (introduced.informative == 0) {
+    } else if (auto nothing = proves_nothing(a_, r_.a.execution, planned, inputs, y, introduced)) {
       result.verdict = Verdict::untrusted;
-      result.reason = "no element is finite and other than zero on both sides";
-    } else if (hands_input_through(a_, r_.a.execution, planned, inputs, y)) {
-      result.verdict = Verdict::untrusted;
-      result.reason = "the output equals an input bit for bit, as if the stage had not run";
+      result.reason = nothing->evidence;
+      result.diagnoses = {std::move(*nothing)};
     } else {
       result.verdict = introduced.differing == 0 ? Verdict::same_bits : Verdict::within_bound;
       result.reason =

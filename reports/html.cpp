@@ -300,6 +300,18 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
   if (!stage.reason.empty()) verdict += ": " + markup(stage.reason);
   if (stage.blame != Blame::nobody) verdict += " (blamed: " + markup(name(stage.blame)) + ")";
   pairs.raw("verdict", verdict);
+  std::string looks;
+  for (const Diagnosis& diagnosis : stage.diagnoses) {
+    const std::string box = box_text(diagnosis);
+    looks +=
+        fmt::format("<li>{}{}</li>", markup(diagnosis_text(diagnosis)),
+                    box.empty() ? "" : fmt::format("<br>worst in <code>{}</code>", markup(box)));
+  }
+  if (!looks.empty()) pairs.raw("looks like", "<ol>" + looks + "</ol>");
+  if (stage.runs > 1)
+    pairs.add("repeated", fmt::format("{} runs of each side on one input: a gave {} and b {} "
+                                      "different outputs",
+                                      stage.runs, stage.distinct_a, stage.distinct_b));
   pairs.add("computes", ops_text(stage) + (stage.shape.empty() ? "" : " → " + stage.shape));
   pairs.add("contract a | b", contracts_text(stage));
   if (stage.introduced && stage.introduced->judged) {

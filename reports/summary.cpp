@@ -164,6 +164,25 @@ std::string evidence(const RunRecord& record) {
   return join(parts, "; ");
 }
 
+std::string diagnosis_text(const Diagnosis& diagnosis) {
+  std::string label = diagnosis.label;
+  std::replace(label.begin(), label.end(), '_', ' ');
+  const std::string proof = diagnosis.proof == Proof::bits ? "proved bit for bit"
+                            : diagnosis.proof == Proof::bound
+                                ? "proved within the bound"
+                                : "by its pattern, " + percent(diagnosis.confidence);
+  return label + " (" + proof + "): " + diagnosis.evidence;
+}
+
+std::string box_text(const Diagnosis& diagnosis) {
+  if (diagnosis.box_first.empty()) return "";
+  const auto corner = [](const std::vector<std::int64_t>& at) {
+    return fmt::format("[{}]", fmt::join(at, ","));
+  };
+  if (diagnosis.box_first == diagnosis.box_last) return corner(diagnosis.box_first);
+  return corner(diagnosis.box_first) + " to " + corner(diagnosis.box_last);
+}
+
 std::string counts_text(const RunRecord& record) {
   std::vector<std::string> parts;
   for (const Verdict verdict : {Verdict::diverged, Verdict::untrusted, Verdict::not_run,
