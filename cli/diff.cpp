@@ -27,6 +27,7 @@ struct Options {
   ReportOptions reports;
   std::string a = "cpu:fp32", b;
   std::optional<double> tolerance;
+  int repeat = 1;
   std::string save_plan_a, save_plan_b;
   std::string command;  ///< the whole line, to run it again
 };
@@ -117,6 +118,12 @@ ExitCode diff_command(const Options& options) {
   if (options.tolerance && (!std::isfinite(*options.tolerance) || *options.tolerance < 0))
     throw Error(Fault::bad_request,
                 "--tolerance must be a finite number from 0 upward, in units of the output.");
+  if (options.repeat < 1)
+    throw Error(Fault::bad_request,
+                "--repeat must be 1 or more: how often each side runs a stage.");
+  if (capture && options.repeat > 1)
+    throw Error(Fault::bad_request, "--repeat cannot run " + options.b +
+                                        " again: it is a recording. Compare two recordings of it.");
   const Execution execution = execution_of(options.execution);
   std::vector<std::string> outputs = options.reports.files;
   outputs.insert(outputs.end(), {options.save_plan_a, options.save_plan_b});
@@ -180,7 +187,8 @@ ExitCode diff_command(const Options& options) {
                      .referee = referee,
                      .inputs = inputs,
                      .tolerance = options.tolerance,
-                     .observer = observer});
+                     .observer = observer,
+                     .repeat = options.repeat});
     }
   }
   record.tool_version = version();
@@ -214,6 +222,10 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       ->add_option("--tolerance", options->tolerance,
                    "largest |b - a| of an output, absolute; beyond it the exit code is 1")
       ->type_name("T");
+  command
+      ->add_option("--repeat", options->repeat,
+                   "runs of each stage on each side; a side whose bits change is untrusted")
+      ->type_name("N");
   add_report_options(*command, options->reports);
   command->add_option("--save-plan-a", options->save_plan_a, "write a's plan, for plan=FILE")
       ->type_name("FILE");
@@ -228,6 +240,7 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       "Examples:\n"
       "  paritylab diff model.onnx --b cpu:tf32@sm_90 --tolerance 1e-2 --report model.html\n"
       "  paritylab diff sample:second/A --b cpu:fp64\n"
+      "  paritylab diff model.onnx --b cuda:fp32 --repeat 5\n"
       "  paritylab diff model.onnx --input frame.npz --b capture:tensorrt.npz,math=tf32\n"
       "Exit codes: 0 same bits or explained by arithmetic · 1 diverged or beyond the tolerance ·\n"
       "  2 usage · 3 model or input invalid · 4 incomplete · 5 device, memory or environment");
