@@ -16,6 +16,7 @@
 #include "cli/version.hpp"
 #include "compare/capture.hpp"
 #include "compare/differ.hpp"
+#include "compare/probe.hpp"
 #include "model/files/npz.hpp"
 
 namespace parity::cli {
@@ -28,6 +29,7 @@ struct Options {
   std::string a = "cpu:fp32", b;
   std::optional<double> tolerance;
   int repeat = 1;
+  std::string probe;
   std::string save_plan_a, save_plan_b;
   std::string command;  ///< the whole line, to run it again
 };
@@ -124,6 +126,17 @@ ExitCode diff_command(const Options& options) {
   if (capture && options.repeat > 1)
     throw Error(Fault::bad_request, "--repeat cannot run " + options.b +
                                         " again: it is a recording. Compare two recordings of it.");
+  if (!options.probe.empty() && options.probe != "exact")
+    throw Error(Fault::bad_request,
+                "--probe knows one kind, 'exact', and not '" + options.probe + "'.");
+  if (capture && !options.probe.empty())
+    throw Error(Fault::bad_request,
+                "--probe cannot ask " + options.b +
+                    ": a recording holds what another program made of other numbers.");
+  if (options.tolerance && !options.probe.empty())
+    throw Error(Fault::bad_request,
+                "--probe exact demands every bit, so --tolerance has no "
+                "meaning beside it.");
   const Execution execution = execution_of(options.execution);
   std::vector<std::string> outputs = options.reports.files;
   outputs.insert(outputs.end(), {options.save_plan_a, options.save_plan_b});
@@ -180,21 +193,25 @@ ExitCode diff_command(const Options& options) {
                              .tolerance = options.tolerance,
                              .observer = observer});
     } else {
-      record = diff({.graph = model.graph,
-                     .stages = model.stages,
-                     .a = side_a,
-                     .b = side_of(b, processor, execution, spec_b),
-                     .referee = referee,
-                     .inputs = inputs,
-                     .tolerance = options.tolerance,
-                     .observer = observer,
-                     .repeat = options.repeat});
+      const DiffRequest request{.graph = model.graph,
+                                .stages = model.stages,
+                                .a = side_a,
+                                .b = side_of(b, processor, execution, spec_b),
+                                .referee = referee,
+                                .inputs = inputs,
+                                .tolerance = options.tolerance,
+                                .observer = observer,
+                                .repeat = options.repeat};
+      constexpr std::uint64_t probe_seed = 7;
+      record = options.probe.empty() ? diff(request) : probe_exact(request, probe_seed);
     }
   }
   record.tool_version = version();
   record.tool_commit = commit();
   record.command = options.command;
-  record.inputs = model.input_texts();
+  record.inputs = options.probe.empty() ? model.input_texts()
+                                        : std::vector<std::pair<std::string, std::string>>{
+                                              {"of each stage", "integers of its own"}};
   const Facts vendor = vendor_facts();
   for (SideRecord* side : {&record.a, &record.b})
     side->facts.insert(side->facts.end(), vendor.begin(), vendor.end());
@@ -226,6 +243,11 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       ->add_option("--repeat", options->repeat,
                    "runs of each stage on each side; a side whose bits change is untrusted")
       ->type_name("N");
+  command
+      ->add_option("--probe", options->probe,
+                   "exact: every stage alone, on integers that no correct arithmetic rounds; any "
+                   "mismatch is a bug")
+      ->type_name("KIND");
   add_report_options(*command, options->reports);
   command->add_option("--save-plan-a", options->save_plan_a, "write a's plan, for plan=FILE")
       ->type_name("FILE");
@@ -241,6 +263,7 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       "  paritylab diff model.onnx --b cpu:tf32@sm_90 --tolerance 1e-2 --report model.html\n"
       "  paritylab diff sample:second/A --b cpu:fp64\n"
       "  paritylab diff model.onnx --b cuda:fp32 --repeat 5\n"
+      "  paritylab diff model.onnx --b cuda:tf32 --probe exact\n"
       "  paritylab diff model.onnx --input frame.npz --b capture:tensorrt.npz,math=tf32\n"
       "Exit codes: 0 same bits or explained by arithmetic · 1 diverged or beyond the tolerance ·\n"
       "  2 usage · 3 model or input invalid · 4 incomplete · 5 device, memory or environment");

@@ -71,6 +71,16 @@ void print_clean(const SelftestResult& result) {
     fmt::print("       {}\n", result.false_alarms[i]);
 }
 
+void print_probes(const SelftestResult& result) {
+  fmt::print(
+      "probes       {} mismatches in {} stages on exact integers, under two contracts; one "
+      "element moved by\n             one ULP there: {} named; all demanded\n",
+      result.probe_alarms.size(), result.probed_stages,
+      share(result.probe_found, result.probe_faults));
+  for (std::size_t i = 0; i < std::min(rows_shown, result.probe_alarms.size()); ++i)
+    fmt::print("       {}\n", result.probe_alarms[i]);
+}
+
 void print_thresholds(const SelftestResult& result) {
   if (result.thresholds.empty()) return;
   fmt::print(
@@ -108,6 +118,7 @@ ExitCode selftest_command(const Options& options) {
   }
   print_faults(result);
   print_clean(result);
+  print_probes(result);
   print_thresholds(result);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   fmt::print("\n{} (seed {}, {:.0f} s on {} threads)\n",

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "compare/differ.hpp"
+#include "compare/probe.hpp"
 #include "compare/walk.hpp"
 #include "model/arithmetic/bits.hpp"
 #include "model/arithmetic/fill.hpp"
@@ -98,14 +99,12 @@ class Trial {
 
   RunRecord compare(const Plan& a, const Plan& b, const Injection* fault,
                     const Execution& on_b = Execution{}) const {
-    const std::unique_ptr<Backend> faulty = fault ? inject(*bench_.backend, *fault) : nullptr;
-    Backend& b_backend = faulty ? *faulty : *bench_.backend;
-    return diff({.graph = graph_,
-                 .stages = stages_,
-                 .a = {*bench_.backend, a, {}},
-                 .b = {b_backend, b, on_b},
-                 .referee = {*bench_.oracle, *bench_.backend, {}},
-                 .inputs = inputs_});
+    const std::unique_ptr<Backend> faulty = faulty_or_null(fault);
+    return diff(request(a, b, faulty.get(), on_b));
+  }
+  RunRecord probe(const Plan& a, const Plan& b, const Injection* fault, std::uint64_t seed) const {
+    const std::unique_ptr<Backend> faulty = faulty_or_null(fault);
+    return probe_exact(request(a, b, faulty.get(), {}), seed);
   }
 
   enum class Visibility { silent, invisible, visible };
@@ -136,6 +135,18 @@ class Trial {
   }
 
  private:
+  std::unique_ptr<Backend> faulty_or_null(const Injection* fault) const {
+    return fault ? inject(*bench_.backend, *fault) : nullptr;
+  }
+  DiffRequest request(const Plan& a, const Plan& b, Backend* faulty, const Execution& on_b) const {
+    return {.graph = graph_,
+            .stages = stages_,
+            .a = {*bench_.backend, a, {}},
+            .b = {faulty ? *faulty : *bench_.backend, b, on_b},
+            .referee = {*bench_.oracle, *bench_.backend, {}},
+            .inputs = inputs_};
+  }
+
   /// What stage `at` reads when `a` ran everything before it, in float32 as it is shared.
   std::vector<Value> inputs_of(const Plan& a, std::size_t at) const {
     Backend& cpu = *bench_.backend;
@@ -277,6 +288,40 @@ CleanCase clean_case(const Workbench& bench, std::uint64_t seed, std::int64_t k)
   return result;
 }
 
+/// A clean probe across two contracts, and one with an element moved by one ULP.
+struct ProbeCase {
+  std::int64_t stages = 0;
+  std::string alarm;
+  std::optional<bool> found;  ///< nothing: the fault's stage could not be probed
+};
+
+ProbeCase probe_case(const Workbench& bench, std::uint64_t seed, std::int64_t k) {
+  const Counter random(seed, "selftest.probe." + std::to_string(k));
+  const auto draw = [&](std::uint64_t i, std::size_t of) { return random.bits(i) % of; };
+  const Topology topology = all_topologies()[static_cast<std::size_t>(k) % all_topologies().size()];
+  const Pair pair = clean_pairs[draw(0, clean_pairs.size())];
+  const Trial trial(bench, topology, random.bits(1) >> 32, Feed::integers);
+  const Plan a = trial.plan(pair.a), b = trial.plan(pair.b);
+  ProbeCase result;
+  const RunRecord clean = trial.probe(a, b, nullptr, random.bits(2));
+  for (const StageResult& stage : clean.stages) {
+    result.stages += stage.verdict == Verdict::same_bits;
+    if (stage.verdict == Verdict::diverged && result.alarm.empty())
+      result.alarm = fmt::format("stage {} of {}, {}: {}", stage.id, trial.graph().name,
+                                 pair.text(), stage.reason);
+  }
+  // In double one ULP of float32 is no ULP at all.
+  const int stage = static_cast<int>(draw(3, trial.stages().size()));
+  const bool wide = b.numerics.conv == Math::fp64;
+  if (wide || clean.stages[static_cast<std::size_t>(stage)].verdict != Verdict::same_bits)
+    return result;
+  const Injection fault{stage, Bug::ulp_bumped, 1, random.bits(4)};
+  const RunRecord faulty = trial.probe(a, b, &fault, random.bits(2));
+  result.found = faulty.answers.first_diverging == stage &&
+                 faulty.answers.counts[static_cast<int>(Verdict::diverged)] == 1;
+  return result;
+}
+
 struct ThresholdJob {
   const char* op;
   Topology topology;
@@ -360,7 +405,7 @@ bool SelftestResult::passed() const {
   const auto visible = static_cast<double>(total.visible);
   return static_cast<double>(total.stage_right) >= stages_demanded * visible &&
          static_cast<double>(total.label_right) >= labels_demanded * visible &&
-         false_alarms.empty();
+         false_alarms.empty() && probe_alarms.empty() && probe_found == probe_faults;
 }
 
 SelftestResult selftest(const SelftestRequest& request) {
@@ -415,6 +460,17 @@ SelftestResult selftest(const SelftestRequest& request) {
       if (!each.alarm.empty()) result.false_alarms.push_back(each.alarm);
     }
     report(request.faults + k + block);
+  }
+
+  const auto probes = in_parallel<ProbeCase>(benches, 0, request.clean / 10 + 1,
+                                             [&](const Workbench& bench, std::int64_t each) {
+                                               return probe_case(bench, request.seed, each);
+                                             });
+  for (const ProbeCase& each : probes) {
+    result.probed_stages += each.stages;
+    result.probe_faults += each.found.has_value();
+    result.probe_found += each.found.value_or(false);
+    if (!each.alarm.empty()) result.probe_alarms.push_back(each.alarm);
   }
 
   if (request.threshold_samples > 0)
