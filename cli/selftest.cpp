@@ -43,6 +43,10 @@ void print_faults(const SelftestResult& result) {
              share(all.label_right, all.visible), 100 * labels_demanded);
   fmt::print("             {} more called another fault that gives the same bits\n",
              all.label_equal);
+  fmt::print(
+      "             {} by the right name in recordings, which can be neither run nor "
+      "reproduced to the bit\n",
+      share(result.recorded.label_right, result.recorded.visible));
   fmt::print("\n{:<24} {:>4} {:>7} {:>8} {:>7} {:>7}\n", "fault", "zoo", "seated", "visible",
              "stage", "name");
   for (const FaultCount& each : result.faults) {

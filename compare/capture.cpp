@@ -83,6 +83,15 @@ Allowance foreign_allowance(const PlannedStage& planned) {
   return total;
 }
 
+Numerics arithmetic_behind(Numerics numerics) {
+  numerics.batch_norm = BatchNormalisation::kept;
+  numerics.promise = Determinism::not_guaranteed;
+  numerics.algorithm.reset();
+  const bool tf32 = numerics.conv == Math::tf32 || numerics.matmul == Math::tf32;
+  numerics.arch = tf32 ? Arch::sm_80 : Arch::none;
+  return numerics;
+}
+
 namespace {
 
 std::string foreign_contract(const PlannedStage& planned) {
@@ -97,9 +106,11 @@ class CaptureWalk {
       : r_(request),
         a_(request.a.backend),
         host_(request.referee.backend),
-        exact_plan_(make_plan(request.stages, in_double(), host_, "exact")),
+        exact_plan_(make_plan(request.stages, in_double(BatchNormalisation::kept), host_, "exact")),
+        folded_plan_(
+            make_plan(request.stages, in_double(BatchNormalisation::folded), host_, "exact")),
         foreign_plan_(
-            make_plan(request.stages, may_have_used(request.numerics), host_, request.spec)),
+            make_plan(request.stages, arithmetic_behind(request.numerics), host_, request.spec)),
         live_(request.graph, request.a.plan.stages),
         flow_(request.stages.size()) {
     record_.a = side_record(r_.a.plan, a_.info(r_.a.execution));
@@ -126,23 +137,13 @@ class CaptureWalk {
   }
 
  private:
-  static Numerics in_double() {
+  static Numerics in_double(BatchNormalisation batch_norm) {
     Numerics numerics;
+    numerics.batch_norm = batch_norm;
     numerics.conv = numerics.matmul = numerics.rnn = Math::fp64;
     numerics.promise = Determinism::run_to_run;
     return numerics;
   }
-  /// What bounds the capture: BatchNorm kept (folding is in the bound), no promise, the lossiest
-  /// tensor core.
-  static Numerics may_have_used(Numerics numerics) {
-    numerics.batch_norm = BatchNormalisation::kept;
-    numerics.promise = Determinism::not_guaranteed;
-    numerics.algorithm.reset();
-    const bool tf32 = numerics.conv == Math::tf32 || numerics.matmul == Math::tf32;
-    numerics.arch = tf32 ? Arch::sm_80 : Arch::none;
-    return numerics;
-  }
-
   void report(const std::string& stage) {
     progress_.stage = stage;
     if (r_.observer) r_.observer(progress_);
@@ -390,6 +391,7 @@ class CaptureWalk {
                      .runner = host_,
                      .oracle = r_.referee.oracle,
                      .execution = execution,
+                     .folded = &folded_plan_.stages[i],
                      .inputs = inputs,
                      .reference = host_.download(exact, execution),
                      .suspect = host_.download(y, execution),
@@ -434,7 +436,7 @@ class CaptureWalk {
   const CaptureRequest& r_;
   Backend& a_;
   Backend& host_;
-  Plan exact_plan_, foreign_plan_;
+  Plan exact_plan_, folded_plan_, foreign_plan_;
   LiveValues live_;
   ErrorFlow flow_;
   RunRecord record_;

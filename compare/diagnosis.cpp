@@ -36,7 +36,10 @@ std::string percent_of(double part, double whole) {
 class Picture {
  public:
   explicit Picture(const Suspicion& of)
-      : shape(of.reference.shape()), r(widened(of.reference)), s(widened(of.suspect)) {
+      : shape(of.reference.shape()),
+        r(widened(of.reference)),
+        s(widened(of.suspect)),
+        tolerance(of.tolerance) {
     differs.resize(r.size());
     for (std::size_t i = 0; i < r.size(); ++i) {
       const bool alike =
@@ -72,6 +75,18 @@ class Picture {
     if (not_finite > 0) return energy > 0 ? rest / energy : rest > 0 ? 1 : 0;
     return energy > 0 ? rest / energy : 1;
   }
+  /// Whether every element of the suspect is the reference's element at source(i), as far as correct
+  /// arithmetic can tell.
+  template <class Source>
+  bool came_from(Source source) const {
+    for (std::int64_t i = 0; i < size(); ++i) {
+      const auto from = static_cast<std::size_t>(source(i));
+      const double x = r[from], y = s[static_cast<std::size_t>(i)];
+      if (same(x, y) || (!tolerance.empty() && std::fabs(y - x) <= tolerance[from])) continue;
+      return false;
+    }
+    return true;
+  }
   bool reproduced(std::span<const double> predicted) const {
     for (std::size_t i = 0; i < s.size(); ++i)
       if (!same(predicted[i], s[i])) return false;
@@ -80,6 +95,7 @@ class Picture {
 
   Shape shape;
   std::vector<double> r, s;
+  std::span<const double> tolerance;
   std::vector<std::uint8_t> differs;
   std::int64_t count = 0, not_finite = 0;
   double energy = 0;
@@ -145,7 +161,7 @@ class Examination {
       if (found_.back().label == name(Bug::order_changed)) batch();
       return finished();
     }
-    if (moved_channels()) return finished();
+    if (proved() || moved_channels()) return finished();
     fits();
     regions();
     if (!likely()) batch();
@@ -168,6 +184,10 @@ class Examination {
     return std::move(found_);
   }
 
+  bool proved() const {
+    return std::any_of(found_.begin(), found_.end(),
+                       [](const Diagnosis& each) { return each.proof != Proof::pattern; });
+  }
   bool likely() const {
     return std::any_of(found_.begin(), found_.end(),
                        [](const Diagnosis& each) { return each.confidence > 0.5; });
@@ -253,15 +273,8 @@ class Examination {
         std::all_of(p_.s.begin(), p_.s.end(), [&](double y) { return same(y, p_.s[0]); });
     if (flat && p_.size() > 1) {
       const bool zero = p_.s[0] == 0;
-      constexpr double normal = std::numeric_limits<float>::min();
-      if (zero &&
-          std::all_of(p_.r.begin(), p_.r.end(), [](double y) { return std::fabs(y) < normal; })) {
-        found_.push_back(named_as(Bug::subnormals_flushed, Proof::bits, 1,
-                                  fmt::format("all {} elements of {} are zero, and those of the "
-                                              "reference are subnormal or zero",
-                                              p_.size(), of_.who)));
-        return true;
-      }
+      const Misreading& flush = *misreading_of(Bug::subnormals_flushed);
+      if (zero && !large() && flush.applies(of_.planned) && consider(flush, 1, seat_)) return true;
       found_.push_back(named_as(
           zero ? Bug::output_zeroed : Bug::output_constant, Proof::bits, 1,
           zero ? fmt::format("all {} elements of {} are zero: nothing was written", p_.size(),
@@ -270,6 +283,19 @@ class Examination {
       return true;
     }
     return false;
+  }
+
+  /// The one bit whose flip turns the suspect's element into the reference's; 0: none above the
+  /// lowest, whose flip is a bump of one ULP. Where arithmetic may differ, the highest that does.
+  int flipped_bit(std::size_t i, std::uint64_t r, std::uint64_t s, bool wide) const {
+    if (of_.tolerance.empty()) return std::has_single_bit(r ^ s) ? std::countr_zero(r ^ s) : 0;
+    for (int bit = wide ? 63 : 31; bit > 0; --bit) {
+      const std::uint64_t back = s ^ (std::uint64_t{1} << bit);
+      const double y =
+          wide ? double_of(back) : static_cast<double>(float_of(static_cast<std::uint32_t>(back)));
+      if (std::fabs(y - p_.r[i]) <= of_.tolerance[i]) return bit;
+    }
+    return 0;
   }
 
   bool one_element() {
@@ -281,17 +307,16 @@ class Examination {
       return wide ? bits_of(value) : bits_of(static_cast<float>(value));
     };
     const std::uint64_t r = stored(p_.r[i]), s = stored(p_.s[i]);
-    const std::uint64_t flipped = r ^ s;
-    const int lowest = std::countr_zero(flipped);
-    if (of_.tolerance.empty() && std::has_single_bit(flipped) && lowest > 0) {
+    const int bit = flipped_bit(i, r, s, wide);
+    if (bit > 0) {
       const int width = wide ? 64 : 32, exponent = wide ? 52 : 23;
       found_.push_back(
-          named_as(Bug::bit_flipped, Proof::bits, 1,
+          named_as(Bug::bit_flipped, moved(), 1,
                    fmt::format("one of {} elements differs, in bit {} ({}): {:#x} became {:#x}",
-                               p_.size(), lowest,
-                               lowest == width - 1  ? "the sign"
-                               : lowest >= exponent ? "of the exponent"
-                                                    : "of the significand",
+                               p_.size(), bit,
+                               bit == width - 1  ? "the sign"
+                               : bit >= exponent ? "of the exponent"
+                                                 : "of the significand",
                                r, s)));
       return true;
     }
@@ -305,6 +330,8 @@ class Examination {
 
   // ---- Elements that stand where others should.
 
+  Proof moved() const { return of_.tolerance.empty() ? Proof::bits : Proof::bound; }
+
   bool overflow() {
     const auto first = static_cast<std::int64_t>(
         std::find(p_.differs.begin(), p_.differs.end(), 1) - p_.differs.begin());
@@ -313,14 +340,11 @@ class Examination {
          --limit) {
       const std::int64_t rest = p_.size() - limit;
       if (rest < 4 || rest > limit) continue;
-      std::vector<double> predicted = p_.r;
-      for (std::int64_t i = limit; i < p_.size(); ++i)
-        predicted[static_cast<std::size_t>(i)] = p_.r[static_cast<std::size_t>(i - limit)];
-      if (!p_.reproduced(predicted)) continue;
+      if (!p_.came_from([&](std::int64_t i) { return i < limit ? i : i - limit; })) continue;
       // The last channel holding the first one is called so by moved_channels().
       if (rest == p_.space() && p_.size() == p_.channels() * p_.space()) return false;
       found_.push_back(named_as(
-          Bug::index_overflow, Proof::bits, 1,
+          Bug::index_overflow, moved(), 1,
           fmt::format("from element {} on, {} holds its own beginning again: an index wrapped",
                       limit, of_.who)));
       return true;
@@ -335,15 +359,14 @@ class Examination {
     for (std::int64_t i = 0; i < p_.size(); ++i)
       if (p_.differs[static_cast<std::size_t>(i)]) rows.insert(i / W % H);
     if (rows.empty() || static_cast<std::int64_t>(rows.size()) > H / 2) return false;
-    std::vector<double> predicted = p_.r;
-    for (std::int64_t i = 0; i < p_.size(); ++i) {
-      const std::int64_t h = i / W % H;
-      if (h > 0 && rows.contains(h))
-        predicted[static_cast<std::size_t>(i)] = predicted[static_cast<std::size_t>(i - W)];
-    }
-    if (!p_.reproduced(predicted)) return false;
+    // The nearest row above that was written.
+    const auto source = [&](std::int64_t i) {
+      while (i / W % H > 0 && rows.contains(i / W % H)) i -= W;
+      return i;
+    };
+    if (!p_.came_from(source)) return false;
     found_.push_back(
-        named_as(Bug::stale_buffer, Proof::bits, 1,
+        named_as(Bug::stale_buffer, moved(), 1,
                  fmt::format("row {} of {} has the bits of the row before it: it was not written",
                              *rows.begin(), of_.who)));
     return true;
@@ -353,13 +376,17 @@ class Examination {
   bool moved_channels() {
     const std::int64_t C = p_.channels(), P = p_.space(),
                        N = p_.size() / std::max<std::int64_t>(1, C * P);
-    if (C < 2 || !of_.tolerance.empty()) return false;
+    if (C < 2) return false;
     const auto equal = [&](std::int64_t to, std::int64_t from) {
       for (std::int64_t n = 0; n < N; ++n)
-        for (std::int64_t i = 0; i < P; ++i)
-          if (!same(p_.s[static_cast<std::size_t>((n * C + to) * P + i)],
-                    p_.r[static_cast<std::size_t>((n * C + from) * P + i)]))
+        for (std::int64_t i = 0; i < P; ++i) {
+          const auto at = static_cast<std::size_t>((n * C + to) * P + i);
+          const auto source = static_cast<std::size_t>((n * C + from) * P + i);
+          if (!same(p_.s[at], p_.r[source]) &&
+              (of_.tolerance.empty() ||
+               !(std::fabs(p_.s[at] - p_.r[source]) <= of_.tolerance[source])))
             return false;
+        }
       return true;
     };
     std::map<std::int64_t, std::int64_t> from;
@@ -374,11 +401,11 @@ class Examination {
     const auto& [to, source] = *from.begin();
     if (from.size() == 1) {
       found_.push_back(named_as(
-          Bug::channel_replaced, Proof::bits, 1,
+          Bug::channel_replaced, moved(), 1,
           fmt::format("channel {} of {} has the bits of channel {}", to, of_.who, source)));
     } else {
       found_.push_back(named_as(
-          Bug::channels_permuted, Proof::bits, 1,
+          Bug::channels_permuted, moved(), 1,
           fmt::format("{} of {} channels stand in another place, bit for bit: channel {} of {} is "
                       "the reference's channel {}",
                       from.size(), C, to, of_.who, source)));
@@ -416,8 +443,8 @@ class Examination {
   }
 
   /// Notes the misreading when it explains the suspect; true when it does so to the bit.
-  bool consider(const Misreading& row, double amount) {
-    const Misread misread = row.make(seat_, amount);
+  bool consider(const Misreading& row, double amount, const Seat& seat) {
+    const Misread misread = row.make(seat, amount);
     if (large() && !plausible(misread)) return false;
     const std::vector<double> y = predicted(misread);
     if (y.size() != p_.s.size()) return false;
@@ -447,28 +474,30 @@ class Examination {
   }
 
   bool counterfactuals() {
-    for (const Misreading& row : misreadings()) {
-      if (!row.applies(of_.planned)) continue;
-      if (row.bug == Bug::operand_truncated) {
-        if (truncated_operands(row)) return true;
-        continue;
+    for (const Misreading& row : misreadings())
+      for (const PlannedStage* planned : {&of_.planned, of_.folded}) {
+        if (planned == nullptr || !row.applies(*planned)) continue;
+        const Seat seat{*planned, of_.runner, of_.inputs, of_.execution};
+        if (row.bug == Bug::operand_truncated) {
+          if (truncated_operands(row, seat)) return true;
+          continue;
+        }
+        for (const double amount : row.amounts(*planned))
+          if (consider(row, amount, seat)) return true;
       }
-      for (const double amount : row.amounts(of_.planned))
-        if (consider(row, amount)) return true;
-    }
     return false;
   }
 
   /// Only the widths near what the size of the difference suggests: cutting at m bits moves an
   /// operand by about 2^-m of itself.
-  bool truncated_operands(const Misreading& row) {
+  bool truncated_operands(const Misreading& row, const Seat& seat) {
     double norm = 0;
     for (std::size_t i = 0; i < p_.r.size(); ++i)
       if (std::isfinite(p_.r[i])) norm += p_.r[i] * p_.r[i];
     if (!(norm > 0) || !(p_.energy > 0) || p_.not_finite > 0) return false;
     const double bits = -0.5 * std::log2(p_.energy / norm);
-    for (const double amount : row.amounts(of_.planned))
-      if (std::fabs(amount - bits) <= 4 && consider(row, amount)) return true;
+    for (const double amount : row.amounts(seat.planned))
+      if (std::fabs(amount - bits) <= 4 && consider(row, amount, seat)) return true;
     return false;
   }
 
@@ -559,9 +588,9 @@ class Examination {
       for (const int digits : {1, 2, 3}) {
         const double scale = std::pow(10.0, digits - 1 - std::floor(std::log10(std::fabs(amount))));
         const double round = std::round(amount * scale) / scale;
-        if (consider(row, round)) return;
+        if (consider(row, round, seat_)) return;
       }
-      if (consider(row, amount)) return;
+      if (consider(row, amount, seat_)) return;
     }
   }
 

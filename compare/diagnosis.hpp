@@ -18,6 +18,9 @@ struct Suspicion {
   Backend& runner;              ///< computes the counterfactuals
   Oracle& oracle;               ///< looks at a few elements first where a stage is large
   const Execution& execution;
+  /// The same stage with BatchNorm multiplied into its weights, where the suspect may have done so;
+  /// else null.
+  const PlannedStage* folded = nullptr;
   std::span<const Value> inputs;  ///< readable by `runner` and `oracle`
   const Tensor& reference;        ///< output 0 as it should be
   const Tensor& suspect;          ///< output 0 as it is

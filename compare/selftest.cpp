@@ -12,6 +12,7 @@
 #include <thread>
 #include <utility>
 
+#include "compare/capture.hpp"
 #include "compare/differ.hpp"
 #include "compare/probe.hpp"
 #include "compare/walk.hpp"
@@ -41,6 +42,11 @@ constexpr std::array<Pair, 6> two_contracts = {
      {"cpu:fp32", "cpu:tf32@sm_80"},
      {"cpu:fp32,fold_bn=on", "cpu:fp32"},
      {"cpu:fp32,algorithm=gemm:eigen,promise=run_to_run", "cpu:fp32"}}};
+/// A recording of the second, judged against the first by what its arithmetic may have been.
+constexpr std::array<Pair, 3> recordings = {
+    {{"cpu:fp32", "cpu:fp32,algorithm=gemm:eigen,promise=run_to_run"},
+     {"cpu:fp32", "cpu:fp32,fold_bn=on"},
+     {"cpu:fp32", "cpu:tf32@sm_90"}}};
 constexpr std::array<Pair, 16> clean_pairs = {
     {{"cpu:fp32", "cpu:fp32"},
      {"cpu:tf32@sm_90", "cpu:tf32@sm_90"},
@@ -102,24 +108,49 @@ class Trial {
     const std::unique_ptr<Backend> faulty = faulty_or_null(fault);
     return diff(request(a, b, faulty.get(), on_b));
   }
+  /// b's stages recorded, as another program would hand them over, and judged as a recording.
+  RunRecord judge_recording(const Plan& a, const Plan& b, const Injection* fault) const {
+    const std::unique_ptr<Backend> faulty = faulty_or_null(fault);
+    Backend& recorder = faulty ? *faulty : *bench_.backend;
+    Capture capture{"the recording", {}};
+    run({.graph = graph_,
+         .plan = b,
+         .backend = recorder,
+         .execution = {},
+         .inputs = inputs_,
+         .tap = [&](const PlannedStage& planned, std::span<const Value> outputs) {
+           for (std::size_t j = 0; j < outputs.size(); ++j)
+             capture.tensors.emplace_back(planned.stage.output_names[j],
+                                          recorder.download(outputs[j], {}));
+         }});
+    return diff_capture({.graph = graph_,
+                         .stages = stages_,
+                         .a = {*bench_.backend, a, {}},
+                         .referee = {*bench_.oracle, *bench_.backend, {}},
+                         .inputs = inputs_,
+                         .capture = capture,
+                         .spec = "capture:recording.npz",
+                         .numerics = foreign(b.numerics)});
+  }
   RunRecord probe(const Plan& a, const Plan& b, const Injection* fault, std::uint64_t seed) const {
     const std::unique_ptr<Backend> faulty = faulty_or_null(fault);
     return probe_exact(request(a, b, faulty.get(), {}), seed);
   }
 
   enum class Visibility { silent, invisible, visible };
-  /// By itself, without the differ: what the faulty stage makes of A's values.
-  Visibility visibility(const Plan& a, const Plan& b, const Injection& fault) const {
+  /// By itself, without the differ: what the faulty stage makes of the values that it is judged on,
+  /// A's in a diff and its own in a recording.
+  Visibility visibility(const Plan& a, const Plan& b, const Injection& fault, bool recorded) const {
     Backend& cpu = *bench_.backend;
     const auto at = static_cast<std::size_t>(fault.stage);
     const PlannedStage& planned = b.stages[at];
-    const std::vector<Value> x = inputs_of(a, at);
+    const std::vector<Value> x = inputs_of(recorded ? b : a, at);
     const std::unique_ptr<Backend> faulty = inject(cpu, fault);
     const Execution execution;
     const Value right = cpu.run(planned, x, Reading::values, execution)[0];
     const Value wrong = faulty->run(planned, x, Reading::values, execution)[0];
     if (cpu.compare(right, wrong, nullptr, {}, execution).differing == 0) return Visibility::silent;
-    if (a.stages[at].contract_text() == planned.contract_text() &&
+    if (!recorded && a.stages[at].contract_text() == planned.contract_text() &&
         a.numerics.batch_norm == b.numerics.batch_norm)
       return Visibility::visible;
     const Plan exact = plan("cpu:exact");
@@ -135,6 +166,11 @@ class Trial {
   }
 
  private:
+  /// What a recording's spec would say of the arithmetic behind it.
+  static Numerics foreign(const Numerics& numerics) {
+    return parse_spec(numerics.conv == Math::tf32 ? "capture:x.npz,math=tf32" : "capture:x.npz")
+        .numerics;
+  }
   std::unique_ptr<Backend> faulty_or_null(const Injection* fault) const {
     return fault ? inject(*bench_.backend, *fault) : nullptr;
   }
@@ -202,7 +238,7 @@ std::vector<Result> in_parallel(const std::vector<Workbench>& benches, std::int6
 struct FaultCase {
   std::optional<Injection> injection;  ///< nothing: no fault of the kind drawn fits this network
   Trial::Visibility visibility = Trial::Visibility::silent;
-  bool stage_right = false, proved = false;
+  bool stage_right = false, proved = false, recorded = false;
   std::string given;  ///< label
   std::string where;
 };
@@ -220,9 +256,11 @@ FaultCase fault_case(const Workbench& bench, std::uint64_t seed, std::int64_t k)
   const std::size_t round = static_cast<std::size_t>(k) / all_topologies().size();
   // Faults of NaN and of subnormals need inputs of their own.
   const Feed feed = round % 24 == 5 ? Feed::one_nan : round % 24 == 11 ? Feed::tiny : Feed::normal;
-  const Pair pair = round % 2 == 0 || feed != Feed::normal
-                        ? one_contract[draw(0, one_contract.size())]
-                        : two_contracts[draw(0, two_contracts.size())];
+  const bool recorded = round % 3 == 2 && feed == Feed::normal;
+  const Pair pair = recorded ? recordings[draw(0, recordings.size())]
+                    : round % 3 == 1 && feed == Feed::normal
+                        ? two_contracts[draw(0, two_contracts.size())]
+                        : one_contract[draw(0, one_contract.size())];
   const Trial trial(bench, topology, random.bits(1) >> 32, feed);
   const Plan a = trial.plan(pair.a), b = trial.plan(pair.b);
 
@@ -230,6 +268,9 @@ FaultCase fault_case(const Workbench& bench, std::uint64_t seed, std::int64_t k)
   for (const Bug bug : all_bugs()) {
     if ((feed == Feed::one_nan) != (bug == Bug::nan_swallowed)) continue;
     if ((feed == Feed::tiny) != (bug == Bug::subnormals_flushed)) continue;
+    // A recording cannot be asked again.
+    if (recorded && (bug == Bug::run_to_run || bug == Bug::race || bug == Bug::batch_dependent))
+      continue;
     std::vector<int> seats;
     for (const PlannedStage& planned : b.stages)
       if (applies({planned.stage.id, bug}, planned) && !amounts(bug, planned).empty())
@@ -243,10 +284,12 @@ FaultCase fault_case(const Workbench& bench, std::uint64_t seed, std::int64_t k)
   const std::vector<double> sizes = amounts(bug, b.stages[static_cast<std::size_t>(stage)]);
   const Injection fault{stage, bug, sizes[draw(4, sizes.size())], random.bits(5)};
   result.injection = fault;
-  result.where = shown(trial, pair, fault);
-  result.visibility = trial.visibility(a, b, fault);
+  result.recorded = recorded;
+  result.where = shown(trial, pair, fault) + (recorded ? ", recorded" : "");
+  result.visibility = trial.visibility(a, b, fault, recorded);
   if (result.visibility != Trial::Visibility::visible) return result;
-  const RunRecord record = trial.compare(a, b, &fault);
+  const RunRecord record =
+      recorded ? trial.judge_recording(a, b, &fault) : trial.compare(a, b, &fault);
   std::vector<int> named;
   for (const StageResult& each : record.stages)
     if (each.verdict == Verdict::diverged) named.push_back(each.id);
@@ -269,14 +312,17 @@ CleanCase clean_case(const Workbench& bench, std::uint64_t seed, std::int64_t k)
   const Counter random(seed, "selftest.clean." + std::to_string(k));
   const auto draw = [&](std::uint64_t i, std::size_t of) { return random.bits(i) % of; };
   const Topology topology = all_topologies()[static_cast<std::size_t>(k) % all_topologies().size()];
-  const Pair pair = clean_pairs[draw(0, clean_pairs.size())];
+  const bool recorded = draw(4, 8) == 0;
+  const Pair pair =
+      recorded ? recordings[draw(0, recordings.size())] : clean_pairs[draw(0, clean_pairs.size())];
   const Feed feed = clean_feeds[draw(1, clean_feeds.size())];
   const Trial trial(bench, topology, random.bits(2) >> 32, feed);
   // What must change no bit. Threads must not either, but teams of them on networks this small
   // spend their time on each other; tests/cpu compares them.
   const Execution execution{1, draw(3, 2) == 0 ? InstructionSet::best : InstructionSet::scalar, 0};
+  const Plan a = trial.plan(pair.a), b = trial.plan(pair.b);
   const RunRecord record =
-      trial.compare(trial.plan(pair.a), trial.plan(pair.b), nullptr, execution);
+      recorded ? trial.judge_recording(a, b, nullptr) : trial.compare(a, b, nullptr, execution);
   CleanCase result;
   result.stages = static_cast<std::int64_t>(record.stages.size());
   for (const StageResult& stage : record.stages) {
@@ -433,6 +479,7 @@ SelftestResult selftest(const SelftestRequest& request) {
       own.bug = each.injection->bug;
       count(own, each);
       count(result.total, each);
+      if (each.recorded) count(result.recorded, each);
       if (each.visibility != Trial::Visibility::visible) continue;
       if (!each.stage_right) result.missed.push_back(each.where);
       const std::string expected(name(expected_label(*each.injection)));

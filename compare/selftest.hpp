@@ -57,6 +57,7 @@ struct SelftestResult {
   std::uint64_t seed = 0;
   std::vector<FaultCount> faults;  ///< one per kind that was seated
   FaultCount total;
+  FaultCount recorded;                ///< of them, judged as a recording by another program
   std::vector<Confusion> confusions;  ///< most frequent first
   std::vector<std::string>
       missed;  ///< where the wrong stage was named, or none, or another one too
@@ -76,13 +77,15 @@ struct SelftestResult {
 
 inline constexpr double stages_demanded = 0.995, labels_demanded = 0.95;
 
-/// Injects faults into small networks of every topology and looks whether diff() names the stage and
-/// the fault; compares clean sides under other algorithms, precisions, orders and shapes and looks
-/// whether it stays silent. Everything follows from the seed, whatever the number of threads.
+/// Injects faults into small networks of every topology, a third of them each under one contract on
+/// both sides, under two, and in a recording that diff_capture() judges without being able to run
+/// it; looks whether the stage and the fault are named. Compares clean sides under other algorithms,
+/// precisions, orders and shapes; looks whether they stay silent. Everything follows from the seed,
+/// whatever the number of threads.
 ///
 /// A fault is visible when no correct arithmetic could have made it: it changes a bit where both
 /// sides run one contract that promises its bits; otherwise it leaves, at some element, the bound of
-/// its contract around the exact value. What is not visible cannot be told from rounding by anybody
+/// its contract (of a recording: of any order of its arithmetic) around the exact value. What is not visible cannot be told from rounding by anybody
 /// and is counted apart.
 SelftestResult selftest(const SelftestRequest& request);
 

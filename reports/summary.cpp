@@ -150,6 +150,8 @@ std::string evidence(const RunRecord& record) {
     if (!stage->reason.empty()) parts.push_back(stage->reason);
     if (stage->blame != Blame::nobody)
       parts.push_back("blamed: " + std::string(name(stage->blame)));
+    if (!stage->diagnoses.empty())
+      parts.push_back("looks like " + diagnosis_name(stage->diagnoses.front()));
     const std::int64_t others = count(record, Verdict::diverged) - 1;
     if (others > 0) parts.push_back(fmt::format("{} more diverged", others));
   }
@@ -164,14 +166,14 @@ std::string evidence(const RunRecord& record) {
   return join(parts, "; ");
 }
 
-std::string diagnosis_text(const Diagnosis& diagnosis) {
+std::string diagnosis_name(const Diagnosis& diagnosis) {
   std::string label = diagnosis.label;
   std::replace(label.begin(), label.end(), '_', ' ');
   const std::string proof = diagnosis.proof == Proof::bits ? "proved bit for bit"
                             : diagnosis.proof == Proof::bound
                                 ? "proved within the bound"
                                 : "by its pattern, " + percent(diagnosis.confidence);
-  return label + " (" + proof + "): " + diagnosis.evidence;
+  return label + " (" + proof + ")";
 }
 
 std::string box_text(const Diagnosis& diagnosis) {

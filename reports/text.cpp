@@ -273,7 +273,7 @@ std::string focus(const RunRecord& record, const TextStyle& style) {
        std::string(words(stage->verdict)) + (stage->reason.empty() ? "" : ": " + stage->reason));
   for (const Diagnosis& diagnosis : stage->diagnoses)
     line(&diagnosis == stage->diagnoses.data() ? "looks like" : "or like",
-         diagnosis_text(diagnosis));
+         diagnosis_name(diagnosis) + ": " + diagnosis.evidence);
   if (!stage->diagnoses.empty())
     if (const std::string box = box_text(stage->diagnoses.front()); !box.empty())
       line("worst in", box);
