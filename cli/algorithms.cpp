@@ -6,6 +6,8 @@
 #include "cli/backends.hpp"
 #include "cli/command.hpp"
 #include "cuda/cuda.hpp"
+#include "model/arithmetic/fill.hpp"
+#include "model/ops.hpp"
 
 namespace parity::cli {
 namespace {
@@ -13,38 +15,122 @@ namespace {
 struct Row {
   std::string backend;
   AlgorithmInfo info;
+  std::string refusal;  ///< why that backend will not run it; empty when it will
 };
 
-ExitCode algorithms(bool as_json) {
+/// A convolution that every algorithm for MACs could take, to ask a backend about.
+std::vector<Stage> small_convolution() {
+  GraphBuilder builder("a convolution of 32 channels");
+  Conv2d op;
+  op.window.kernel = {3, 3};
+  const TensorId x = builder.add_input("x", {Type::float32, {1, 32, 4, 4}});
+  const TensorType weights{Type::float32, {32, 32, 3, 3}};
+  builder.add_output(
+      builder.add_step(op, {x}, {filled(weights, Fill::real, 1), std::nullopt}, "", {"y"}).front());
+  return cut(builder.finish());
+}
+
+/// The numerics that ask for the algorithm by name; nothing for those that no MAC takes.
+std::optional<Numerics> asking_for(Algorithm algorithm, const Numerics& asked) {
+  switch (algorithm) {
+    case Algorithm::lanes32:
+    case Algorithm::elementwise:
+    case Algorithm::move:
+      return std::nullopt;
+    case Algorithm::fp64:
+      return numerics_of(Math::fp64);
+    case Algorithm::exact:
+      return numerics_of(Math::exact);
+    case Algorithm::tensor_k4f24:
+    case Algorithm::tensor_k8f25: {
+      const Arch own = algorithm == Algorithm::tensor_k4f24 ? Arch::sm_80 : Arch::sm_90;
+      Numerics numerics = numerics_of(Math::tf32, asked.arch == Arch::none ? own : asked.arch);
+      numerics.algorithm = algorithm;
+      return numerics;
+    }
+    default: {
+      Numerics numerics = numerics_of(Math::fp32);
+      numerics.algorithm = algorithm;
+      numerics.promise = promise_of(algorithm);
+      return numerics;
+    }
+  }
+}
+
+/// Why the backend will not run the algorithm, in its own words; empty when it will.
+std::string refusal_of(Algorithm algorithm, const Numerics& asked, const Backend& backend) {
+  const std::optional<Numerics> numerics = asking_for(algorithm, asked);
+  if (!numerics) return {};
+  try {
+    (void)make_plan(small_convolution(), *numerics, backend, std::string(name(algorithm)));
+    return {};
+  } catch (const Error& error) {
+    if (error.fault() == Fault::internal) throw;
+    return error.what();
+  }
+}
+
+/// Every algorithm there is, as one backend sees it.
+void add_rows(const Backend& backend, const std::string& label, const Numerics& asked,
+              std::vector<Row>& rows) {
+  const std::vector<AlgorithmInfo> offered = backend.algorithms();
+  for (const Algorithm algorithm : all_algorithms()) {
+    const auto found = std::find_if(offered.begin(), offered.end(), [&](const AlgorithmInfo& info) {
+      return info.algorithm == algorithm;
+    });
+    const std::string refusal = refusal_of(algorithm, asked, backend);
+    if (found != offered.end())
+      rows.push_back({label, *found, refusal});
+    else
+      rows.push_back({label,
+                      {algorithm, "-", "no room of " + label + " has it"},
+                      refusal.empty() ? label + " does not list it" : refusal});
+  }
+}
+
+std::string label_of(const Spec& spec) {
+  return spec.backend == "cpu" ? spec.backend : fmt::format("{}:{}", spec.backend, spec.device);
+}
+
+ExitCode algorithms(const std::string& on, bool as_json) {
   const Processor processor = open_processor();
   std::vector<Row> rows;
-  for (AlgorithmInfo& info : processor.backend->algorithms())
-    rows.push_back({"cpu", std::move(info)});
   const cuda::Availability gpus = cuda::availability();
-  for (const cuda::Device& device : gpus.devices) {
-    if (!device.why.empty()) continue;
-    for (AlgorithmInfo& info : cuda::make_backend(device.number)->algorithms())
-      rows.push_back({fmt::format("cuda:{}", device.number), std::move(info)});
+  if (!on.empty()) {
+    const Spec spec = parse_spec(on.find(':') == std::string::npos ? on + ":fp32" : on);
+    add_rows(*open_backend(spec, processor), label_of(spec), spec.numerics, rows);
+  } else {
+    add_rows(*processor.backend, "cpu", {}, rows);
+    for (const cuda::Device& device : gpus.devices)
+      if (device.why.empty())
+        add_rows(*cuda::make_backend(device.number), fmt::format("cuda:{}", device.number), {},
+                 rows);
   }
+  const bool name_gpus = on.empty() && !gpus.why.empty();
   if (as_json) {
     nlohmann::ordered_json document;
     document["algorithms"] = nlohmann::ordered_json::array();
-    for (const Row& row : rows)
-      document["algorithms"].push_back({{"algorithm", name(row.info.algorithm)},
-                                        {"backend", row.backend},
-                                        {"promise", name(promise_of(row.info.algorithm))},
-                                        {"ops", row.info.ops},
-                                        {"note", row.info.note}});
+    for (const Row& row : rows) {
+      nlohmann::ordered_json each = {{"algorithm", name(row.info.algorithm)},
+                                     {"backend", row.backend},
+                                     {"promise", name(promise_of(row.info.algorithm))},
+                                     {"ops", row.info.ops},
+                                     {"note", row.info.note}};
+      if (!row.refusal.empty()) each["refusal"] = row.refusal;
+      document["algorithms"].push_back(std::move(each));
+    }
     document["refused"] = nlohmann::ordered_json::object();
-    if (!gpus.why.empty()) document["refused"]["cuda"] = gpus.why;
+    if (name_gpus) document["refused"]["cuda"] = gpus.why;
     fmt::print("{}\n", document.dump(2));
     return ExitCode::consistent;
   }
   fmt::print("{:<13} {:<8} {:<12}  {}\n", "algorithm", "backend", "promise", "ops");
-  for (const Row& row : rows)
+  for (const Row& row : rows) {
     fmt::print("{:<13} {:<8} {:<12}  {}\n{:<36} {}\n", name(row.info.algorithm), row.backend,
                name(promise_of(row.info.algorithm)), row.info.ops, "", row.info.note);
-  if (!gpus.why.empty()) fmt::print("cuda: {}\n", gpus.why);
+    if (!row.refusal.empty()) fmt::print("{:<36} refused: {}\n", "", row.refusal);
+  }
+  if (name_gpus) fmt::print("cuda: {}\n", gpus.why);
   fmt::print(
       "promises, weakest first: not_guaranteed < run_to_run < gpu_to_gpu < host_to_gpu\n"
       "host_to_gpu: the same bits on every backend, device, instruction set, thread count and "
@@ -57,11 +143,25 @@ ExitCode algorithms(bool as_json) {
 void add_algorithms(CLI::App& program, Invocation& invocation) {
   CLI::App* command = program.add_subcommand(
       "algorithms", "List the orders of operations a side can compute by, and what each promises.");
-  const auto as_json = std::make_shared<bool>(false);
-  command->add_flag("--json", *as_json, "as JSON");
-  command->footer("Exit codes: 0 always");
-  command->callback(
-      [&invocation, as_json] { invocation.job = [as_json] { return algorithms(*as_json); }; });
+  struct Options {
+    std::string on;
+    bool as_json = false;
+  };
+  const auto options = std::make_shared<Options>();
+  command
+      ->add_option("--on", options->on,
+                   "one backend only: cpu, cuda, or a SPEC whose arch and device are meant")
+      ->type_name("BACKEND|SPEC");
+  command->add_flag("--json", options->as_json, "as JSON");
+  command->footer(
+      "Each algorithm is asked of a small convolution; what refuses it says so in a sentence.\n"
+      "Examples:\n"
+      "  paritylab algorithms --on cpu\n"
+      "  paritylab algorithms --on cpu:tf32@sm_80     which tensor core is sm_80's?\n"
+      "Exit codes: 0 listed · 2 usage · 5 no such device");
+  command->callback([&invocation, options] {
+    invocation.job = [options] { return algorithms(options->on, options->as_json); };
+  });
 }
 
 }  // namespace parity::cli

@@ -33,9 +33,10 @@ std::shared_ptr<Backend> open_backend(const Spec& spec, const Processor& process
                                       "takes one.");
 }
 
-Plan plan_for(const Spec& spec, const std::vector<Stage>& stages, const Backend& backend) {
+Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& stages,
+              const Backend& backend) {
   if (!spec.plan_file.empty()) {
-    Plan plan = read_plan(read_text_file(spec.plan_file), stages, backend);
+    Plan plan = read_plan(read_text_file(spec.plan_file), graph, stages, backend);
     const std::string asked = maths_of(spec.numerics), planned = maths_of(plan.numerics);
     if (asked != planned)
       throw Error(Fault::bad_request, "the spec '" + spec.text + "' asks for " + asked +
@@ -44,6 +45,24 @@ Plan plan_for(const Spec& spec, const std::vector<Stage>& stages, const Backend&
     return plan;
   }
   return make_plan(stages, spec.numerics, backend, spec.text);
+}
+
+Side side_of(const Computing& side, const Processor& processor, const Execution& execution,
+             const Spec& spec) {
+  Execution own = execution;
+  own.device = spec.device;
+  Backend* const twin = side.backend == processor.backend ? nullptr : processor.backend.get();
+  return {*side.backend, side.plan, own, twin};
+}
+
+Spec spec_of(const std::string& on, const std::string& plan_file) {
+  if (plan_file.empty()) return parse_spec(on);
+  Spec spec = parse_spec(on.empty() ? parse_plan(read_text_file(plan_file)).spec : on);
+  if (!spec.plan_file.empty() && !on.empty())
+    throw Error(Fault::bad_request,
+                "--on " + on + " and --plan " + plan_file + " both name a plan; keep one.");
+  spec.plan_file = plan_file;
+  return spec;
 }
 
 }  // namespace parity::cli

@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "compare/differ.hpp"
 #include "model/backend.hpp"
 #include "model/plan.hpp"
 #include "model/spec.hpp"
@@ -21,6 +22,19 @@ Processor open_processor();
 std::shared_ptr<Backend> open_backend(const Spec& spec, const Processor& processor);
 
 /// The plan file that the spec names, or a plan made from its numerics.
-Plan plan_for(const Spec& spec, const std::vector<Stage>& stages, const Backend& backend);
+Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& stages,
+              const Backend& backend);
+
+/// One side that computes: its backend and its plan.
+struct Computing {
+  std::shared_ptr<Backend> backend;
+  Plan plan;
+};
+/// The same for compare/, on the spec's device; held to the processor, its twin, unless it is that.
+Side side_of(const Computing& side, const Processor& processor, const Execution& execution,
+             const Spec& spec);
+
+/// The spec of --on, with --plan FILE as its plan; without --on the plan's own spec.
+Spec spec_of(const std::string& on, const std::string& plan_file);
 
 }  // namespace parity::cli

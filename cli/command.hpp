@@ -18,7 +18,11 @@ struct Invocation {
 /// job.
 void add_diff(CLI::App& program, Invocation& invocation);
 void add_run(CLI::App& program, Invocation& invocation);
+void add_determinism(CLI::App& program, Invocation& invocation);
+void add_narrow(CLI::App& program, Invocation& invocation);
+void add_plan(CLI::App& program, Invocation& invocation);
 void add_inspect(CLI::App& program, Invocation& invocation);
+void add_repro(CLI::App& program, Invocation& invocation);
 void add_report(CLI::App& program, Invocation& invocation);
 void add_algorithms(CLI::App& program, Invocation& invocation);
 void add_devices(CLI::App& program, Invocation& invocation);

@@ -1,12 +1,14 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <ctime>
 #include <optional>
 
 #include "cli/backends.hpp"
+#include "cli/bundle.hpp"
 #include "cli/command.hpp"
 #include "cli/environment.hpp"
 #include "cli/model_source.hpp"
@@ -18,6 +20,7 @@
 #include "compare/differ.hpp"
 #include "compare/probe.hpp"
 #include "model/files/npz.hpp"
+#include "model/nearest.hpp"
 
 namespace parity::cli {
 namespace {
@@ -30,7 +33,9 @@ struct Options {
   std::optional<double> tolerance;
   int repeat = 1;
   std::string probe;
+  std::vector<std::string> decisions;
   std::string save_plan_a, save_plan_b;
+  std::string repro, repro_stage;
   std::string command;  ///< the whole line, to run it again
 };
 
@@ -52,20 +57,6 @@ std::int64_t peak_bytes() {
 std::optional<OutputFile> opened(const std::string& path) {
   if (path.empty()) return std::nullopt;
   return OutputFile(path);
-}
-
-/// One side that computes: its backend and its plan.
-struct Computing {
-  std::shared_ptr<Backend> backend;
-  Plan plan;
-};
-
-Side side_of(const Computing& side, const Processor& processor, const Execution& execution,
-             const Spec& spec) {
-  Execution own = execution;
-  own.device = spec.device;
-  Backend* const twin = side.backend == processor.backend ? nullptr : processor.backend.get();
-  return {*side.backend, side.plan, own, twin};
 }
 
 void require_b(const Options& options) {
@@ -106,6 +97,39 @@ std::vector<std::string> inputs_recorded(const Graph& graph, const Capture& reco
   return inputs;
 }
 
+/// Position of the stage of that name; -1 for no name. Throws Fault::bad_request.
+int stage_named(const std::string& name, const std::vector<Stage>& stages) {
+  if (name.empty()) return -1;
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < stages.size(); ++i) {
+    if (stages[i].name == name) return static_cast<int>(i);
+    names.push_back(stages[i].name);
+  }
+  throw Error(Fault::bad_request, "--repro-stage " + name + " is no stage of the model" +
+                                      did_you_mean(name, names) +
+                                      " (`paritylab inspect` lists the stages).");
+}
+
+/// Completes the bundle with what the diff found and what the processor's arithmetics make of it.
+void write_bundle(BundleFolder& folder, std::optional<Repro>& repro, const RunRecord& record,
+                  std::size_t stage, const std::string& path, const Processor& processor,
+                  const Execution& execution) {
+  if (!repro) {
+    fmt::print(stderr, "no bundle is written to {}: no stage differs; --repro-stage names one.\n",
+               path);
+    return;
+  }
+  repro->tool_version = record.tool_version;
+  repro->tool_commit = record.tool_commit;
+  repro->command = record.command;
+  repro->verdict = name(record.stages[stage].verdict);
+  repro->reason = record.stages[stage].reason;
+  repro->algorithms = every_algorithm(repro->graph, repro->inputs, *processor.backend, execution);
+  folder.write(*repro);
+  fmt::print(stderr, "the bundle {} holds stage {}; `paritylab repro {}` replays it.\n", path,
+             repro->stage, shell_quoted(path));
+}
+
 ExitCode diff_command(const Options& options) {
   const auto begin = std::chrono::steady_clock::now();
   require_b(options);
@@ -133,15 +157,24 @@ ExitCode diff_command(const Options& options) {
     throw Error(Fault::bad_request,
                 "--probe cannot ask " + options.b +
                     ": a recording holds what another program made of other numbers.");
-  if (options.tolerance && !options.probe.empty())
+  if (!options.probe.empty() &&
+      (options.tolerance || !options.decisions.empty() || !options.repro.empty()))
     throw Error(Fault::bad_request,
-                "--probe exact demands every bit, so --tolerance has no "
-                "meaning beside it.");
+                "--probe exact runs every stage on integers of its own and demands every bit, so "
+                "--tolerance, --decision and --repro have no meaning beside it.");
+  std::vector<Decision> decisions;
+  for (const std::string& each : options.decisions) decisions.push_back(parse_decision(each));
   const Execution execution = execution_of(options.execution);
   std::vector<std::string> outputs = options.reports.files;
   outputs.insert(outputs.end(), {options.save_plan_a, options.save_plan_b});
   require_distinct(options.model.model, outputs);
   ReportFiles reports(options.reports);
+  if (options.repro.empty() && !options.repro_stage.empty())
+    throw Error(Fault::bad_request,
+                "--repro-stage says which stage a bundle is about; add --repro "
+                "FOLDER to have one written.");
+  std::optional<BundleFolder> bundle;
+  if (!options.repro.empty()) bundle.emplace(options.repro);
   std::optional<OutputFile> plan_a_file = opened(options.save_plan_a);
   std::optional<OutputFile> plan_b_file = opened(options.save_plan_b);
 
@@ -162,49 +195,63 @@ ExitCode diff_command(const Options& options) {
     own.inputs = inputs_recorded(model.graph, recorded, spec_b.file);
     model = load_model(own, processor, execution);
   }
-  a.plan = plan_for(spec_a, model.stages, *a.backend);
-  if (!capture) b.plan = plan_for(spec_b, model.stages, *b.backend);
+  check_decisions(decisions, model.graph);
+  const int repro_stage = stage_named(options.repro_stage, model.stages);
+  a.plan = plan_for(spec_a, model.graph, model.stages, *a.backend);
+  if (!capture) b.plan = plan_for(spec_b, model.graph, model.stages, *b.backend);
   // The process stands; inputs, which count as values, and all the rest must fit.
   const PredictedMemory predicted =
       capture ? predicted_peak_bytes(model.graph, a.plan, execution.threads)
               : predicted_peak_bytes(model.graph, a.plan, b.plan, execution.threads);
   require_memory(predicted.packed + predicted.values, "the diff of " + model.graph.name);
   model.make_inputs();
-  if (plan_a_file) plan_a_file->write(write_plan(a.plan));
-  if (plan_b_file) plan_b_file->write(write_plan(b.plan));
+  if (plan_a_file) plan_a_file->write(write_plan(a.plan, model.graph));
+  if (plan_b_file) plan_b_file->write(write_plan(b.plan, model.graph));
 
   const std::vector<Tensor> inputs = model.tensors();
   const Referee referee{*processor.oracle, *processor.backend, execution};
   const std::string started = now_utc();
+  const Side side_a = side_of(a, processor, execution, spec_a);
+  ProgressLine line;
+  const Observer observer = [&](const Progress& progress) { line.show(progress); };
   RunRecord record;
-  {
-    ProgressLine line;
-    const Observer observer = [&](const Progress& progress) { line.show(progress); };
-    const Side side_a = side_of(a, processor, execution, spec_a);
-    if (capture) {
-      record = diff_capture({.graph = model.graph,
-                             .stages = model.stages,
-                             .a = side_a,
-                             .referee = referee,
-                             .inputs = inputs,
-                             .capture = recorded,
-                             .spec = spec_b.text,
-                             .numerics = spec_b.numerics,
-                             .tolerance = options.tolerance,
-                             .observer = observer});
-    } else {
-      const DiffRequest request{.graph = model.graph,
-                                .stages = model.stages,
-                                .a = side_a,
-                                .b = side_of(b, processor, execution, spec_b),
-                                .referee = referee,
-                                .inputs = inputs,
-                                .tolerance = options.tolerance,
-                                .observer = observer,
-                                .repeat = options.repeat};
-      constexpr std::uint64_t probe_seed = 7;
-      record = options.probe.empty() ? diff(request) : probe_exact(request, probe_seed);
-    }
+  std::optional<Repro> repro;
+  const auto worth = [&] { return repro_stage >= 0 ? repro_stage : stage_worth_a_repro(record); };
+  if (capture) {
+    const CaptureRequest request{.graph = model.graph,
+                                 .stages = model.stages,
+                                 .a = side_a,
+                                 .referee = referee,
+                                 .inputs = inputs,
+                                 .capture = recorded,
+                                 .spec = spec_b.text,
+                                 .numerics = spec_b.numerics,
+                                 .tolerance = options.tolerance,
+                                 .observer = observer,
+                                 .decisions = decisions};
+    record = diff_capture(request);
+    if (bundle && worth() >= 0) repro = make_repro(request, static_cast<std::size_t>(worth()));
+  } else {
+    const Side side_b = side_of(b, processor, execution, spec_b);
+    const DiffRequest request{.graph = model.graph,
+                              .stages = model.stages,
+                              .a = side_a,
+                              .b = side_b,
+                              .referee = referee,
+                              .inputs = inputs,
+                              .tolerance = options.tolerance,
+                              .observer = observer,
+                              .decisions = decisions,
+                              .repeat = options.repeat};
+    constexpr std::uint64_t probe_seed = 7;
+    record = options.probe.empty() ? diff(request) : probe_exact(request, probe_seed);
+    if (bundle && worth() >= 0)
+      repro = make_repro({.graph = model.graph,
+                          .stages = model.stages,
+                          .a = side_a,
+                          .b = side_b,
+                          .inputs = inputs,
+                          .stage = static_cast<std::size_t>(worth())});
   }
   record.tool_version = version();
   record.tool_commit = commit();
@@ -221,6 +268,9 @@ ExitCode diff_command(const Options& options) {
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   record.seconds = seconds.count();
   reports.write(record);
+  if (bundle)
+    write_bundle(*bundle, repro, record, static_cast<std::size_t>(std::max(worth(), 0)),
+                 options.repro, processor, execution);
   return static_cast<ExitCode>(record.exit_code);
 }
 
@@ -248,10 +298,24 @@ void add_diff(CLI::App& program, Invocation& invocation) {
                    "exact: every stage alone, on integers that no correct arithmetic rounds; any "
                    "mismatch is a bug")
       ->type_name("KIND");
+  command
+      ->add_option("--decision", options->decisions,
+                   "what is decided by an output: OUTPUT=argmax[:AXIS], topk:K[:AXIS], threshold:T "
+                   "or sigmoid:T; one that flips makes the exit code 1; repeatable")
+      ->type_name("OUTPUT=RULE")
+      ->allow_extra_args(false);
   add_report_options(*command, options->reports);
   command->add_option("--save-plan-a", options->save_plan_a, "write a's plan, for plan=FILE")
       ->type_name("FILE");
   command->add_option("--save-plan-b", options->save_plan_b, "write b's plan")->type_name("FILE");
+  command
+      ->add_option(
+          "--repro", options->repro,
+          "write a bundle of one stage (the first diverging, else the one with the largest "
+          "share of the difference) for `paritylab repro`")
+      ->type_name("FOLDER");
+  command->add_option("--repro-stage", options->repro_stage, "the stage that the bundle is about")
+      ->type_name("STAGE");
   add_execution_options(*command, options->execution);
   command->footer(
       "SPEC is BACKEND:MATH[@ARCH][,CLAUSE=VALUE]... or capture:FILE.npz[,math=tf32]\n"
@@ -265,8 +329,11 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       "  paritylab diff model.onnx --b cuda:fp32 --repeat 5\n"
       "  paritylab diff model.onnx --b cuda:tf32 --probe exact\n"
       "  paritylab diff model.onnx --input frame.npz --b capture:tensorrt.npz,math=tf32\n"
-      "Exit codes: 0 same bits or explained by arithmetic · 1 diverged or beyond the tolerance ·\n"
-      "  2 usage · 3 model or input invalid · 4 incomplete · 5 device, memory or environment");
+      "  paritylab diff model.onnx --b cpu:tf32@sm_90 --decision logits=argmax --decision "
+      "heat=sigmoid:0.5\n"
+      "Exit codes: 0 same bits or explained by arithmetic · 1 diverged, beyond the tolerance or a\n"
+      "  named decision flipped · 2 usage · 3 model or input invalid · 4 incomplete · 5 device,\n"
+      "  memory or environment");
   command->callback([&invocation, options] {
     options->command = invocation.command_line;
     invocation.job = [options] { return diff_command(*options); };

@@ -147,8 +147,8 @@ ExitCode inspect_command(const Options& options) {
   const Execution execution = execution_of(options.execution);
   const Processor processor = open_processor();
   const LoadedModel model = load_model(options.model, processor, execution);
-  const Plan a = plan_for(parse_spec(options.a), model.stages, *processor.backend);
-  const Plan b = plan_for(parse_spec(options.b), model.stages, *processor.backend);
+  const Plan a = plan_for(parse_spec(options.a), model.graph, model.stages, *processor.backend);
+  const Plan b = plan_for(parse_spec(options.b), model.graph, model.stages, *processor.backend);
   const PredictedMemory run_memory = predicted_peak_bytes(model.graph, a, execution.threads);
   const PredictedMemory diff_memory = predicted_peak_bytes(model.graph, a, b, execution.threads);
   if (options.as_json)

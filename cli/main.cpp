@@ -92,7 +92,11 @@ int run(std::span<const char* const> words) {
     invocation.command_line += " " + shell_quoted(word);
   add_diff(program, invocation);
   add_run(program, invocation);
+  add_determinism(program, invocation);
+  add_narrow(program, invocation);
+  add_plan(program, invocation);
   add_inspect(program, invocation);
+  add_repro(program, invocation);
   add_report(program, invocation);
   add_algorithms(program, invocation);
   add_devices(program, invocation);

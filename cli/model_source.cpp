@@ -123,6 +123,20 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
       ->allow_extra_args(false);
 }
 
+std::vector<std::string> words_of(const ModelOptions& options) {
+  std::vector<std::string> words = {options.model};
+  const auto add = [&](const char* flag, const std::vector<std::string>& values) {
+    for (const std::string& value : values) words.insert(words.end(), {flag, value});
+  };
+  add("--input", options.inputs);
+  add("--shape", options.shapes);
+  add("--dim", options.dims);
+  add("--external-root", options.external_roots);
+  if (!options.from.empty()) words.insert(words.end(), {"--from", options.from});
+  if (!options.until.empty()) words.insert(words.end(), {"--until", options.until});
+  return words;
+}
+
 void add_execution_options(CLI::App& command, ExecutionOptions& options) {
   command.add_option("--threads", options.threads, "threads; all by default. Never changes a bit")
       ->type_name("N")

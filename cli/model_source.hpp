@@ -20,6 +20,8 @@ struct ModelOptions {
 };
 /// Adds MODEL, --input, --shape, --dim, --from, --until and --external-root.
 void add_model_options(CLI::App& command, ModelOptions& options);
+/// The same as words of a command line.
+std::vector<std::string> words_of(const ModelOptions& options);
 
 /// How fast, never what: threads and instruction set.
 struct ExecutionOptions {

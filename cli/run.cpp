@@ -7,6 +7,7 @@
 
 #include "cli/backends.hpp"
 #include "cli/command.hpp"
+#include "cli/digests.hpp"
 #include "cli/environment.hpp"
 #include "cli/model_source.hpp"
 #include "cli/output.hpp"
@@ -20,7 +21,7 @@ struct Options {
   ModelOptions model;
   ExecutionOptions execution;
   std::string on;
-  std::string output, capture, save_plan;
+  std::string plan, output, capture, digests, save_plan;
 };
 
 std::optional<OutputFile> opened(const std::string& path) {
@@ -39,40 +40,48 @@ std::string summary(Backend& backend, const Value& value, const Execution& execu
 }
 
 ExitCode run_command(const Options& options) {
-  if (options.on.empty())
+  if (options.on.empty() && options.plan.empty())
     throw Error(Fault::bad_request,
                 fmt::format("`run` was not told where to run: --on is missing. Try\n"
                             "  paritylab run {0} --on cpu:fp32\n"
                             "  paritylab run {0} --on cpu:fp64 --output out.npz",
                             shell_quoted(options.model.model)));
-  const Spec spec = parse_spec(options.on);
+  const Spec spec = spec_of(options.on, options.plan);
   Execution execution = execution_of(options.execution);
   execution.device = spec.device;
   require_distinct(options.model.model,
-                   std::vector<std::string>{options.output, options.capture, options.save_plan});
+                   std::vector<std::string>{options.output, options.capture, options.digests,
+                                            options.save_plan});
   std::optional<OutputFile> output = opened(options.output);
   std::optional<OutputFile> capture = opened(options.capture);
   std::optional<OutputFile> plan_file;
   if (!options.save_plan.empty()) plan_file.emplace(options.save_plan);
+  std::optional<OutputFile> digest_file;
+  if (!options.digests.empty()) digest_file.emplace(options.digests);
 
   const Processor processor = open_processor();
   const std::shared_ptr<Backend> backend = open_backend(spec, processor);
   LoadedModel model = load_model(options.model, processor, execution);
-  const Plan plan = plan_for(spec, model.stages, *backend);
+  const Plan plan = plan_for(spec, model.graph, model.stages, *backend);
   const PredictedMemory predicted = predicted_peak_bytes(model.graph, plan, execution.threads);
   require_memory(predicted.packed + predicted.values, "the run of " + model.graph.name);
   model.make_inputs();
-  if (plan_file) plan_file->write(write_plan(plan));
+  if (plan_file) plan_file->write(write_plan(plan, model.graph));
 
   std::optional<NpzWriter> captured;
   if (capture) captured.emplace(capture->partial_path());
+  Trail trail;
   Tap tap;
-  if (capture)
+  if (capture || digest_file)
     tap = [&](const PlannedStage& stage, std::span<const Value> outputs) {
+      if (digest_file) trail.stages.emplace_back();
       // The stage's own name for what it is judged by; a second output keeps its ONNX name.
-      for (std::size_t i = 0; i < outputs.size(); ++i)
-        captured->add(i == 0 ? stage.stage.name : stage.stage.output_names[i],
-                      backend->download(outputs[i], execution));
+      for (std::size_t i = 0; i < outputs.size(); ++i) {
+        if (capture)
+          captured->add(i == 0 ? stage.stage.name : stage.stage.output_names[i],
+                        backend->download(outputs[i], execution));
+        if (digest_file) trail.stages.back().push_back(backend->digest(outputs[i], execution));
+      }
     };
   const std::vector<Tensor> inputs = model.tensors();
   const auto begin = std::chrono::steady_clock::now();
@@ -92,6 +101,7 @@ ExitCode run_command(const Options& options) {
     captured->finish();
     capture->commit();
   }
+  if (digest_file) digest_file->write(write_digests(trail, model.graph, plan));
   if (output) {
     NpzWriter writer(output->partial_path());
     for (std::size_t i = 0; i < result.outputs.size(); ++i)
@@ -121,21 +131,28 @@ void add_run(CLI::App& program, Invocation& invocation) {
       "run", "Run a network on one side; write its outputs, or every stage's.");
   const auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
-  command->add_option("--on", options->on, "where and by which arithmetic; required")
+  command->add_option("--on", options->on, "where and by which arithmetic; required unless --plan")
       ->type_name("SPEC");
   command
       ->add_option("--output", options->output, "the graph's outputs by their ONNX names, as .npz")
       ->type_name("FILE");
   command->add_option("--capture", options->capture, "every stage's output by stage name, as .npz")
       ->type_name("FILE");
-  command->add_option("--save-plan", options->save_plan, "write the plan, for plan=FILE")
+  command->add_option("--plan", options->plan, "replay a saved plan; its own SPEC without --on")
+      ->type_name("FILE");
+  command
+      ->add_option("--digests", options->digests,
+                   "128 bits of every stage's outputs, as JSON: two machines compare by them")
+      ->type_name("FILE");
+  command->add_option("--save-plan", options->save_plan, "write the plan, for --plan or plan=FILE")
       ->type_name("FILE");
   add_execution_options(*command, options->execution);
   command->footer(
       "SPEC is BACKEND:MATH[@ARCH][,CLAUSE=VALUE]..., as in `paritylab diff --help`.\n"
       "Examples:\n"
       "  paritylab run model.onnx --on cpu:fp32 --input in.npz --output out.npz --capture all.npz\n"
-      "  paritylab run sample:second/A --on cpu:tf32@sm_90\n"
+      "  paritylab run sample:second/A --on cpu:tf32@sm_90 --save-plan p.json\n"
+      "  paritylab run sample:second/A --plan p.json --digests today.json\n"
       "Exit codes: 0 ran · 2 usage · 3 model or input invalid · 5 device, memory or environment");
   command->callback(
       [&invocation, options] { invocation.job = [options] { return run_command(*options); }; });

@@ -54,6 +54,7 @@ Allowance foreign_allowance(const PlannedStage& planned) {
       case Algorithm::gemm_eigen:
         own.coefficient += gamma(2);
         break;
+      case Algorithm::chunk256:  // tighter than any order of its terms
       case Algorithm::tensor_k4f24:
       case Algorithm::tensor_k8f25:
         own.coefficient += gamma(terms) + gamma(2);
@@ -159,6 +160,7 @@ class CaptureWalk {
     record_.notes = r_.graph.notes;
     record_.lints = r_.graph.lints;
     record_.tolerance = r_.tolerance;
+    record_.decisions = undecided(r_.decisions);
     progress_.stages = static_cast<int>(r_.stages.size());
     for (const Stage& stage : r_.stages) progress_.macs += stage.macs;
     for (std::size_t i = 0; i < r_.inputs.size(); ++i) {
@@ -276,6 +278,7 @@ class CaptureWalk {
         flow_.pass(i, stage.inputs, stage.outputs, all, norm_square(*result.accumulated));
       }
       note_accumulated(stage, result);
+      decide_margins(i, a[0], held->second);
     }
     live_.release(stage.inputs);
     for (std::size_t j = 0; j < stage.outputs.size(); ++j) live_.put(stage.outputs[j], a[j]);
@@ -283,6 +286,29 @@ class CaptureWalk {
     a_.forget(exact_plan_.stages[i]);
     host_.forget(exact_plan_.stages[i]);
     record_.stages.push_back(std::move(result));
+  }
+
+  /// The decisions that somebody takes by the stage's output, M read on a's own inputs.
+  void decide_margins(std::size_t i, const Value& a, const Tensor& y) {
+    const Stage& stage = r_.stages[i];
+    for (std::size_t d = 0; d < r_.decisions.size(); ++d) {
+      if (!names_output(r_.graph, r_.decisions[d], stage.outputs[0])) continue;
+      const Allowance own = stage_allowance(r_.a.plan.stages[i]),
+                      foreign = foreign_allowance(foreign_plan_.stages[i]);
+      const Tensor m = a_.download(
+          a_.run(kept_stage(i), live_.at(stage.inputs), Reading::magnitudes, r_.a.execution)[0],
+          r_.a.execution);
+      record_.decisions[d] = judge_decision(
+          r_.decisions[d], a_.download(a, r_.a.execution), y, &m,
+          {own.coefficient + foreign.coefficient, own.underflow + foreign.underflow});
+    }
+  }
+
+  /// The stage as magnitudes are read from it: with BatchNorm folded into the weights, |w'| would
+  /// hide what cancels between mean and shift.
+  const PlannedStage& kept_stage(std::size_t i) const {
+    return r_.a.plan.numerics.batch_norm == BatchNormalisation::folded ? exact_plan_.stages[i]
+                                                                       : r_.a.plan.stages[i];
   }
 
   std::string first_missing(const Stage& stage) const {
@@ -316,10 +342,7 @@ class CaptureWalk {
     const Value local =
         inputs_equal ? a[0] : a_.run(planned, inputs, Reading::values, r_.a.execution)[0];
     result.seconds_local = watch.lap();
-    const PlannedStage& kept = r_.a.plan.numerics.batch_norm == BatchNormalisation::folded
-                                   ? exact_plan_.stages[i]
-                                   : planned;
-    const Value m = a_.run(kept, inputs, Reading::magnitudes, r_.a.execution)[0];
+    const Value m = a_.run(kept_stage(i), inputs, Reading::magnitudes, r_.a.execution)[0];
     result.seconds_magnitude = watch.lap();
 
     const Allowance foreign = foreign_allowance(foreign_plan_.stages[i]);

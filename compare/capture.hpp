@@ -31,6 +31,7 @@ struct CaptureRequest {
   Numerics numerics;
   std::optional<double> tolerance = {};
   Observer observer = {};
+  std::span<const Decision> decisions = {};  ///< checked: check_decisions(decisions, graph)
 };
 
 /// The lock-step walk with a capture in B's place.

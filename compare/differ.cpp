@@ -93,6 +93,7 @@ class Walk {
     record_.notes = r_.graph.notes;
     record_.lints = r_.graph.lints;
     record_.tolerance = r_.tolerance;
+    record_.decisions = undecided(r_.decisions);
     progress_.stages = static_cast<int>(r_.stages.size());
     for (const Stage& stage : r_.stages) progress_.macs += runs_per_stage * stage.macs;
     for (std::size_t i = 0; i < r_.inputs.size(); ++i) {
@@ -467,6 +468,7 @@ class Walk {
       if (c.differing == 0 && (spot.a_on_b[j].type() == spot.b[j].type()))
         equal_.insert(stage.outputs[j]);
       if (wanted_.contains(stage.outputs[j])) accumulated_[stage.outputs[j]] = c;
+      decide_margins(i, j, spot, result);
       if (j == 0) result.accumulated = std::move(c);
     }
     const Comparison& c = *result.accumulated;
@@ -488,6 +490,24 @@ class Walk {
     else if (c.max_abs > 0)
       result.accumulated_relative =
           c.rms_a > 0 ? c.max_abs / c.rms_a : std::numeric_limits<double>::infinity();
+  }
+
+  /// The decisions that somebody takes by this output.
+  void decide_margins(std::size_t i, std::size_t j, Spot& spot, StageResult& result) {
+    const TensorId id = r_.stages[i].outputs[j];
+    for (std::size_t d = 0; d < r_.decisions.size(); ++d) {
+      if (!names_output(r_.graph, r_.decisions[d], id)) continue;
+      Allowance pair;  // zero where the stage's arithmetic is the same on both sides
+      std::optional<Tensor> m;
+      if (!demands_zero(spot)) {
+        const Allowance a = stage_allowance(spot.a_stage), b = stage_allowance(spot.b_stage);
+        pair = {a.coefficient + b.coefficient, a.underflow + b.underflow};
+        m = b_.download(magnitude(i, spot, result)[j], r_.b.execution);
+      }
+      record_.decisions[d] =
+          judge_decision(r_.decisions[d], b_.download(spot.a_on_b[j], r_.b.execution),
+                         b_.download(spot.b[j], r_.b.execution), m ? &*m : nullptr, pair);
+    }
   }
 
   static Comparison unjudged(Comparison c) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "compare/margins.hpp"
 #include "compare/record.hpp"
 #include "compare/run.hpp"
 #include "model/backend.hpp"
@@ -38,6 +39,7 @@ struct DiffRequest {
   std::span<const Tensor> inputs;        ///< in the order of graph.inputs
   std::optional<double> tolerance = {};  ///< absolute, in output units
   Observer observer = {};
+  std::span<const Decision> decisions = {};  ///< checked: check_decisions(decisions, graph)
   /// Called per stage with a's and b's outputs, each readable by its own side.
   Tap tap_a = {}, tap_b = {};
   PackedWeights packed_weights = PackedWeights::forget;
@@ -72,8 +74,8 @@ struct DiffRequest {
 /// not of the same cut.
 RunRecord diff(const DiffRequest& request);
 
-/// The exit code that a record stands for: 1 diverged or beyond the tolerance, else 4 when a stage
-/// is untrusted or not_run, else 0.
+/// The exit code that a record stands for: 1 diverged, beyond the tolerance or a named decision
+/// flipped, else 4 when a stage is untrusted or not_run or a decision was not judged, else 0.
 int exit_code_of(const RunRecord& record);
 
 /// Seconds of the runs that a diff needs: A, B, the shared-input run and the magnitudes, summed

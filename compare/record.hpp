@@ -120,6 +120,31 @@ struct OutputResult {
   bool beyond_tolerance = false;
 };
 
+/// One place where a decision flipped, or could.
+struct DecisionPoint {
+  std::int64_t index = 0;           ///< of the element that decides by a, logical
+  std::int64_t other = -1;          ///< of the one that would take its place; -1: a threshold does
+  double a = 0, b = 0;              ///< values at `index`
+  double a_other = 0, b_other = 0;  ///< at `other`, or the threshold twice
+  double margin = 0;                ///< |a - a_other|
+  double bound = 0;                 ///< how far b may move that distance
+  bool flipped = false;
+};
+
+/// What somebody decides by an output, taken by both sides (compare/margins.hpp has the rule).
+struct DecisionResult {
+  std::string output, rule, shape;  ///< "logits", "argmax:1", "1x10"
+  std::int64_t decisions = 0;
+  std::int64_t flipped = 0;     ///< b decides otherwise than a
+  std::int64_t could_flip = 0;  ///< it did not, but within the bound it could
+  double smallest_margin = 0;
+  double largest_error = 0;           ///< max |b - a| of the output: the measured part of the bound
+  double bound_coefficient = 0;       ///< of M at the output's stage, both sides together
+  double largest_bound = 0;           ///< the derived part of the bound where it is largest
+  std::vector<DecisionPoint> points;  ///< at most 8: flipped ones, then the nearest
+  std::string not_judged;             ///< why there is no answer; empty when there is
+};
+
 struct SideRecord {
   std::string spec;  ///< "cpu:tf32@sm_90"
   std::string backend, device;
@@ -163,6 +188,7 @@ struct RunRecord {
   std::vector<StageResult> stages;
   std::vector<BlockResult> blocks;
   std::vector<OutputResult> outputs;
+  std::vector<DecisionResult> decisions;  ///< in the order they were asked for
   Answers answers;
   std::optional<double> tolerance;
   int exit_code = 0;

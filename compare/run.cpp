@@ -58,9 +58,10 @@ void check_inputs(const Graph& graph, std::span<const Tensor> inputs) {
 
 RunResult run(const RunRequest& request) {
   using Clock = std::chrono::steady_clock;
-  const std::vector<PlannedStage>& stages = request.plan.stages;
+  const std::span<const PlannedStage> stages(request.plan.stages.data(),
+                                             request.before.value_or(request.plan.stages.size()));
   check_inputs(request.graph, request.inputs);
-  LiveValues live(request.graph, stages);
+  LiveValues live(request.graph, request.plan.stages);
   for (std::size_t i = 0; i < request.inputs.size(); ++i)
     live.put(request.graph.inputs[i], request.backend.upload(request.inputs[i], request.execution));
 
@@ -91,7 +92,8 @@ RunResult run(const RunRequest& request) {
     progress.macs_done += planned.stage.macs;
   }
   report({});
-  for (const TensorId id : request.graph.outputs) result.outputs.push_back(live.at(id));
+  result.outputs = live.at(request.before ? request.plan.stages[*request.before].stage.inputs
+                                          : request.graph.outputs);
   return result;
 }
 

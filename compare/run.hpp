@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -59,6 +60,8 @@ struct RunRequest {
   Tap tap = {};
   Observer observer = {};
   PackedWeights packed_weights = PackedWeights::forget;
+  /// Position of a stage to stop before; the outputs are then that stage's inputs.
+  std::optional<std::size_t> before = {};
 };
 
 struct RunResult {

@@ -417,6 +417,10 @@ int exit_code_of(const RunRecord& record) {
     incomplete |= stage.verdict == Verdict::untrusted || stage.verdict == Verdict::not_run;
   }
   for (const OutputResult& output : record.outputs) failed |= output.beyond_tolerance;
+  for (const DecisionResult& decision : record.decisions) {
+    failed |= decision.flipped > 0;
+    incomplete |= !decision.not_judged.empty();
+  }
   if (failed) return 1;
   return incomplete ? 4 : 0;
 }

@@ -8,11 +8,28 @@
 #include "model/backend.hpp"
 #include "model/ops.hpp"
 #include "model/select.hpp"
+#include "model/text.hpp"
 
 namespace parity {
 namespace {
 
-constexpr int plan_schema = 1;
+constexpr int plan_schema = 2;
+
+Error cannot_replay(const std::string& why) {
+  return Error(Fault::bad_input, "the plan file cannot be replayed: " + why);
+}
+
+/// The clauses of the numerics, by the names that a spec has for them; empty: not asked for.
+std::vector<std::pair<std::string, std::string>> clauses_of(const Numerics& n) {
+  return {{"conv", std::string(name(n.conv))},
+          {"matmul", std::string(name(n.matmul))},
+          {"rnn", std::string(name(n.rnn))},
+          {"round", std::string(name(n.rounding))},
+          {"fold_bn", n.batch_norm == BatchNormalisation::folded ? "on" : "off"},
+          {"promise", std::string(name(n.promise))},
+          {"arch", std::string(name(n.arch))},
+          {"algorithm", n.algorithm ? std::string(name(*n.algorithm)) : std::string()}};
+}
 
 /// Multiplies a BatchNorm that follows the stage's convolution into its weights (CONTRACTS section
 /// 2, bnfold): w' = float(double(w)*s64), b' = float(double(b)*s64 + t64). Returns whether there
@@ -147,19 +164,14 @@ std::int64_t stage_terms(const PlannedStage& planned_stage) {
   return std::max(stage.macs / elements, inputs) + static_cast<std::int64_t>(stage.steps.size());
 }
 
-std::string write_plan(const Plan& plan) {
+std::string write_plan(const Plan& plan, const Graph& graph) {
   nlohmann::ordered_json json;
   json["paritylab_plan"] = plan_schema;
+  json["model"] = graph.name;
+  json["digest"] = graph.digest;
   json["spec"] = plan.spec;
-  const Numerics& n = plan.numerics;
-  json["numerics"] = {{"conv", name(n.conv)},
-                      {"matmul", name(n.matmul)},
-                      {"rnn", name(n.rnn)},
-                      {"round", name(n.rounding)},
-                      {"fold_bn", n.batch_norm == BatchNormalisation::folded},
-                      {"promise", name(n.promise)},
-                      {"arch", name(n.arch)}};
-  if (n.algorithm) json["numerics"]["algorithm"] = name(*n.algorithm);
+  for (const auto& [clause, value] : clauses_of(plan.numerics))
+    if (!value.empty()) json["numerics"][clause] = value;
   for (const PlannedStage& stage : plan.stages) {
     nlohmann::ordered_json row;
     row["stage"] = stage.stage.name;
@@ -167,56 +179,99 @@ std::string write_plan(const Plan& plan) {
     for (const Contract& contract : stage.contracts) row["contracts"].push_back(contract.text());
     json["stages"].push_back(std::move(row));
   }
-  return json.dump(1) + "\n";
+  return json.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
 
-Plan read_plan(const std::string& text, const std::vector<Stage>& stages, const Backend& backend) {
-  const auto refuse = [](const std::string& why) -> Error {
-    return Error(Fault::bad_input, "the plan file cannot be replayed: " + why);
-  };
+PlanFile parse_plan(const std::string& text) {
   const auto need = [&](const auto& value, const std::string& what) {
-    if (!value) throw refuse("it names an unknown " + what);
+    if (!value) throw cannot_replay("it names an unknown " + what);
     return *value;
   };
-  nlohmann::json json;
   try {
-    json = nlohmann::json::parse(text);
-    if (json.at("paritylab_plan") != plan_schema) throw refuse("it has another schema version");
-    Numerics n;
+    const nlohmann::json json = nlohmann::json::parse(text);
+    if (json.at("paritylab_plan") != plan_schema)
+      throw cannot_replay("it has another schema version; save it again with this version");
+    PlanFile file;
+    json.at("model").get_to(file.model);
+    json.at("digest").get_to(file.digest);
+    json.at("spec").get_to(file.spec);
+    Numerics& n = file.numerics;
     const auto& written = json.at("numerics");
     n.conv = need(math_named(written.at("conv").get<std::string>()), "math");
     n.matmul = need(math_named(written.at("matmul").get<std::string>()), "math");
     n.rnn = need(math_named(written.at("rnn").get<std::string>()), "math");
     n.rounding = need(rounding_named(written.at("round").get<std::string>()), "rounding");
-    n.batch_norm =
-        written.at("fold_bn").get<bool>() ? BatchNormalisation::folded : BatchNormalisation::kept;
+    const auto folding = written.at("fold_bn").get<std::string>();
+    if (folding != "on" && folding != "off") throw cannot_replay("it names an unknown fold_bn");
+    n.batch_norm = folding == "on" ? BatchNormalisation::folded : BatchNormalisation::kept;
     n.promise = need(determinism_named(written.at("promise").get<std::string>()), "promise");
     n.arch = need(arch_named(written.at("arch").get<std::string>()), "arch");
     if (written.contains("algorithm"))
       n.algorithm = need(algorithm_named(written.at("algorithm").get<std::string>()), "algorithm");
-    Plan plan = make_plan(stages, n, backend, json.at("spec").get<std::string>());
-    // The file is replayed, not trusted: every row must be what select() gives today, or it says
-    // so.
-    const auto& rows = json.at("stages");
-    if (rows.size() != plan.stages.size())
-      throw refuse("it has " + std::to_string(rows.size()) + " stages, the model has " +
-                   std::to_string(plan.stages.size()));
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-      const PlannedStage& stage = plan.stages[i];
-      if (rows[i].at("stage").get<std::string>() != stage.stage.name)
-        throw refuse("its stage " + std::to_string(i) + " is '" +
-                     rows[i].at("stage").get<std::string>() + "', the model's is '" +
-                     stage.stage.name + "'");
-      std::vector<std::string> contracts;
-      for (const Contract& contract : stage.contracts) contracts.push_back(contract.text());
-      if (rows[i].at("contracts").get<std::vector<std::string>>() != contracts)
-        throw refuse("stage '" + stage.stage.name +
-                     "' was planned under other contracts than this version selects");
-    }
-    return plan;
+    for (const auto& row : json.at("stages"))
+      file.stages.push_back({row.at("stage").get<std::string>(),
+                             row.at("promise").get<std::string>(),
+                             row.at("contracts").get<std::vector<std::string>>()});
+    return file;
   } catch (const nlohmann::json::exception& e) {
-    throw refuse(std::string("it is not a plan (") + e.what() + ")");
+    throw cannot_replay(std::string("it is not a plan (") + e.what() + ")");
   }
+}
+
+Plan read_plan(const std::string& text, const Graph& graph, const std::vector<Stage>& stages,
+               const Backend& backend) {
+  const PlanFile file = parse_plan(text);
+  if (file.digest != graph.digest)
+    throw cannot_replay("it was made for " + shown(file.model) + " (digest " + shown(file.digest) +
+                        "), not for " + shown(graph.name) + " (digest " + graph.digest +
+                        "); make a plan of this model with --save-plan");
+  Plan plan = make_plan(stages, file.numerics, backend, file.spec);
+  // The file is replayed, not trusted: every row must be what select() gives today, or it says so.
+  if (file.stages.size() != plan.stages.size())
+    throw cannot_replay("it has " + std::to_string(file.stages.size()) + " stages, the model has " +
+                        std::to_string(plan.stages.size()));
+  for (std::size_t i = 0; i < plan.stages.size(); ++i) {
+    const PlannedStage& stage = plan.stages[i];
+    if (file.stages[i].stage != stage.stage.name)
+      throw cannot_replay("its stage " + std::to_string(i) + " is " + shown(file.stages[i].stage) +
+                          ", the model's is '" + stage.stage.name + "'");
+    std::vector<std::string> contracts;
+    for (const Contract& contract : stage.contracts) contracts.push_back(contract.text());
+    if (file.stages[i].contracts != contracts)
+      throw cannot_replay("stage '" + stage.stage.name +
+                          "' was planned under other contracts than this version selects");
+  }
+  return plan;
+}
+
+std::vector<PlanDifference> plan_differences(const PlanFile& a, const PlanFile& b) {
+  std::vector<PlanDifference> found;
+  const auto note = [&](std::string where, std::string of_a, std::string of_b) {
+    if (of_a != of_b) found.push_back({std::move(where), std::move(of_a), std::move(of_b)});
+  };
+  note("model", a.model + ", digest " + a.digest, b.model + ", digest " + b.digest);
+  const auto clauses_a = clauses_of(a.numerics), clauses_b = clauses_of(b.numerics);
+  for (std::size_t i = 0; i < clauses_a.size(); ++i)
+    note(clauses_a[i].first, clauses_a[i].second, clauses_b[i].second);
+  // Steps that every plan computes alike say nothing beside one that a plan decides.
+  const auto text_of = [](const PlanFile::Row& row) {
+    const auto plain = [](const std::string& c) { return c == "elementwise" || c == "move"; };
+    const bool telling = !std::all_of(row.contracts.begin(), row.contracts.end(), plain);
+    std::string text;
+    for (const std::string& contract : row.contracts)
+      if (!telling || !plain(contract)) text += (text.empty() ? "" : " + ") + contract;
+    return text + ", " + row.promise;
+  };
+  std::map<std::string, std::string> rows_b;
+  for (const PlanFile::Row& row : b.stages) rows_b.emplace(row.stage, text_of(row));
+  for (const PlanFile::Row& row : a.stages) {
+    const auto other = rows_b.find(row.stage);
+    note("stage " + row.stage, text_of(row), other == rows_b.end() ? std::string() : other->second);
+    if (other != rows_b.end()) rows_b.erase(other);
+  }
+  for (const PlanFile::Row& row : b.stages)
+    if (rows_b.contains(row.stage)) note("stage " + row.stage, {}, text_of(row));
+  return found;
 }
 
 }  // namespace parity

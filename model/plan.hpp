@@ -53,9 +53,34 @@ Allowance stage_allowance(const PlannedStage& stage);
 /// Terms summed by the stage's head, for the oracle's own error and the magnitude's.
 std::int64_t stage_terms(const PlannedStage& stage);
 
+/// A plan as its file tells it: which network it was made for, and one row per stage.
+struct PlanFile {
+  struct Row {
+    std::string stage, promise;
+    std::vector<std::string> contracts;  ///< contract strings, one per step
+  };
+  std::string model, digest;  ///< of the graph
+  std::string spec;
+  Numerics numerics;
+  std::vector<Row> stages;
+};
+
 /// Plans as files: JSON with one row per stage (name, contract strings, promise), exact enough to
-/// be replayed. Reading throws Fault::bad_input when the file does not fit these stages.
-std::string write_plan(const Plan& plan);
-Plan read_plan(const std::string& json, const std::vector<Stage>& stages, const Backend& backend);
+/// be replayed.
+std::string write_plan(const Plan& plan, const Graph& graph);
+/// Throws Fault::bad_input when the text is no plan.
+PlanFile parse_plan(const std::string& json);
+/// Replays a plan. Throws Fault::bad_input when it was made for another network (its digest, its
+/// stages) or select() gives other contracts today.
+Plan read_plan(const std::string& json, const Graph& graph, const std::vector<Stage>& stages,
+               const Backend& backend);
+
+/// One place where two plan files differ.
+struct PlanDifference {
+  std::string where;  ///< "model", "arch", "stage blocks.0.0"
+  std::string a, b;   ///< what each says; empty: it has no such stage
+};
+/// Network, clauses of the numerics, then the stages' contracts and promises by name, in a's order.
+std::vector<PlanDifference> plan_differences(const PlanFile& a, const PlanFile& b);
 
 }  // namespace parity

@@ -586,6 +586,20 @@ std::string output_table(const RunRecord& record) {
   return out + "</tbody>\n</table>\n</div>\n";
 }
 
+/// What --decision asked: which decisions flip, and by how much they are safe.
+std::string decision_list(const RunRecord& record) {
+  if (record.decisions.empty()) return "";
+  std::string out = "<h3>Decisions taken by the outputs</h3>\n<ul>\n";
+  for (const DecisionResult& decision : record.decisions) {
+    out += "<li>" + markup(decision_text(decision));
+    const std::vector<std::string> points = decision_points(decision);
+    if (!points.empty()) out += "\n<ul>\n";
+    for (const std::string& point : points) out += "<li>" + markup(point) + "</li>\n";
+    out += points.empty() ? "</li>\n" : "</ul>\n</li>\n";
+  }
+  return out + "</ul>\n";
+}
+
 /// Every stage's numbers behind its name; the pictures of those that have a map.
 std::string stage_details(const RunRecord& record) {
   std::string out = "<h2 id=\"details\">Each stage in full</h2>\n";
@@ -709,7 +723,7 @@ std::string page(const RunRecord& record) {
   out += facts(record);
   out += pictures(record);
   out += focus(record);
-  out += stage_table(record) + block_table(record) + output_table(record);
+  out += stage_table(record) + block_table(record) + output_table(record) + decision_list(record);
   out += commands(record);
   out += stage_details(record);
   out += method(record);

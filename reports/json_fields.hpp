@@ -160,6 +160,35 @@ void fields(Archive& field, S& s) {
   field("beyond_tolerance", s.beyond_tolerance);
 }
 
+template <class Archive, Like<DecisionPoint> S>
+void fields(Archive& field, S& s) {
+  field("index", s.index);
+  field("other", s.other);
+  field("a", s.a);
+  field("b", s.b);
+  field("a_other", s.a_other);
+  field("b_other", s.b_other);
+  field("margin", s.margin);
+  field("bound", s.bound);
+  field("flipped", s.flipped);
+}
+
+template <class Archive, Like<DecisionResult> S>
+void fields(Archive& field, S& s) {
+  field("output", s.output);
+  field("rule", s.rule);
+  field("shape", s.shape);
+  field("decisions", s.decisions);
+  field("flipped", s.flipped);
+  field("could_flip", s.could_flip);
+  field("smallest_margin", s.smallest_margin);
+  field("largest_error", s.largest_error);
+  field("bound_coefficient", s.bound_coefficient);
+  field("largest_bound", s.largest_bound);
+  field("points", s.points);
+  field("not_judged", s.not_judged);
+}
+
 template <class Archive, Like<SideRecord> S>
 void fields(Archive& field, S& s) {
   field("spec", s.spec);
@@ -210,6 +239,7 @@ void fields(Archive& field, S& s) {
   field("exit_code", s.exit_code);
   field("blocks", s.blocks);
   field("outputs", s.outputs);
+  field("decisions", s.decisions);
   field("stages", s.stages);
 }
 

@@ -57,6 +57,8 @@ std::string answers(const RunRecord& record) {
                                                                  : "⚠️",
                        text(limit.text));
   const Remedy fix = remedy(record);
+  for (const DecisionResult& decision : record.decisions)
+    out += "- **decides** " + text(decision_text(decision)) + "\n";
   if (!fix.remark.empty())
     out += "- **turn it off** " +
            text(fix.option.empty() ? fix.remark : fix.option + " (" + fix.remark + ")") + "\n";

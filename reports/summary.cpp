@@ -267,6 +267,39 @@ ToleranceAnswer tolerance(const RunRecord& record) {
   return {ToleranceState::exceeded, text};
 }
 
+std::string decision_text(const DecisionResult& decision) {
+  const std::string about = decision.output + " " + decision.rule + ": ";
+  if (!decision.not_judged.empty()) return about + "not judged, " + decision.not_judged;
+  const std::string of =
+      " of " + grouped(decision.decisions) + (decision.decisions == 1 ? " decision" : " decisions");
+  const std::string measured = "max |b − a| " + brief(decision.largest_error) + " of this output";
+  const std::string bound =
+      measured + (decision.largest_bound > 0
+                      ? " on this input, and up to " + brief(decision.largest_bound) +
+                            " that its stage's arithmetic may add"
+                      : " on this input; its stage adds nothing");
+  if (decision.flipped == 0 && decision.could_flip == 0)
+    return about + "0 flips possible in" + of.substr(3) + "; smallest margin " +
+           brief(decision.smallest_margin) + ", bound: " + bound;
+  return about + grouped(decision.flipped) + of + " flipped, " + grouped(decision.could_flip) +
+         " could flip within the bound: " + bound;
+}
+
+std::vector<std::string> decision_points(const DecisionResult& decision) {
+  std::vector<std::string> lines;
+  for (const DecisionPoint& point : decision.points) {
+    const std::string against = point.other < 0 ? "threshold " + shortest(point.a_other)
+                                                : coordinates(point.other, decision.shape) +
+                                                      " with a " + brief(point.a_other, 6) +
+                                                      ", b " + brief(point.b_other, 6);
+    lines.push_back(fmt::format(
+        "{} {}: a {}, b {} against {}; margin {}, bound {}",
+        point.flipped ? "flipped" : "could flip", coordinates(point.index, decision.shape),
+        brief(point.a, 6), brief(point.b, 6), against, brief(point.margin), brief(point.bound)));
+  }
+  return lines;
+}
+
 Remedy remedy(const RunRecord& record) {
   if (record.b.numerics.find("tf32") == std::string::npos) return {};
   if (record.b.backend == "capture")

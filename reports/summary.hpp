@@ -55,6 +55,11 @@ struct ToleranceAnswer {
 };
 ToleranceAnswer tolerance(const RunRecord& record);
 
+/// "logits argmax:1: 0 of 48 flipped, 3 could flip within the bound (…)": one named decision.
+std::string decision_text(const DecisionResult& decision);
+/// "flipped at [0,3]: a 1.25, b 1.249; …": the places that flipped or are nearest to it.
+std::vector<std::string> decision_points(const DecisionResult& decision);
+
 /// What to try when b computes with TF32: "--b cpu:fp32" and what follows; empty otherwise.
 struct Remedy {
   std::string option, remark;

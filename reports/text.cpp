@@ -88,6 +88,9 @@ std::string labelled(std::string_view label, const std::string& text, const Text
          "\n";
 }
 
+/// Of each decision; the other reports have more.
+constexpr std::size_t points_shown = 3;
+
 std::string answers(const RunRecord& record, const TextStyle& style) {
   const Headline answer = headline(record);
   const char* mark = answer.conclusion == Conclusion::diverged     ? "✗ "
@@ -120,6 +123,15 @@ std::string answers(const RunRecord& record, const TextStyle& style) {
                                                                                   : "? ") +
                                        limit.text);
     out += std::string(indent) + ink(text, kept ? Ink::green : Ink::red, style) + "\n";
+  }
+  bool first_decision = true;
+  for (const DecisionResult& decision : record.decisions) {
+    out += labelled(first_decision ? "decides" : "", printable(decision_text(decision)), style);
+    first_decision = false;
+    std::vector<std::string> points = decision_points(decision);
+    points.resize(std::min(points.size(), points_shown));
+    for (const std::string& point : points)
+      out += std::string(indent) + "  " + printable(point) + "\n";
   }
   if (const Remedy fix = remedy(record); !fix.remark.empty())
     out += labelled(

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 
 namespace parity {
 namespace {
@@ -68,6 +69,17 @@ Digest digest(const Tensor& tensor) {
       break;
   }
   return digest_of<std::uint8_t>(tensor);
+}
+
+std::optional<Digest> digest_named(std::string_view text) {
+  if (text.size() != 32) return std::nullopt;
+  Digest digest;
+  for (std::size_t i = 0; i < 2; ++i) {
+    const char* const first = text.data() + 16 * i;
+    const auto [end, failed] = std::from_chars(first, first + 16, digest.lane[i], 16);
+    if (failed != std::errc() || end != first + 16) return std::nullopt;
+  }
+  return to_string(digest) == text ? std::optional(digest) : std::nullopt;
 }
 
 }  // namespace parity

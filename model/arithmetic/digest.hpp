@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 #include "model/comparison.hpp"
 #include "model/tensor.hpp"
@@ -33,5 +35,7 @@ Digest close_item(Digest sums, std::int64_t elements, Type type);
 Digest combine_items(const std::vector<Digest>& items, Type type);
 /// Of a host tensor. Rank 0 counts as one item.
 Digest digest(const Tensor& tensor);
+/// The digest that to_string() wrote; nothing when the text is none.
+std::optional<Digest> digest_named(std::string_view text);
 
 }  // namespace parity

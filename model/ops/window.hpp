@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "model/arithmetic/window.hpp"
 #include "model/op.hpp"
 
 namespace parity {
@@ -30,5 +31,9 @@ SlidingWindow window_from_onnx(const NodeView& node, const std::vector<std::int6
 /// Output extent of a forward window on one axis: floor((in + pads - dilated kernel) / stride) + 1,
 /// 0 when negative.
 std::int64_t windowed_extent(std::int64_t input, const SlidingWindow& window, std::size_t axis);
+
+/// The multiply-accumulate problem of a convolution, forward or transposed.
+Window window_of(const ConvExtents& extents, const SlidingWindow& sliding,
+                 Window::Direction direction);
 
 }  // namespace parity

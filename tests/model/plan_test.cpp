@@ -36,6 +36,17 @@ TEST(Select, ThinGroupsTakeTheStrongerChainAndSaySo) {
   EXPECT_FALSE(wide.stronger);
 }
 
+TEST(Select, Chunk256IsAskedForByNameAndKeepsTheStrongestPromise) {
+  Numerics numerics = numerics_of(Math::fp32);
+  numerics.algorithm = Algorithm::chunk256;
+  const Contract contract = select(conv_op(1), conv_types(16, 1), numerics);
+  EXPECT_EQ(contract.text(), "chunk256");
+  EXPECT_EQ(contract.promise, Determinism::host_to_gpu);
+  numerics.conv = Math::tf32;
+  numerics.arch = Arch::sm_90;
+  EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), numerics), Error);
+}
+
 TEST(Select, NeverReadsBatchOrSpace) {
   OperandTypes large = conv_types(16, 1);
   large.inputs[0].shape = {64, 16, 512, 512};
@@ -93,26 +104,58 @@ TEST_F(Planned, FoldingIsAClauseOfTheNumericsAndOfTheContract) {
 TEST_F(Planned, PlansAreFilesAndReplayed) {
   const Plan plan =
       make_plan(stages, numerics_of(Math::tf32, Arch::sm_90), backend, "cpu:tf32@sm_90");
-  const std::string file = write_plan(plan);
-  const Plan replayed = read_plan(file, stages, backend);
-  EXPECT_EQ(write_plan(replayed), file);
+  const std::string file = write_plan(plan, graph);
+  const Plan replayed = read_plan(file, graph, stages, backend);
+  EXPECT_EQ(write_plan(replayed, graph), file);
   EXPECT_EQ(replayed.numerics, plan.numerics);
 }
 
 TEST_F(Planned, APlanFileThatDoesNotFitIsRefusedWithASentence) {
   const std::string file =
-      write_plan(make_plan(stages, numerics_of(Math::fp32), backend, "cpu:fp32"));
+      write_plan(make_plan(stages, numerics_of(Math::fp32), backend, "cpu:fp32"), graph);
   for (const std::string& broken :
        {std::string(), std::string("{}"), std::string("[1]"), file.substr(0, file.size() / 2),
         std::string(file).replace(file.find("b.0"), 3, "b.9"),
         std::string(file).replace(file.find("\"chain\""), 7, "\"move\"")}) {
     try {
-      (void)read_plan(broken, stages, backend);
+      (void)read_plan(broken, graph, stages, backend);
       FAIL() << "accepted: " << broken;
     } catch (const Error& e) {
       EXPECT_EQ(e.fault(), Fault::bad_input) << e.what();
     }
   }
+}
+
+TEST_F(Planned, APlanOfAnotherModelIsRefused) {
+  graph.digest = "one";
+  const std::string file =
+      write_plan(make_plan(stages, numerics_of(Math::fp32), backend, "cpu:fp32"), graph);
+  graph.digest = "another";
+  try {
+    (void)read_plan(file, graph, stages, backend);
+    FAIL() << "accepted";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.fault(), Fault::bad_input);
+    EXPECT_NE(std::string(e.what()).find("another"), std::string::npos) << e.what();
+  }
+}
+
+TEST_F(Planned, PlanDifferencesNameClausesAndStages) {
+  const auto file_of = [&](const Numerics& numerics) {
+    return parse_plan(write_plan(make_plan(stages, numerics, backend, "x"), graph));
+  };
+  const PlanFile fp32 = file_of(numerics_of(Math::fp32));
+  const PlanFile tf32 = file_of(numerics_of(Math::tf32, Arch::sm_90));
+  EXPECT_TRUE(plan_differences(fp32, fp32).empty());
+  std::vector<std::string> where;
+  for (const PlanDifference& each : plan_differences(fp32, tf32)) where.push_back(each.where);
+  EXPECT_EQ(where,
+            (std::vector<std::string>{"conv", "matmul", "rnn", "arch", "stage b.0", "stage b.1"}));
+  PlanFile shorter = fp32;
+  shorter.stages.pop_back();
+  ASSERT_EQ(plan_differences(shorter, fp32).size(), 1U);
+  EXPECT_EQ(plan_differences(shorter, fp32)[0].a, "");
+  EXPECT_EQ(plan_differences(fp32, shorter)[0].b, "");
 }
 
 TEST_F(Planned, FusedAndUnfusedAreTheSameBits) {

@@ -121,7 +121,9 @@ TEST(Json, NoFieldOfTheRecordIsForgotten) {
       "size";
   EXPECT_EQ(sizeof(StageResult), 2048u) << advice;
   EXPECT_EQ(sizeof(Comparison), 560u) << advice;
-  EXPECT_EQ(sizeof(RunRecord), 984u) << advice;
+  EXPECT_EQ(sizeof(RunRecord), 1008u) << advice;
+  EXPECT_EQ(sizeof(DecisionResult), 208u) << advice;
+  EXPECT_EQ(sizeof(DecisionPoint), 72u) << advice;
   EXPECT_EQ(sizeof(Answers), 128u) << advice;
   EXPECT_EQ(sizeof(SideRecord), 216u) << advice;
 #endif

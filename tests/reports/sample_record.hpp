@@ -312,6 +312,33 @@ inline RunRecord clean_tf32() {
   for (int i = 0; i < 3; ++i)
     add_map(record, record.answers.by_share[static_cast<std::size_t>(i)], random);
   add_outputs(record);
+  record.decisions = {{"spatial_features_2d",
+                       "argmax:1",
+                       record.outputs[0].shape,
+                       65536,
+                       1,
+                       2,
+                       1.5e-5,
+                       0.0118,
+                       3.1e-4,
+                       2.4e-3,
+                       {{70000, 135536, 1.5, 1.4995, 1.49951, 1.49962, 4.9e-4, 0.0284, true},
+                        {9, 65545, 0.25, 0.25, 0.249985, 0.249985, 1.5e-5, 0.0284, false},
+                        {10, 65546, 0.25, 0.25, 0.2499, 0.2499, 1e-4, 0.0284, false}},
+                       ""},
+                      {"spatial_features_2d",
+                       "threshold:-1",
+                       record.outputs[0].shape,
+                       8388608,
+                       0,
+                       0,
+                       1,
+                       0.0118,
+                       3.1e-4,
+                       2.4e-3,
+                       {},
+                       ""}};
+  record.exit_code = 1;
   record.notes = {"the first dimension of input 'pillars' was unnamed and became 1"};
   return record;
 }

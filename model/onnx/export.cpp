@@ -1,0 +1,258 @@
+#include "model/onnx/export.hpp"
+
+#include <onnx/onnx_pb.h>
+
+#include <array>
+#include <set>
+#include <vector>
+
+#include "model/error.hpp"
+#include "model/ops.hpp"
+
+namespace parity {
+namespace {
+
+constexpr int exported_ir_version = 8;
+
+int onnx_type(Type type) {
+  switch (type) {
+    case Type::float32:
+      return onnx::TensorProto::FLOAT;
+    case Type::float64:
+      return onnx::TensorProto::DOUBLE;
+    case Type::int64:
+      return onnx::TensorProto::INT64;
+    case Type::boolean:
+      return onnx::TensorProto::BOOL;
+  }
+  throw Error(Fault::internal, "an element type that ONNX is not told about");
+}
+
+void describe(onnx::ValueInfoProto& info, const TensorInfo& tensor) {
+  info.set_name(tensor.name);
+  onnx::TypeProto::Tensor& type = *info.mutable_type()->mutable_tensor_type();
+  type.set_elem_type(onnx_type(tensor.type.type));
+  type.mutable_shape();
+  for (const std::int64_t extent : tensor.type.shape)
+    type.mutable_shape()->add_dim()->set_dim_value(extent);
+}
+
+void put(onnx::TensorProto& proto, const std::string& name, const Tensor& tensor) {
+  proto.set_name(name);
+  proto.set_data_type(onnx_type(tensor.type().type));
+  for (const std::int64_t extent : tensor.shape()) proto.add_dims(extent);
+  proto.set_raw_data(tensor.data(), tensor.size_bytes());
+}
+
+/// One step on its way to nodes: each op says below what it is in ONNX.
+class Exporter {
+ public:
+  explicit Exporter(const Graph& graph) : graph_(graph) {
+    model_.set_ir_version(exported_ir_version);
+    model_.set_producer_name("paritylab");
+    model_.add_opset_import()->set_version(exported_opset);
+    model_.mutable_graph()->set_name(graph.name);
+    for (const TensorInfo& tensor : graph.tensors) names_.insert(tensor.name);
+  }
+
+  std::string run() {
+    for (const TensorId id : graph_.inputs)
+      describe(*model_.mutable_graph()->add_input(), graph_.tensor(id));
+    for (const Step& step : graph_.steps) {
+      step_ = &step;
+      node_ = model_.mutable_graph()->add_node();
+      node_->set_name(step.scope.empty() ? step.node : "/" + step.scope + "/" + step.op_type);
+      visit([&](const auto& op) { write(op); }, *step.op);
+      for (const TensorId id : step.outputs) node_->add_output(graph_.tensor(id).name);
+    }
+    for (const TensorId id : graph_.outputs)
+      describe(*model_.mutable_graph()->add_output(), graph_.tensor(id));
+    if (model_.ByteSizeLong() >= std::size_t{1} << 31)
+      throw Error(Fault::bad_request, "the ONNX model of " + graph_.name +
+                                          " would be larger than 2 GiB, which is the most that one "
+                                          "file may hold; choose a smaller part with --until");
+    return model_.SerializeAsString();
+  }
+
+ private:
+  void value(std::size_t i) { node_->add_input(graph_.tensor(step_->inputs[i]).name); }
+
+  /// An initializer of its own, under a name that nothing else has.
+  void constant(const Tensor& tensor) {
+    std::string name;
+    do name = "constant_" + std::to_string(count_++);
+    while (!names_.insert(name).second);
+    put(*model_.mutable_graph()->add_initializer(), name, tensor);
+    node_->add_input(name);
+  }
+  void constant(const std::vector<std::int64_t>& numbers) {
+    constant(Tensor::of<std::int64_t>({static_cast<std::int64_t>(numbers.size())}, numbers));
+  }
+  const Tensor* parameter(std::size_t i) const { return step_->parameters[i].get(); }
+  std::size_t rank_of_input() const {
+    return graph_.tensor(step_->inputs.front()).type.shape.size();
+  }
+
+  onnx::AttributeProto& attribute(const std::string& name,
+                                  onnx::AttributeProto::AttributeType type) {
+    onnx::AttributeProto& made = *node_->add_attribute();
+    made.set_name(name);
+    made.set_type(type);
+    return made;
+  }
+  void integer(const std::string& name, std::int64_t value) {
+    attribute(name, onnx::AttributeProto::INT).set_i(value);
+  }
+  void real(const std::string& name, float value) {
+    attribute(name, onnx::AttributeProto::FLOAT).set_f(value);
+  }
+  void integers(const std::string& name, const std::vector<std::int64_t>& values) {
+    onnx::AttributeProto& made = attribute(name, onnx::AttributeProto::INTS);
+    for (const std::int64_t each : values) made.add_ints(each);
+  }
+
+  /// The last `axes` of the two spatial numbers: a 1-D window has only the second.
+  static std::vector<std::int64_t> last(const std::array<std::int64_t, 2>& pair, std::size_t axes) {
+    return {pair.end() - static_cast<std::ptrdiff_t>(axes), pair.end()};
+  }
+  void window(const SlidingWindow& window) {
+    const std::size_t axes = rank_of_input() - 2;
+    std::vector<std::int64_t> pads = last(window.pad_begin, axes);
+    const std::vector<std::int64_t> end = last(window.pad_end, axes);
+    pads.insert(pads.end(), end.begin(), end.end());
+    integers("kernel_shape", last(window.kernel, axes));
+    integers("strides", last(window.stride, axes));
+    integers("dilations", last(window.dilation, axes));
+    integers("pads", pads);
+  }
+  void type(const char* op_type) { node_->set_op_type(op_type); }
+
+  void convolution(const SlidingWindow& sliding, std::int64_t group) {
+    value(0);
+    constant(*parameter(0));
+    if (parameter(1)) constant(*parameter(1));
+    integer("group", group);
+    window(sliding);
+  }
+  void write(const Conv2d& op) {
+    type("Conv");
+    convolution(op.window, op.group);
+  }
+  void write(const ConvTranspose2d& op) {
+    type("ConvTranspose");
+    convolution(op.window, op.group);
+    integers("output_padding", last(op.extra, rank_of_input() - 2));
+  }
+  void write(const MatMul& op) {
+    const bool plain = op.addend == MatMul::Addend::none && op.alpha == 1 &&
+                       op.left == MatMul::Stored::as_read && op.right == MatMul::Stored::as_read;
+    type(plain ? "MatMul" : "Gemm");
+    std::size_t next = 0;
+    op.constant == MatMul::Constant::left ? constant(*parameter(0)) : value(next++);
+    op.constant == MatMul::Constant::right ? constant(*parameter(0)) : value(next++);
+    if (plain) return;
+    if (op.addend == MatMul::Addend::parameter) constant(*parameter(1));
+    if (op.addend == MatMul::Addend::value) value(next);
+    real("alpha", op.alpha);
+    real("beta", op.beta);
+    integer("transA", op.left == MatMul::Stored::transposed);
+    integer("transB", op.right == MatMul::Stored::transposed);
+  }
+  void write(const BatchNorm& op) {
+    type("BatchNormalization");
+    value(0);
+    for (std::size_t i = 0; i < 4; ++i) constant(*parameter(i));
+    real("epsilon", op.epsilon);
+  }
+  void write(const Unary& op) {
+    switch (op.function) {
+      case Unary::Function::relu:
+        type("Relu");
+        break;
+      case Unary::Function::sigmoid:
+        type("Sigmoid");
+        break;
+    }
+    value(0);
+  }
+  void write(const Binary& op) {
+    type(op.function == Binary::Function::add ? "Add" : "Mul");
+    for (std::size_t i = 0; i < step_->inputs.size(); ++i) value(i);
+    if (!step_->parameters.empty()) constant(*parameter(0));
+  }
+  void write(const MaxPool& op) {
+    type("MaxPool");
+    value(0);
+    window(op.window);
+  }
+  void write(const Reduce& op) {
+    switch (op.function) {
+      case Reduce::Function::sum:
+        type("ReduceSum");
+        break;
+      case Reduce::Function::mean:
+        type("ReduceMean");
+        break;
+      case Reduce::Function::max:
+        type("ReduceMax");
+        break;
+    }
+    value(0);
+    if (op.axes.empty())
+      integer("noop_with_empty_axes", 1);
+    else
+      constant(op.axes);
+    integer("keepdims", op.reduced == Reduce::Axes::kept);
+  }
+  void write(const Concat& op) {
+    type("Concat");
+    for (std::size_t i = 0; i < step_->inputs.size(); ++i) value(i);
+    integer("axis", op.axis);
+  }
+  void write(const Movement& op) {
+    value(0);
+    switch (op.function) {
+      case Movement::Function::identity:
+        type("Identity");
+        break;
+      case Movement::Function::reshape:
+        type("Reshape");
+        constant(op.numbers);
+        integer("allowzero", op.zero == Movement::Zero::is_the_extent);
+        break;
+      case Movement::Function::flatten:
+        type("Flatten");
+        integer("axis", op.numbers.at(0));
+        break;
+      case Movement::Function::squeeze:
+        type("Squeeze");
+        if (!op.numbers.empty()) constant(op.numbers);
+        break;
+      case Movement::Function::unsqueeze:
+        type("Unsqueeze");
+        constant(op.numbers);
+        break;
+      case Movement::Function::transpose:
+        type("Transpose");
+        if (!op.numbers.empty()) integers("perm", op.numbers);
+        break;
+    }
+  }
+  void write(const Constant&) {
+    type("Constant");
+    put(*attribute("value", onnx::AttributeProto::TENSOR).mutable_t(), "value", *parameter(0));
+  }
+
+  const Graph& graph_;
+  onnx::ModelProto model_;
+  std::set<std::string> names_;
+  std::size_t count_ = 0;
+  const Step* step_ = nullptr;
+  onnx::NodeProto* node_ = nullptr;
+};
+
+}  // namespace
+
+std::string export_onnx(const Graph& graph) { return Exporter(graph).run(); }
+
+}  // namespace parity
