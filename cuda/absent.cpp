@@ -19,4 +19,6 @@ std::unique_ptr<Backend> make_backend(int device) {
               "CUDA device " + std::to_string(device) + " cannot be opened: " + absence + ".");
 }
 
+std::optional<Arch> native_arch(const Backend&) { return std::nullopt; }
+
 }  // namespace parity::cuda
