@@ -47,7 +47,7 @@ constexpr std::array<Pair, 3> recordings = {
     {{"cpu:fp32", "cpu:fp32,algorithm=gemm:eigen,promise=run_to_run"},
      {"cpu:fp32", "cpu:fp32,fold_bn=on"},
      {"cpu:fp32", "cpu:tf32@sm_90"}}};
-constexpr std::array<Pair, 16> clean_pairs = {
+constexpr std::array<Pair, 17> clean_pairs = {
     {{"cpu:fp32", "cpu:fp32"},
      {"cpu:tf32@sm_90", "cpu:tf32@sm_90"},
      {"cpu:fp32", "cpu:tf32@sm_80"},
@@ -63,7 +63,8 @@ constexpr std::array<Pair, 16> clean_pairs = {
      {"cpu:fp32", "cpu:fp32,algorithm=gemm:eigen,promise=run_to_run"},
      {"cpu:fp64", "cpu:fp32,algorithm=gemm:eigen,promise=run_to_run"},
      {"cpu:exact", "cpu:fp32"},
-     {"cpu:exact", "cpu:tf32@sm_90,round=truncate"}}};
+     {"cpu:exact", "cpu:tf32@sm_90,round=truncate"},
+     {"cpu:fp64", "cpu:fp32,algorithm=chunk256"}}};
 
 /// What a network is fed.
 enum class Feed { normal, sparse, integers, hostile, tiny, one_nan };
