@@ -6,6 +6,8 @@
 #include <map>
 #include <set>
 
+#include "compare/diagnosis.hpp"
+#include "compare/misread.hpp"
 #include "compare/walk.hpp"
 #include "model/arithmetic/bounds.hpp"
 #include "model/error.hpp"
@@ -82,6 +84,15 @@ Allowance foreign_allowance(const PlannedStage& planned) {
   return total;
 }
 
+Numerics arithmetic_behind(Numerics numerics) {
+  numerics.batch_norm = BatchNormalisation::kept;
+  numerics.promise = Determinism::not_guaranteed;
+  numerics.algorithm.reset();
+  const bool tf32 = numerics.conv == Math::tf32 || numerics.matmul == Math::tf32;
+  numerics.arch = tf32 ? Arch::sm_80 : Arch::none;
+  return numerics;
+}
+
 namespace {
 
 std::string foreign_contract(const PlannedStage& planned) {
@@ -96,9 +107,11 @@ class CaptureWalk {
       : r_(request),
         a_(request.a.backend),
         host_(request.referee.backend),
-        exact_plan_(make_plan(request.stages, in_double(), host_, "exact")),
+        exact_plan_(make_plan(request.stages, in_double(BatchNormalisation::kept), host_, "exact")),
+        folded_plan_(
+            make_plan(request.stages, in_double(BatchNormalisation::folded), host_, "exact")),
         foreign_plan_(
-            make_plan(request.stages, may_have_used(request.numerics), host_, request.spec)),
+            make_plan(request.stages, arithmetic_behind(request.numerics), host_, request.spec)),
         live_(request.graph, request.a.plan.stages),
         flow_(request.stages.size()) {
     record_.a = side_record(r_.a.plan, a_.info(r_.a.execution));
@@ -125,23 +138,13 @@ class CaptureWalk {
   }
 
  private:
-  static Numerics in_double() {
+  static Numerics in_double(BatchNormalisation batch_norm) {
     Numerics numerics;
+    numerics.batch_norm = batch_norm;
     numerics.conv = numerics.matmul = numerics.rnn = Math::fp64;
     numerics.promise = Determinism::run_to_run;
     return numerics;
   }
-  /// What bounds the capture: BatchNorm kept (folding is in the bound), no promise, the lossiest
-  /// tensor core.
-  static Numerics may_have_used(Numerics numerics) {
-    numerics.batch_norm = BatchNormalisation::kept;
-    numerics.promise = Determinism::not_guaranteed;
-    numerics.algorithm.reset();
-    const bool tf32 = numerics.conv == Math::tf32 || numerics.matmul == Math::tf32;
-    numerics.arch = tf32 ? Arch::sm_80 : Arch::none;
-    return numerics;
-  }
-
   void report(const std::string& stage) {
     progress_.stage = stage;
     if (r_.observer) r_.observer(progress_);
@@ -360,6 +363,10 @@ class CaptureWalk {
     result.exact_b = against_exact(i, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y),
                                    m_host, foreign);
     decide(planned, inputs, y, result);
+    if (result.verdict == Verdict::diverged && result.blame != Blame::a)
+      result.diagnoses =
+          examine(i, on_host, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y), m_host,
+                  foreign);
     if (result.introduced->differing > 0) result.map = a_.map(local, y, r_.a.execution);
 
     if (result.accumulated->differing > 0 || result.introduced->differing > 0) {
@@ -394,6 +401,27 @@ class CaptureWalk {
     return test;
   }
 
+  /// What the capture looks like beside the exact values, under the bound of its arithmetic.
+  std::vector<Diagnosis> examine(std::size_t i, const std::vector<Value>& inputs,
+                                 const Value& exact, const Value& y, const Value& m,
+                                 const Allowance& foreign) {
+    const Execution& execution = r_.referee.execution;
+    const PlannedStage& stage = exact_plan_.stages[i];
+    std::vector<double> tolerance = widened(host_.download(m, execution));
+    for (double& each : tolerance) each = foreign.coefficient * each + foreign.underflow;
+    return diagnose({.who = "the capture",
+                     .planned = stage,
+                     .runner = host_,
+                     .oracle = r_.referee.oracle,
+                     .execution = execution,
+                     .folded = &folded_plan_.stages[i],
+                     .inputs = inputs,
+                     .reference = host_.download(exact, execution),
+                     .suspect = host_.download(y, execution),
+                     .tolerance = tolerance,
+                     .allowance = foreign});
+  }
+
   void decide(const PlannedStage& planned, const std::vector<Value>& inputs, const Value& y,
               StageResult& result) {
     const Comparison& introduced = *result.introduced;
@@ -410,12 +438,10 @@ class CaptureWalk {
                        : a_fails ? "a leaves its own bound around the exact value"
                                  : "elements lie beyond the two sides' bounds together") +
                       informative;
-    } else if (introduced.informative == 0) {
+    } else if (auto nothing = proves_nothing(a_, r_.a.execution, planned, inputs, y, introduced)) {
       result.verdict = Verdict::untrusted;
-      result.reason = "no element is finite and other than zero on both sides";
-    } else if (hands_input_through(a_, r_.a.execution, planned, inputs, y)) {
-      result.verdict = Verdict::untrusted;
-      result.reason = "the output equals an input bit for bit, as if the stage had not run";
+      result.reason = nothing->evidence;
+      result.diagnoses = {std::move(*nothing)};
     } else {
       result.verdict = introduced.differing == 0 ? Verdict::same_bits : Verdict::within_bound;
       result.reason =
@@ -433,7 +459,7 @@ class CaptureWalk {
   const CaptureRequest& r_;
   Backend& a_;
   Backend& host_;
-  Plan exact_plan_, foreign_plan_;
+  Plan exact_plan_, folded_plan_, foreign_plan_;
   LiveValues live_;
   ErrorFlow flow_;
   RunRecord record_;

@@ -88,6 +88,10 @@ std::string share_of_bound(const StageResult& stage);
 /// "4.1e-3 at [0,3,17,2]: a 1.25 (0x3fa00000), b 1.249 (0x3f9fdf3b)", empty when the bits are the
 /// same.
 std::string worst_text(const Comparison& comparison, const std::string& shape);
+/// "kernel axes swapped (proved bit for bit)" of a diagnosis.
+std::string diagnosis_name(const Diagnosis& diagnosis);
+/// "[0,3,0,0] to [0,3,15,15]", empty without a box.
+std::string box_text(const Diagnosis& diagnosis);
 /// "3 of 19 stages" and the like: how many stages have each verdict, "17 within bound, 2 same
 /// bits".
 std::string counts_text(const RunRecord& record);

@@ -283,6 +283,16 @@ std::string focus(const RunRecord& record, const TextStyle& style) {
   };
   line("verdict",
        std::string(words(stage->verdict)) + (stage->reason.empty() ? "" : ": " + stage->reason));
+  for (const Diagnosis& diagnosis : stage->diagnoses)
+    line(&diagnosis == stage->diagnoses.data() ? "looks like" : "or like",
+         diagnosis_name(diagnosis) + ": " + diagnosis.evidence);
+  if (!stage->diagnoses.empty())
+    if (const std::string box = box_text(stage->diagnoses.front()); !box.empty())
+      line("worst in", box);
+  if (stage->runs > 1)
+    line("repeated", fmt::format("{} runs of each side on one input: a gave {} and b {} different "
+                                 "outputs",
+                                 stage->runs, stage->distinct_a, stage->distinct_b));
   line("contract", contracts_text(*stage));
   line("nodes", joined(stage->nodes, "  "));
   if (stage->introduced) {
