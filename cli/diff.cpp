@@ -146,7 +146,8 @@ ExitCode diff_command(const Options& options) {
   const Execution execution = execution_of(options.execution);
   std::vector<std::string> outputs = options.reports.files;
   outputs.insert(outputs.end(), {options.save_plan_a, options.save_plan_b});
-  require_distinct(options.model.model, outputs);
+  require_distinct(options.model.model, outputs,
+                   files_read(options.model, {spec_a.plan_file, spec_b.plan_file, spec_b.file}));
   ReportFiles reports(options.reports);
   if (options.repro.empty() && !options.repro_stage.empty())
     throw Error(Fault::bad_request,
