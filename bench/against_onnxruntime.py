@@ -50,8 +50,9 @@ def exported(case, network, build):
 class Lab:
     """bench_run, waiting for a line per run."""
 
-    def __init__(self, program, model, spec, threads):
-        command = [str(program), str(model), "--on", spec, "--threads", str(threads), "--wait"]
+    def __init__(self, program, model, spec, threads, dense):
+        command = [str(program), str(model), "--on", spec, "--threads", str(threads), "--wait",
+                   "--input", "normal:7" if dense else "pillars:7"]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.macs = self.read()["macs"]
 
@@ -72,7 +73,7 @@ class Lab:
 
 
 class Onnxruntime:
-    def __init__(self, model, threads, seed):
+    def __init__(self, model, threads, seed, dense):
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -83,7 +84,7 @@ class Onnxruntime:
         self.feeds = {}
         for each in self.session.get_inputs():
             value = random.standard_normal(each.shape).astype(numpy.float32)
-            if len(each.shape) == 4:  # a pillar pseudo-image: one cell in sixteen
+            if len(each.shape) == 4 and not dense:  # a pillar pseudo-image: one cell in sixteen
                 value = numpy.maximum(value, 0) * (random.random((each.shape[0], 1, *each.shape[2:])) < 1 / 16)
             self.feeds[each.name] = value.astype(numpy.float32)
 
@@ -93,8 +94,8 @@ class Onnxruntime:
         return time.perf_counter() - start, time.process_time() - processor
 
 
-def measure(program, model, spec, threads, runs, pause):
-    lab, other = Lab(program, model, spec, threads), Onnxruntime(model, threads, 7)
+def measure(program, model, spec, threads, runs, pause, dense):
+    lab, other = Lab(program, model, spec, threads, dense), Onnxruntime(model, threads, 7, dense)
     for _ in range(2):
         other.once()
     mine, resident, theirs, my_processor, their_processor = [], [], [], [], []
@@ -129,6 +130,8 @@ def main():
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="threads of both sides (default: 1 2)")
     parser.add_argument("--runs", type=int, default=9, help="runs of each side per thread count (default: 9)")
     parser.add_argument("--pause", type=float, default=0.1, help="seconds between runs (default: 0.1)")
+    parser.add_argument("--dense", action="store_true",
+                        help="no zeros in the input; default: a pillar image, one cell in sixteen (which `chain` uses)")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/bench", help="build folder with bench_run")
     parser.add_argument("--json", type=pathlib.Path, help="also write the rows to this file")
     options = parser.parse_args()
@@ -139,13 +142,15 @@ def main():
         return 1
     model = options.model or exported(options.case, options.network, options.build)
     name = options.model.name if options.model else f"{options.network}/{options.case}"
+    name += ", dense input" if options.dense else ""
     print(f"{name} on {processor()}, {datetime.date.today()}, onnxruntime {onnxruntime.__version__} CPU, medians of "
           f"{options.runs} alternating runs")
     print("| threads | paritylab | without layout conversion | onnxruntime | onnxruntime / paritylab | resident | of minima | of processor time |")
     print("|---|---|---|---|---|---|---|---|")
     rows = []
     for threads in options.threads:
-        row = measure(program, model, options.on, threads, options.runs, options.pause)
+        row = measure(program, model, options.on, threads, options.runs, options.pause,
+                      options.dense)
         rows.append(row)
         print(f"| {threads} | {1e3 * row['paritylab_seconds']:.0f} ms ({row['gflop'] / row['paritylab_seconds']:.0f} "
               f"GFLOP/s) | {1e3 * row['paritylab_resident_seconds']:.0f} ms | {1e3 * row['onnxruntime_seconds']:.0f} ms "

@@ -79,7 +79,6 @@ namespace {
 
 using cpu::Epilogue;
 using cpu::EpilogueStep;
-using cpu::Window;
 
 double probe_on(InstructionSet set, std::int64_t rounds) {
   switch (set) {

@@ -1,4 +1,4 @@
-// GFLOP/s (two per multiply-accumulate) of the tensor-core model and of the FP32 chain beside it,
+// GFLOP/s (two per multiply-accumulate) of the tensor-core model and of the FP32 sums beside it,
 // one thread, on the convolutions of bench case A: dense, after a ReLU, and sparse pillars.
 #include <benchmark/benchmark.h>
 
@@ -58,11 +58,11 @@ struct Problem {
 void measure(benchmark::State& state, const Shape& shape, Input input, Algorithm algorithm,
              InstructionSet set) {
   Problem problem(shape, input);
-  const bool chain = algorithm == Algorithm::chain;
+  const bool fp32 = algorithm == Algorithm::chain || algorithm == Algorithm::chunk256;
   const auto packed =
-      chain ? pack_chain(problem.window, problem.weights())
-            : pack_tensor(problem.window, problem.weights(), algorithm, Rounding::rna);
-  const auto run = chain ? run_chain : run_tensor;
+      fp32 ? pack_chain(problem.window, problem.weights())
+           : pack_tensor(problem.window, problem.weights(), algorithm, Rounding::rna);
+  const auto run = !fp32 ? run_tensor : algorithm == Algorithm::chain ? run_chain : run_chunk256;
   for (auto _ : state) {
     run(problem.window, problem.x.data(), *packed, {}, problem.y.data(), {1, set, 0});
     benchmark::ClobberMemory();
@@ -80,8 +80,8 @@ void register_all() {
     if (!has(set)) continue;
     for (const Shape& shape : shapes) {
       for (const Input input : {Input::dense, Input::relu, Input::pillars}) {
-        for (const Algorithm algorithm :
-             {Algorithm::chain, Algorithm::tensor_k4f24, Algorithm::tensor_k8f25}) {
+        for (const Algorithm algorithm : {Algorithm::chain, Algorithm::chunk256,
+                                          Algorithm::tensor_k4f24, Algorithm::tensor_k8f25}) {
           const std::string text = std::string(parity::name(algorithm)) + "/" +
                                    std::string(parity::name(set)) + "/" + std::to_string(shape.IC) +
                                    "x" + std::to_string(shape.OC) + "k" + std::to_string(shape.k) +

@@ -53,6 +53,7 @@ Allowance foreign_allowance(const PlannedStage& planned) {
       case Algorithm::gemm_eigen:
         own.coefficient += gamma(2);
         break;
+      case Algorithm::chunk256:  // tighter than any order of its terms
       case Algorithm::tensor_k4f24:
       case Algorithm::tensor_k8f25:
         own.coefficient += gamma(terms) + gamma(2);

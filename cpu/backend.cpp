@@ -199,6 +199,9 @@ std::vector<AlgorithmInfo> CpuBackend::algorithms() const {
   const std::string macs = "Conv, ConvTranspose, MatMul, Gemm";
   return {
       {Algorithm::chain, macs, "one FP32 fused multiply-add chain per output; the default"},
+      {Algorithm::chunk256, macs,
+       "FP32 chains of 256 terms whose sums are added in order: an error that hardly grows with "
+       "the length of the sum (algorithm=chunk256)"},
       {Algorithm::tensor_k4f24, macs,
        "the TF32 tensor core of sm_80, 86, 87, 89 by its bit-exact model (tf32@ARCH)"},
       {Algorithm::tensor_k8f25, macs,
@@ -228,7 +231,7 @@ Value CpuBackend::upload(const Tensor& tensor, const Execution& execution) {
 }
 
 Tensor CpuBackend::download(const Value& value, const Execution& execution) {
-  const Value ordered = with_layout(value, Layout::row_major, execution);
+  const Value ordered = with_layout(value, Layout::row_major, execution, &memory_);
   return with_canonical_nan(Tensor(ordered.type(), ordered.storage(), storage_of(ordered).data()));
 }
 

@@ -152,7 +152,7 @@ class ChunkReader {
     std::vector<From>& elements = t.template elements<From>();
     elements.resize(static_cast<std::size_t>(channels_ * stride_));
     transpose(static_cast<const From*>(operand_.data) + (n * operand_.P + p) * operand_.C + c,
-              operand_.C, elements.data(), stride_, rows, columns, set_);
+              operand_.C, elements.data(), stride_, rows, columns, Into::cache, set_);
     return elements.data();
   }
 

@@ -43,12 +43,24 @@ struct Memory::Kept {
   std::mutex lock;
   std::vector<Block> blocks;  ///< given back, oldest first
   std::size_t kept = 0;       ///< their bytes
-  std::size_t live = 0;       ///< bytes handed out now
+  std::size_t out = 0;        ///< bytes of the blocks handed out
+  std::size_t live = 0;       ///< bytes asked for and not given back
   std::size_t most_live = 0;  ///< and at the fullest moment so far
 
-  void drop(std::vector<Block>::iterator block) {
-    kept -= block->bytes;
-    blocks.erase(block);
+  bool spare(std::size_t bytes) const { return out + kept + bytes <= most_live + most_live / 4; }
+
+  Block remove(std::vector<Block>::iterator at) {
+    const Block block = std::move(*at);
+    kept -= block.bytes;
+    blocks.erase(at);
+    return block;
+  }
+
+  std::vector<Block>::iterator smallest(std::size_t at_least) {
+    auto best = blocks.end();
+    for (auto it = blocks.begin(); it != blocks.end(); ++it)
+      if (it->bytes >= at_least && (best == blocks.end() || it->bytes < best->bytes)) best = it;
+    return best;
   }
 };
 
@@ -60,28 +72,25 @@ std::shared_ptr<void> Memory::take(std::size_t bytes) {
   {
     Kept& k = *kept_;
     const std::lock_guard<std::mutex> hold(k.lock);
-    auto best = k.blocks.end();
-    for (auto it = k.blocks.begin(); it != k.blocks.end(); ++it) {
-      const bool fits = it->bytes >= bytes && it->bytes <= bytes + bytes / 8;
-      if (fits && (best == k.blocks.end() || it->bytes < best->bytes)) best = it;
+    k.most_live = std::max(k.most_live, k.live + bytes);
+    // A much larger block is taken only when fresh memory would exceed what may be kept: its pages
+    // are there already, so that taking it costs nothing. Else the smallest go, because they cost
+    // least to make anew.
+    const auto best = k.smallest(bytes);
+    if (best != k.blocks.end() && (best->bytes <= bytes + bytes / 8 || !k.spare(bytes))) {
+      block = k.remove(best);
+    } else {
+      while (!k.blocks.empty() && !k.spare(bytes)) k.remove(k.smallest(0));
+      block.memory = allocate(bytes);
     }
-    if (best != k.blocks.end()) {
-      block = *best;
-      k.drop(best);
-    }
-    k.live += block.bytes;
-    k.most_live = std::max(k.most_live, k.live);
-    // A quarter above what the network needs at its fullest: enough to keep the few sizes that come
-    // again, and the smallest go first because they cost least to make anew.
-    while (k.live + k.kept > k.most_live + k.most_live / 4 && !k.blocks.empty())
-      k.drop(std::min_element(k.blocks.begin(), k.blocks.end(),
-                              [](const auto& a, const auto& b) { return a.bytes < b.bytes; }));
+    k.live += bytes;
+    k.out += block.bytes;
   }
-  if (block.memory == nullptr) block.memory = allocate(bytes);
   void* const data = block.memory.get();
-  return {data, [kept = kept_, block = std::move(block)](void*) mutable {
+  return {data, [kept = kept_, block = std::move(block), bytes](void*) mutable {
             const std::lock_guard<std::mutex> hold(kept->lock);
-            kept->live -= block.bytes;
+            kept->live -= bytes;
+            kept->out -= block.bytes;
             kept->kept += block.bytes;
             kept->blocks.push_back(std::move(block));
           }};

@@ -21,7 +21,11 @@ Planes planes_of(const Shape& shape) {
 template <class T>
 void transpose_all(const T* from, T* to, std::int64_t N, std::int64_t rows, std::int64_t columns,
                    const Execution& execution) {
-  constexpr std::int64_t band = 1024;
+  constexpr std::int64_t large = std::int64_t{8} << 20;  // bytes that no second-level cache holds
+  const Into into = N * rows * columns * static_cast<std::int64_t>(sizeof(T)) >= large
+                        ? Into::memory
+                        : Into::cache;
+  const std::int64_t band = into == Into::memory ? 8192 : 1024;
   const bool wide = columns >= rows;
   const std::int64_t length = wide ? columns : rows, bands = (length + band - 1) / band;
   parallel_for(N * bands, 1, execution.threads, [&](std::int64_t first, std::int64_t last) {
@@ -30,7 +34,7 @@ void transpose_all(const T* from, T* to, std::int64_t N, std::int64_t rows, std:
                          some = std::min(band, length - at);
       const T* const source = from + n * rows * columns + (wide ? at : at * columns);
       T* const target = to + n * rows * columns + (wide ? at * rows : at);
-      transpose(source, columns, target, rows, wide ? rows : some, wide ? some : columns,
+      transpose(source, columns, target, rows, wide ? rows : some, wide ? some : columns, into,
                 execution.instruction_set);
     }
   });

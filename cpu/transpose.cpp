@@ -1,7 +1,11 @@
 #include "cpu/transpose.hpp"
 
+#include <algorithm>
+#include <cstdint>
+
 #include "cpu/mac/highway.hpp"
 #include "cpu/mac/instruction_set.hpp"
+#include "hwy/cache_control.h"
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "cpu/transpose.cpp"
@@ -39,48 +43,74 @@ HWY_INLINE void transpose_block(const double* from, std::int64_t from_stride, do
 /// Elements of a tile's side: one cache line of floats, so that lines are read and written whole.
 constexpr std::int64_t side = 16;
 
+/// A whole tile by way of the first-level cache, its lines written whole.
 template <class T>
-void transpose_tile(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
-                    std::int64_t rows, std::int64_t columns) {
-#if HWY_TARGET != HWY_SCALAR
+void transpose_whole_tile(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
+                          bool past_caches) {
+#if HWY_TARGET == HWY_SCALAR
+  (void)past_caches;
+  for (std::int64_t c = 0; c < side; ++c)
+    for (std::int64_t r = 0; r < side; ++r) to[c * to_stride + r] = from[r * from_stride + c];
+#else
   constexpr std::int64_t block = 16 / static_cast<std::int64_t>(sizeof(T));
-  if (rows == side && columns == side) {
-    for (std::int64_t r = 0; r < side; r += block)
-      for (std::int64_t c = 0; c < side; c += block)
-        transpose_block(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride);
-    return;
+  const hn::ScalableTag<T> d;
+  const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  HWY_ALIGN T tile[side * side];
+  for (std::int64_t r = 0; r < side; r += block)
+    for (std::int64_t c = 0; c < side; c += block)
+      transpose_block(from + r * from_stride + c, from_stride, tile + c * side + r, side);
+  for (std::int64_t c = 0; c < side; ++c) {
+    for (std::int64_t r = 0; r < side; r += lanes) {
+      const auto line = hn::Load(d, tile + c * side + r);
+      if (past_caches)
+        hn::Stream(line, d, to + c * to_stride + r);
+      else
+        hn::StoreU(line, d, to + c * to_stride + r);
+    }
   }
 #endif
-  for (std::int64_t c = 0; c < columns; ++c)
-    for (std::int64_t r = 0; r < rows; ++r) to[c * to_stride + r] = from[r * from_stride + c];
 }
 
 template <class T>
 void transpose_tiles(const T* from, std::int64_t from_stride, T* to, std::int64_t to_stride,
-                     std::int64_t rows, std::int64_t columns) {
-  const auto tile = [&](std::int64_t r, std::int64_t c) {
-    transpose_tile(from + r * from_stride + c, from_stride, to + c * to_stride + r, to_stride,
-                   rows - r < side ? rows - r : side, columns - c < side ? columns - c : side);
+                     std::int64_t rows, std::int64_t columns, Into into) {
+  const bool lines =
+      reinterpret_cast<std::uintptr_t>(to) % (side * sizeof(T)) == 0 && to_stride % side == 0;
+  const bool past_caches = into == Into::memory && lines;
+  constexpr std::int64_t ahead = 8 * side;  // of more streams than the hardware foresees
+  const auto tile = [&](std::int64_t r, std::int64_t c, std::int64_t next_r, std::int64_t next_c) {
+    const T* const source = from + r * from_stride + c;
+    T* const target = to + c * to_stride + r;
+    if (rows - r >= side && columns - c >= side) {
+      if (into == Into::memory)
+        for (std::int64_t i = 0; i < side; ++i)
+          hwy::Prefetch(source + (i + next_r) * from_stride + next_c);
+      return transpose_whole_tile(source, from_stride, target, to_stride, past_caches);
+    }
+    for (std::int64_t j = 0; j < std::min(side, columns - c); ++j)
+      for (std::int64_t i = 0; i < std::min(side, rows - r); ++i)
+        target[j * to_stride + i] = source[i * from_stride + j];
   };
   // Walk along the side whose rows lie far apart: its few streams then run through memory in order.
   if (from_stride >= to_stride) {
     for (std::int64_t r = 0; r < rows; r += side)
-      for (std::int64_t c = 0; c < columns; c += side) tile(r, c);
+      for (std::int64_t c = 0; c < columns; c += side) tile(r, c, 0, ahead);
   } else {
     for (std::int64_t c = 0; c < columns; c += side)
-      for (std::int64_t r = 0; r < rows; r += side) tile(r, c);
+      for (std::int64_t r = 0; r < rows; r += side) tile(r, c, ahead, 0);
   }
+  if (past_caches) hwy::FlushStream();
 }
 
 }  // namespace
 
 void transpose32(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride,
-                 std::int64_t rows, std::int64_t columns) {
-  transpose_tiles(from, from_stride, to, to_stride, rows, columns);
+                 std::int64_t rows, std::int64_t columns, Into into) {
+  transpose_tiles(from, from_stride, to, to_stride, rows, columns, into);
 }
 void transpose64(const double* from, std::int64_t from_stride, double* to, std::int64_t to_stride,
-                 std::int64_t rows, std::int64_t columns) {
-  transpose_tiles(from, from_stride, to, to_stride, rows, columns);
+                 std::int64_t rows, std::int64_t columns, Into into) {
+  transpose_tiles(from, from_stride, to, to_stride, rows, columns, into);
 }
 
 }  // namespace parity::cpu::HWY_NAMESPACE
@@ -117,13 +147,13 @@ Table table(InstructionSet set) {
 }  // namespace
 
 void transpose(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride,
-               std::int64_t rows, std::int64_t columns, InstructionSet set) {
-  table(set).floats(from, from_stride, to, to_stride, rows, columns);
+               std::int64_t rows, std::int64_t columns, Into into, InstructionSet set) {
+  table(set).floats(from, from_stride, to, to_stride, rows, columns, into);
 }
 
 void transpose(const double* from, std::int64_t from_stride, double* to, std::int64_t to_stride,
-               std::int64_t rows, std::int64_t columns, InstructionSet set) {
-  table(set).doubles(from, from_stride, to, to_stride, rows, columns);
+               std::int64_t rows, std::int64_t columns, Into into, InstructionSet set) {
+  table(set).doubles(from, from_stride, to, to_stride, rows, columns, into);
 }
 
 }  // namespace parity::cpu

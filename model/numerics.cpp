@@ -30,15 +30,16 @@ constexpr std::array<Named<Arch>, 9> archs{{{Arch::none, "none"},
                                             {Arch::sm_90, "sm_90"},
                                             {Arch::sm_100, "sm_100"},
                                             {Arch::sm_120, "sm_120"}}};
-constexpr std::array<Named<Algorithm>, 9> algorithms{{{Algorithm::chain, "chain"},
-                                                      {Algorithm::tensor_k4f24, "tensor:k4f24"},
-                                                      {Algorithm::tensor_k8f25, "tensor:k8f25"},
-                                                      {Algorithm::gemm_eigen, "gemm:eigen"},
-                                                      {Algorithm::lanes32, "lanes32"},
-                                                      {Algorithm::elementwise, "elementwise"},
-                                                      {Algorithm::move, "move"},
-                                                      {Algorithm::fp64, "fp64"},
-                                                      {Algorithm::exact, "exact"}}};
+constexpr std::array<Named<Algorithm>, 10> algorithms{{{Algorithm::chain, "chain"},
+                                                       {Algorithm::chunk256, "chunk256"},
+                                                       {Algorithm::tensor_k4f24, "tensor:k4f24"},
+                                                       {Algorithm::tensor_k8f25, "tensor:k8f25"},
+                                                       {Algorithm::gemm_eigen, "gemm:eigen"},
+                                                       {Algorithm::lanes32, "lanes32"},
+                                                       {Algorithm::elementwise, "elementwise"},
+                                                       {Algorithm::move, "move"},
+                                                       {Algorithm::fp64, "fp64"},
+                                                       {Algorithm::exact, "exact"}}};
 constexpr std::array<Named<InstructionSet>, 5> instruction_sets{{{InstructionSet::best, "best"},
                                                                  {InstructionSet::scalar, "scalar"},
                                                                  {InstructionSet::avx2, "avx2"},
@@ -113,6 +114,7 @@ std::string tensor_core_archs() {
 Determinism promise_of(Algorithm algorithm) {
   switch (algorithm) {
     case Algorithm::chain:
+    case Algorithm::chunk256:
     case Algorithm::tensor_k4f24:
     case Algorithm::tensor_k8f25:
     case Algorithm::lanes32:

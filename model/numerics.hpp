@@ -5,16 +5,14 @@
 #include <string_view>
 #include <vector>
 
+#include "model/rounding.hpp"
+
 namespace parity {
 
 /// Which arithmetic a family of ops asks for. tf32 is a permission: a plan may give fp32 instead
 /// (and says so); fp64 keeps double between stages; exact computes each stage in double on float32
 /// inputs and rounds its outputs once.
 enum class Math { fp32, tf32, fp64, exact };
-
-/// How an operand becomes TF32: nearest with ties away (cvt.rna), toward zero (raw bits fed to the
-/// tensor core), nearest with ties to even (cvt.rn, sm_90 upward).
-enum class Rounding { rna, truncate, rn };
 
 /// Whether BatchNorm stays an operation of its own or is multiplied into the weights before it.
 enum class BatchNormalisation { kept, folded };
@@ -30,6 +28,7 @@ enum class Arch { none, sm_75, sm_80, sm_86, sm_87, sm_89, sm_90, sm_100, sm_120
 /// see CONTRACTS section 2-4 as restated on the ops.
 enum class Algorithm {
   chain,         ///< "chain": one FP32 FMA chain per output
+  chunk256,      ///< "chunk256": FP32 chains of 256 terms, their sums added in order
   tensor_k4f24,  ///< "tensor:k4f24": TF32 tensor core of sm_80, 86, 87, 89
   tensor_k8f25,  ///< "tensor:k8f25": TF32 tensor core of sm_90, 100, 120
   gemm_eigen,    ///< "gemm:eigen": Eigen's own order

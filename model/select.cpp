@@ -49,9 +49,9 @@ Contract mac_contract(const Op& op, const OperandTypes& types, const Numerics& n
   if (math == Math::exact) return of(Algorithm::exact);
   if (math == Math::fp32) {
     const Algorithm asked = numerics.algorithm.value_or(Algorithm::chain);
-    if (asked != Algorithm::chain && asked != Algorithm::gemm_eigen)
+    if (asked != Algorithm::chain && asked != Algorithm::chunk256 && asked != Algorithm::gemm_eigen)
       refuse("algorithm=" + std::string(name(asked)) + " is not an fp32 algorithm for " +
-             kind_of(op) + "; ask for chain or gemm:eigen, or for tf32@ARCH");
+             kind_of(op) + "; ask for chain, chunk256 or gemm:eigen, or for tf32@ARCH");
     return of(asked);
   }
   const std::optional<Algorithm> core = tensor_algorithm(numerics.arch);

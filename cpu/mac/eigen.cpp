@@ -66,7 +66,7 @@ void run_eigen(const Window& window, const float* x, const Packed& packed,
   for (std::int64_t g = 0; g < window.G; ++g) groups.push_back({g, 0, window.OC});
   std::vector<Scratch> scratch(static_cast<std::size_t>(std::max(1, execution.threads)));
   const std::int64_t IC = window.IC;
-  walk<float>(window, x, y, groups, block_pixels(window), execution,
+  walk<float>(window, x, y, groups, block_pixels(window), ZeroTaps::listed, execution,
               [&](const Tile<float>& tile, std::size_t g, int worker) {
                 Scratch& s = scratch[static_cast<std::size_t>(worker)];
                 const std::int64_t K = tile.taps * IC;

@@ -12,7 +12,8 @@ std::unique_ptr<const Packed> pack_fp64(const Window& window, const Weights<doub
 
 void run_fp64(const Window& window, const double* x, const Packed& w,
               const Epilogue<double>& epilogue, double* y, const Execution& execution) {
-  run_panels(window, x, packed_as<Panels<double>>(w, window, "fp64"), epilogue, y, execution);
+  run_panels(window, x, packed_as<Panels<double>>(w, window, "fp64"), Summation::chain, epilogue, y,
+             execution);
 }
 
 }  // namespace parity::cpu

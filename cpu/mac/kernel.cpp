@@ -21,6 +21,11 @@
 // weights, P broadcasts, P*V multiply-adds. AVX-512 and NEON have 32 registers, hence 6x4; AVX2 has
 // 16, hence 6x2. Narrower panels take more pixels, because the chains in flight (P*V >= 8) are what
 // hides the latency of a multiply-add.
+//
+// `chunk256` is the same loop, left every 256 terms to add the chain's value to a running total that
+// waits in memory: once per 256 k, so the registers stay the accumulators'. The total starts at +0
+// and an empty last chunk adds +0; both vanish in the closing add(., +0), so the bits are those of
+// p0 + p1 + ... .
 
 HWY_BEFORE_NAMESPACE();
 namespace parity::cpu::HWY_NAMESPACE {
@@ -29,13 +34,12 @@ namespace {
 
 /// Vectors of one register tile.
 constexpr std::size_t most_vectors = HWY_TARGET == HWY_AVX2 ? 2 : 4;
-constexpr std::int64_t channel_block = 32;
 
 HWY_INLINE std::uintptr_t address(const void* at) { return reinterpret_cast<std::uintptr_t>(at); }
 
 /// Channels [first, first + V vectors) of the panel for P pixels. Pixels beyond tile.pixels repeat
 /// the last one and are not stored.
-template <class T, int V, int P>
+template <class T, Summation summation, int V, int P>
 void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t first) {
   const hn::ScalableTag<T> d;
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(d));
@@ -43,6 +47,9 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
   Vector acc[P][V];
   for (int p = 0; p < P; ++p)
     for (int v = 0; v < V; ++v) acc[p][v] = hn::Zero(d);
+  constexpr bool chunked = summation == Summation::chunk256;
+  HWY_ALIGN T total[chunked ? P * V * HWY_MAX_BYTES / sizeof(T) : 1] = {};
+  std::int64_t chunk_left = chunk_terms;  // terms before the chain's value is added to the total
 
   int pixel[P];
   for (int p = 0; p < P; ++p) pixel[p] = std::min(p, tile.pixels - 1);
@@ -64,7 +71,7 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
           for (std::size_t byte = 0; byte < channel_block * sizeof(T); byte += 64)
             __builtin_prefetch(reinterpret_cast<const void*>(address(x[p]) + ahead + byte));
       }
-      for (std::int64_t c = 0; c < length; ++c) {
+      const auto term = [&](std::int64_t c) HWY_ATTR {
         Vector row[V];
         for (int v = 0; v < V; ++v) row[v] = hn::Load(d, w + v * lanes);
         for (int p = 0; p < P; ++p) {
@@ -72,10 +79,34 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
           for (int v = 0; v < V; ++v) acc[p][v] = hn::MulAdd(value, row[v], acc[p][v]);
         }
         w += width;
+      };
+      if (!chunked && length == channel_block) {
+#pragma GCC unroll 4
+        for (std::int64_t c = 0; c < channel_block; ++c) term(c);
+        continue;
       }
+      std::int64_t c = 0;
+      do {
+        const std::int64_t stop = chunked ? std::min(length, c + chunk_left) : length;
+        if constexpr (chunked) chunk_left -= stop - c;
+        for (; c < stop; ++c) term(c);
+        if (chunked && chunk_left == 0) {
+          chunk_left = chunk_terms;
+          for (int p = 0; p < P; ++p)
+            for (int v = 0; v < V; ++v) {
+              T* const sum = total + (p * V + v) * lanes;
+              hn::Store(hn::Add(hn::Load(d, sum), acc[p][v]), d, sum);
+              acc[p][v] = hn::Zero(d);
+            }
+        }
+      } while (c < length);
     }
   }
 
+  if constexpr (chunked)
+    for (int p = 0; p < P; ++p)
+      for (int v = 0; v < V; ++v)
+        acc[p][v] = hn::Add(hn::Load(d, total + (p * V + v) * lanes), acc[p][v]);
   for (int p = 0; p < P; ++p)
     for (int v = 0; v < V; ++v) acc[p][v] = hn::Add(acc[p][v], hn::Zero(d));
   for (const TileStep<T>& step : work.steps) {
@@ -113,16 +144,18 @@ void multiply_accumulate(const Tile<T>& tile, const PanelWork<T>& work, std::int
     std::copy_n(whole + p * V * lanes, std::min(some, V * lanes), tile.y[p] + first);
 }
 
-template <class T, int V, int most>
+template <class T, Summation summation, int V, int most>
 void tile_of_vectors(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t first) {
-  if (tile.pixels == 1) return multiply_accumulate<T, V, 1>(tile, work, first);
-  if (tile.pixels == 2) return multiply_accumulate<T, V, 2>(tile, work, first);
-  if (tile.pixels <= 4) return multiply_accumulate<T, V, 4>(tile, work, first);
-  if (most <= 6 || tile.pixels <= 6) return multiply_accumulate<T, V, 6>(tile, work, first);
+  if (tile.pixels == 1) return multiply_accumulate<T, summation, V, 1>(tile, work, first);
+  if (tile.pixels == 2) return multiply_accumulate<T, summation, V, 2>(tile, work, first);
+  if (tile.pixels <= 4) return multiply_accumulate<T, summation, V, 4>(tile, work, first);
+  if (most <= 6 || tile.pixels <= 6)
+    return multiply_accumulate<T, summation, V, 6>(tile, work, first);
   if constexpr (most > 6) {
-    if (most <= 8 || tile.pixels <= 8) return multiply_accumulate<T, V, 8>(tile, work, first);
+    if (most <= 8 || tile.pixels <= 8)
+      return multiply_accumulate<T, summation, V, 8>(tile, work, first);
   }
-  if constexpr (most > 8) return multiply_accumulate<T, V, most>(tile, work, first);
+  if constexpr (most > 8) return multiply_accumulate<T, summation, V, most>(tile, work, first);
 }
 
 /// The steps after the first `taken`, on the tile as stored.
@@ -133,24 +166,24 @@ void finish(const Tile<T>& tile, const PanelWork<T>& work, std::size_t taken) {
                 static_cast<std::size_t>(work.channels), static_cast<std::size_t>(work.channel));
 }
 
-template <class T>
+template <class T, Summation summation>
 void panel_tile(const Tile<T>& tile, const PanelWork<T>& work) {
   constexpr bool wide = most_vectors == 4;  // registers enough for more pixels in narrow panels
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   const std::int64_t vectors = work.width / lanes;
   std::int64_t v = 0;
   for (; v + static_cast<std::int64_t>(most_vectors) <= vectors; v += most_vectors)
-    tile_of_vectors<T, most_vectors, 6>(tile, work, v * lanes);
+    tile_of_vectors<T, summation, most_vectors, 6>(tile, work, v * lanes);
   if constexpr (wide) {
     switch (vectors - v) {
       case 3:
-        tile_of_vectors<T, 3, 8>(tile, work, v * lanes);
+        tile_of_vectors<T, summation, 3, 8>(tile, work, v * lanes);
         break;
       case 2:
-        tile_of_vectors<T, 2, 12>(tile, work, v * lanes);
+        tile_of_vectors<T, summation, 2, 12>(tile, work, v * lanes);
         break;
       case 1:
-        tile_of_vectors<T, 1, 16>(tile, work, v * lanes);
+        tile_of_vectors<T, summation, 1, 16>(tile, work, v * lanes);
         break;
       default:
         break;
@@ -161,48 +194,60 @@ void panel_tile(const Tile<T>& tile, const PanelWork<T>& work) {
 
 /// Lanes are groups of one channel: the inputs of a vector lie side by side, each meets its own
 /// weight.
-template <class T, int P>
+template <class T, Summation summation, int P>
 void depthwise_pixels(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t first, int from) {
   const hn::ScalableTag<T> d;
   using Vector = hn::Vec<decltype(d)>;
   const std::size_t some = static_cast<std::size_t>(work.channels - first);
   Vector acc[P];
-  for (int p = 0; p < P; ++p) acc[p] = hn::Zero(d);
+  Vector total[P];
+  for (int p = 0; p < P; ++p) acc[p] = total[p] = hn::Zero(d);
   for (int t = 0; t < tile.taps; ++t) {
+    if (summation == Summation::chunk256 && t > 0 && t % chunk_terms == 0) {
+      for (int p = 0; p < P; ++p) {
+        total[p] = hn::Add(total[p], acc[p]);
+        acc[p] = hn::Zero(d);
+      }
+    }
     const Vector w = hn::Load(d, work.weights + tile.tap[t] * work.width + first);
     const T* const* x = tile.x + t * tile.pixels + from;
     for (int p = 0; p < P; ++p)
       acc[p] = hn::MulAdd(load_some(d, x[p] + work.channel + first, some), w, acc[p]);
   }
+  if constexpr (summation == Summation::chunk256)
+    for (int p = 0; p < P; ++p) acc[p] = hn::Add(total[p], acc[p]);
   for (int p = 0; p < P; ++p)
     store_some(d, hn::Add(acc[p], hn::Zero(d)), tile.y[from + p] + first, some);
 }
 
-template <class T>
+template <class T, Summation summation>
 void depthwise_tile(const Tile<T>& tile, const PanelWork<T>& work) {
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
   for (std::int64_t first = 0; first < work.channels; first += lanes) {
     int p = 0;
-    for (; p + 8 <= tile.pixels; p += 8) depthwise_pixels<T, 8>(tile, work, first, p);
-    for (; p < tile.pixels; ++p) depthwise_pixels<T, 1>(tile, work, first, p);
+    for (; p + 8 <= tile.pixels; p += 8) depthwise_pixels<T, summation, 8>(tile, work, first, p);
+    for (; p < tile.pixels; ++p) depthwise_pixels<T, summation, 1>(tile, work, first, p);
   }
   finish(tile, work, 0);
 }
 
+template <class T>
+PanelKernel<T> kernel(Lanes lanes, Summation summation) {
+  const bool depthwise = lanes == Lanes::depthwise;
+  if constexpr (sizeof(T) == sizeof(float)) {
+    if (summation == Summation::chunk256)
+      return depthwise ? depthwise_tile<T, Summation::chunk256>
+                       : panel_tile<T, Summation::chunk256>;
+  }
+  return depthwise ? depthwise_tile<T, Summation::chain> : panel_tile<T, Summation::chain>;
+}
+
 }  // namespace
 
-void panel_tile_float(const Tile<float>& tile, const PanelWork<float>& work) {
-  panel_tile(tile, work);
+PanelKernel<float> kernel_float(Lanes lanes, Summation summation) {
+  return kernel<float>(lanes, summation);
 }
-void panel_tile_double(const Tile<double>& tile, const PanelWork<double>& work) {
-  panel_tile(tile, work);
-}
-void depthwise_tile_float(const Tile<float>& tile, const PanelWork<float>& work) {
-  depthwise_tile(tile, work);
-}
-void depthwise_tile_double(const Tile<double>& tile, const PanelWork<double>& work) {
-  depthwise_tile(tile, work);
-}
+PanelKernel<double> kernel_double(Lanes lanes) { return kernel<double>(lanes, Summation::chain); }
 #endif  // HWY_NATIVE_FMA
 }  // namespace parity::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -212,95 +257,97 @@ namespace parity::cpu {
 namespace {
 
 /// The contract in its plainest form, and the width `scalar`.
-template <class T>
-void scalar_tile(const Tile<T>& tile, const PanelWork<T>& work, Lanes lanes) {
+template <class T, Lanes lanes, Summation summation>
+void scalar_tile(const Tile<T>& tile, const PanelWork<T>& work) {
   for (int p = 0; p < tile.pixels; ++p) {
     for (std::int64_t j = 0; j < work.channels; ++j) {
-      T acc{0};
-      const T* w = work.weights + j;
+      T total{0}, acc{0};
+      std::int64_t terms = 0;
+      const T* const w = work.weights + j;
+      const auto add_term = [&](T x, T weight) {
+        if (summation == Summation::chunk256 && terms++ % chunk_terms == 0) {
+          total = total + acc;
+          acc = T{0};
+        }
+        acc = std::fma(x, weight, acc);
+      };
       if (lanes == Lanes::depthwise) {
         for (int t = 0; t < tile.taps; ++t)
-          acc = std::fma(tile.x[t * tile.pixels + p][work.channel + j], w[tile.tap[t] * work.width],
-                         acc);
+          add_term(tile.x[t * tile.pixels + p][work.channel + j], w[tile.tap[t] * work.width]);
       } else {
-        for (std::int64_t block = 0; block < work.IC; block += 32) {
-          const std::int64_t length = std::min<std::int64_t>(32, work.IC - block);
+        for (std::int64_t block = 0; block < work.IC; block += channel_block) {
+          const std::int64_t length = std::min(channel_block, work.IC - block);
           for (int t = 0; t < tile.taps; ++t)
             for (std::int64_t c = 0; c < length; ++c)
-              acc = std::fma(tile.x[t * tile.pixels + p][block + c],
-                             w[(block * work.taps + tile.tap[t] * length + c) * work.width], acc);
+              add_term(tile.x[t * tile.pixels + p][block + c],
+                       w[(block * work.taps + tile.tap[t] * length + c) * work.width]);
         }
       }
-      tile.y[p][j] = acc + T{0};
+      tile.y[p][j] = total + acc + T{0};
     }
     apply(*work.epilogue, tile.y[p], work.channels, work.channel, InstructionSet::scalar);
   }
 }
-template <class T>
-void scalar_panel_tile(const Tile<T>& tile, const PanelWork<T>& work) {
-  scalar_tile(tile, work, Lanes::outputs);
-}
-template <class T>
-void scalar_depthwise_tile(const Tile<T>& tile, const PanelWork<T>& work) {
-  scalar_tile(tile, work, Lanes::depthwise);
+
+template <class T, Summation summation>
+PanelKernel<T> scalar_kernel(Lanes lanes) {
+  return lanes == Lanes::depthwise ? scalar_tile<T, Lanes::depthwise, summation>
+                                   : scalar_tile<T, Lanes::outputs, summation>;
 }
 
-template <class T>
-struct Kernels {
-  PanelKernel<T> outputs = nullptr, depthwise = nullptr;
-};
-
-Kernels<float> kernels(InstructionSet set, float) {
+/// Null where this build has no such width.
+PanelKernel<float> kernel(InstructionSet set, Lanes lanes, Summation summation, float) {
   switch (set) {
 #if HWY_TARGETS & HWY_AVX3
     case InstructionSet::avx512:
-      return {N_AVX3::panel_tile_float, N_AVX3::depthwise_tile_float};
+      return N_AVX3::kernel_float(lanes, summation);
 #endif
 #if HWY_TARGETS & HWY_AVX2
     case InstructionSet::avx2:
-      return {N_AVX2::panel_tile_float, N_AVX2::depthwise_tile_float};
+      return N_AVX2::kernel_float(lanes, summation);
 #endif
 #if HWY_TARGETS & HWY_NEON
     case InstructionSet::neon:
-      return {N_NEON::panel_tile_float, N_NEON::depthwise_tile_float};
+      return N_NEON::kernel_float(lanes, summation);
 #endif
     case InstructionSet::scalar:
-      return {scalar_panel_tile<float>, scalar_depthwise_tile<float>};
+      return summation == Summation::chunk256 ? scalar_kernel<float, Summation::chunk256>(lanes)
+                                              : scalar_kernel<float, Summation::chain>(lanes);
     default:
-      return {};
+      return nullptr;
   }
 }
 
-Kernels<double> kernels(InstructionSet set, double) {
+PanelKernel<double> kernel(InstructionSet set, Lanes lanes, Summation, double) {
   switch (set) {
 #if HWY_TARGETS & HWY_AVX3
     case InstructionSet::avx512:
-      return {N_AVX3::panel_tile_double, N_AVX3::depthwise_tile_double};
+      return N_AVX3::kernel_double(lanes);
 #endif
 #if HWY_TARGETS & HWY_AVX2
     case InstructionSet::avx2:
-      return {N_AVX2::panel_tile_double, N_AVX2::depthwise_tile_double};
+      return N_AVX2::kernel_double(lanes);
 #endif
 #if HWY_TARGETS & HWY_NEON
     case InstructionSet::neon:
-      return {N_NEON::panel_tile_double, N_NEON::depthwise_tile_double};
+      return N_NEON::kernel_double(lanes);
 #endif
     case InstructionSet::scalar:
-      return {scalar_panel_tile<double>, scalar_depthwise_tile<double>};
+      return scalar_kernel<double, Summation::chain>(lanes);
     default:
-      return {};
+      return nullptr;
   }
 }
 
 }  // namespace
 
 template <class T>
-PanelKernel<T> panel_kernel(InstructionSet set, Lanes lanes) {
-  const Kernels<T> found = kernels(set, T{});
-  if (found.outputs == nullptr)
+PanelKernel<T> panel_kernel(InstructionSet set, Lanes lanes, Summation summation) {
+  const PanelKernel<T> found = kernel(set, lanes, summation, T{});
+  if (found == nullptr)
     throw Error(Fault::internal,
                 "a kernel of width '" + std::string(name(set)) + "' is not part of this build");
-  return lanes == Lanes::depthwise ? found.depthwise : found.outputs;
+  return found;
 }
 
 int panel_kernel_pixels(InstructionSet set, Lanes lanes, std::int64_t strips) {
@@ -353,14 +400,16 @@ class TileSteps {
 };
 
 template <class T>
-void run_panels(const Window& window, const T* x, const Panels<T>& weights,
+void run_panels(const Window& window, const T* x, const Panels<T>& weights, Summation summation,
                 const Epilogue<T>& epilogue, T* y, const Execution& execution) {
   const Window walked = weights.walked(window);
   const InstructionSet set = resolve(execution.instruction_set);
-  const PanelKernel<T> kernel = panel_kernel<T>(set, weights.lanes());
+  const PanelKernel<T> kernel = panel_kernel<T>(set, weights.lanes(), summation);
   const int pixels = panel_kernel_pixels(set, weights.lanes(), weights.strips());
   const TileSteps<T> steps(weights, epilogue, walked.OC);
-  walk<T>(walked, x, y, weights.panels(), pixels, execution,
+  const ZeroTaps zero_taps =
+      summation == Summation::chain && weights.finite() ? ZeroTaps::left_out : ZeroTaps::listed;
+  walk<T>(walked, x, y, weights.panels(), pixels, zero_taps, execution,
           [&](const Tile<T>& tile, std::size_t panel, int) {
             const Panel& p = weights.panels()[panel];
             kernel(tile, {weights.weights(panel), weights.strips_of(panel) * Panels<T>::strip,
@@ -369,11 +418,11 @@ void run_panels(const Window& window, const T* x, const Panels<T>& weights,
           });
 }
 
-template PanelKernel<float> panel_kernel<float>(InstructionSet, Lanes);
-template PanelKernel<double> panel_kernel<double>(InstructionSet, Lanes);
-template void run_panels<float>(const Window&, const float*, const Panels<float>&,
+template PanelKernel<float> panel_kernel<float>(InstructionSet, Lanes, Summation);
+template PanelKernel<double> panel_kernel<double>(InstructionSet, Lanes, Summation);
+template void run_panels<float>(const Window&, const float*, const Panels<float>&, Summation,
                                 const Epilogue<float>&, float*, const Execution&);
-template void run_panels<double>(const Window&, const double*, const Panels<double>&,
+template void run_panels<double>(const Window&, const double*, const Panels<double>&, Summation,
                                  const Epilogue<double>&, double*, const Execution&);
 
 }  // namespace parity::cpu

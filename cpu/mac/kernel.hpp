@@ -18,6 +18,12 @@ struct TileStep {
   const T* b;
 };
 
+/// How the terms of one output are summed, in MAC order.
+enum class Summation {
+  chain,    ///< one chain of fused multiply-adds
+  chunk256  ///< a chain from +0 for every 256 terms of this output, their sums added in order
+};
+
 /// What a kernel reads beside the tile.
 template <class T>
 struct PanelWork {
@@ -35,17 +41,18 @@ struct PanelWork {
 template <class T>
 using PanelKernel = void (*)(const Tile<T>& tile, const PanelWork<T>& work);
 
-/// The kernel of a resolved width (instruction_set.hpp). All give the same bits.
+/// The kernel of a resolved width (instruction_set.hpp). All of one summation give the same bits.
+/// double has Summation::chain only.
 template <class T>
-PanelKernel<T> panel_kernel(InstructionSet set, Lanes lanes);
+PanelKernel<T> panel_kernel(InstructionSet set, Lanes lanes, Summation summation);
 
 /// The pixels per tile at which that kernel is fastest for panels of `strips` strips; it takes no
 /// more than these.
 int panel_kernel_pixels(InstructionSet set, Lanes lanes, std::int64_t strips);
 
-/// Packs and runs whole problems with these kernels: what `chain` and `fp64` share.
+/// Runs whole problems with these kernels: what `chain`, `chunk256` and `fp64` share.
 template <class T>
-void run_panels(const Window& window, const T* x, const Panels<T>& weights,
+void run_panels(const Window& window, const T* x, const Panels<T>& weights, Summation summation,
                 const Epilogue<T>& epilogue, T* y, const Execution& execution);
 
 }  // namespace parity::cpu

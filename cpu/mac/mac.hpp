@@ -36,7 +36,12 @@ std::unique_ptr<const Packed> pack_eigen(const Window& window, const Weights<flo
 /// `chain`: AVX-512, AVX2, NEON and scalar give the same bits.
 void run_chain(const Window& window, const float* x, const Packed& w,
                const Epilogue<float>& epilogue, float* y, const Execution& execution);
-/// The same order in double, fma.
+/// `chunk256`, on weights that pack_chain made: a chain for every 256 terms of an output, counted
+/// over the terms it has (taps outside the image are terms, taps that a transposed window lacks are
+/// not), their sums added in order.
+void run_chunk256(const Window& window, const float* x, const Packed& w,
+                  const Epilogue<float>& epilogue, float* y, const Execution& execution);
+/// The same order as `chain` in double, fma.
 void run_fp64(const Window& window, const double* x, const Packed& w,
               const Epilogue<double>& epilogue, double* y, const Execution& execution);
 /// The tensor-core model: every result equals the integer oracle

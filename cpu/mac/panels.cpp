@@ -13,7 +13,6 @@
 namespace parity::cpu {
 namespace {
 
-constexpr std::int64_t channel_block = 32;
 constexpr std::size_t huge_page = std::size_t{2} << 20;
 
 /// Uninitialised, 64-byte aligned; on huge pages where the system gives them, because a panel is
@@ -84,6 +83,7 @@ Panels<T>::Panels(const Window& window, const Weights<W>& w) : packed_for_(windo
             const std::int64_t oc = depthwise ? 0 : panel.channel + j;
             const W value =
                 w.data[g * w.stride_g + tap * w.stride_tap + ic * w.stride_ic + oc * w.stride_oc];
+            finite_ = finite_ && std::isfinite(value);
             row[j] = value;
           }
         }

@@ -39,6 +39,7 @@ class Panels final : public Packed {
   const T* weights(std::size_t panel) const { return data_.get() + offset_[panel]; }
   /// The window to walk: with Lanes::depthwise all groups become channels of one.
   Window walked(const Window& window) const;
+  bool finite() const { return finite_; }  ///< no weight is infinite or NaN
   const Window& packed_for() const { return packed_for_; }
 
  private:
@@ -48,6 +49,7 @@ class Panels final : public Packed {
 
   Window packed_for_;
   Lanes lanes_;
+  bool finite_ = true;
   std::int64_t strips_ = 0;
   std::vector<Panel> panels_;
   std::vector<std::int64_t> offset_;  ///< of each panel's first weight

@@ -61,7 +61,10 @@ double exact_mac(const Window& window, const float* x, const float* w, const Wei
 }  // namespace
 
 std::string packing(const Contract& contract) {
-  std::string text(name(contract.algorithm));
+  // chunk256 reads the weights that chain packs.
+  const Algorithm algorithm =
+      contract.algorithm == Algorithm::chunk256 ? Algorithm::chain : contract.algorithm;
+  std::string text(name(algorithm));
   if (contract.rounding) text.append("/").append(name(*contract.rounding));
   return text;
 }
@@ -70,6 +73,7 @@ std::unique_ptr<const Packed> pack(const Contract& contract, const Window& windo
                                    const Weights<float>& w) {
   switch (contract.algorithm) {
     case Algorithm::chain:
+    case Algorithm::chunk256:
       return pack_chain(window, w);
     case Algorithm::tensor_k4f24:
     case Algorithm::tensor_k8f25:
@@ -98,6 +102,8 @@ void run_packed(const Contract& contract, const Window& window, const float* x, 
                 const Epilogue<float>& epilogue, float* y, const Execution& execution) {
   if (contract.algorithm == Algorithm::chain)
     run_chain(window, x, w, epilogue, y, execution);
+  else if (contract.algorithm == Algorithm::chunk256)
+    run_chunk256(window, x, w, epilogue, y, execution);
   else if (contract.algorithm == Algorithm::gemm_eigen)
     run_eigen(window, x, w, epilogue, y, execution);
   else
@@ -167,28 +173,6 @@ std::vector<double> exact_elements(const Window& window, const WeightStrides& st
   const Elements<float> x = elements<float>(job.inputs[0], Layout::channels_last, job.execution);
   return exact_elements(window, x.data, job.parameters[0]->values<float>().data(), strides,
                         job.parameters[1].get(), indices, job.execution);
-}
-
-Window window_of(const ConvExtents& e, const SlidingWindow& sliding, Window::Direction direction) {
-  Window window;
-  window.direction = direction;
-  window.N = e.N;
-  window.G = e.G;
-  window.IC = e.IC / e.G;
-  window.IH = e.IH;
-  window.IW = e.IW;
-  window.OC = e.OC / e.G;
-  window.OH = e.OH;
-  window.OW = e.OW;
-  window.KH = e.KH;
-  window.KW = e.KW;
-  window.sh = sliding.stride[0];
-  window.sw = sliding.stride[1];
-  window.ph = sliding.pad_begin[0];
-  window.pw = sliding.pad_begin[1];
-  window.dh = sliding.dilation[0];
-  window.dw = sliding.dilation[1];
-  return window;
 }
 
 }  // namespace parity::cpu

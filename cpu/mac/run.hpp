@@ -6,11 +6,6 @@
 
 namespace parity::cpu {
 
-/// Where the weights of a MAC lie in their ONNX tensor, in elements (see Weights).
-struct WeightStrides {
-  std::int64_t g, tap, ic, oc;
-};
-
 /// Packs weights for the contract's algorithm. Weights<double> only under fp64 and exact.
 std::unique_ptr<const Packed> pack(const Contract& contract, const Window& window,
                                    const Weights<float>& w);
@@ -30,10 +25,6 @@ void run_packed(const Contract& contract, const Window& window, const double* x,
 /// extents; the result is stored channels-last where its rank allows it.
 Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const Tensor>& weights,
               const WeightStrides& strides, const Tensor* bias, const Job& job);
-
-/// The window of a convolution, forward or transposed.
-Window window_of(const ConvExtents& extents, const SlidingWindow& sliding,
-                 Window::Direction direction);
 
 /// Elements of the MAC's output with its bias, before any epilogue, on FP32 operands in double.
 /// `indices` are logical:

@@ -352,7 +352,7 @@ void run_tensor(const Window& window, const float* x, const Packed& w,
   for (int i = 0; i < std::max(execution.threads, 1); ++i) {
     workers.emplace_back(window, *weights, kernel, epilogue, set);
   }
-  walk<float>(window, x, y, weights->panels(), tile_pixels, execution,
+  walk<float>(window, x, y, weights->panels(), tile_pixels, ZeroTaps::listed, execution,
               [&](const Tile<float>& tile, std::size_t panel, int worker) {
                 workers[static_cast<std::size_t>(worker)].run(tile, panel);
               });

@@ -2,22 +2,9 @@
 
 #include <cstdint>
 
-namespace parity::cpu {
+#include "model/arithmetic/window.hpp"
 
-/// One multiply-accumulate problem in the form that every MAC room lowers to: Conv, ConvTranspose
-/// (which gathers) and MatMul/Gemm (a 1x1 window over rows). Activations are channels-last.
-///
-///   y[n, oh, ow, g*OC + oc] = sum over taps (kh, kw) and channels ic < IC of
-///                             x[n, ih, iw, g*IC + ic] * w[g, kh, kw, ic, oc]
-/// with (forward)    ih = oh*sh + kh*dh - ph
-///      (transposed) ih = (oh + ph - kh*dh) / sh, only for taps where the division is exact.
-struct Window {
-  std::int64_t N = 1, G = 1;
-  std::int64_t IC = 1, IH = 1, IW = 1;  ///< IC counts inside a group
-  std::int64_t OC = 1, OH = 1, OW = 1;  ///< OC counts inside a group
-  std::int64_t KH = 1, KW = 1, sh = 1, sw = 1, ph = 0, pw = 0, dh = 1, dw = 1;
-  enum class Direction { forward, transposed } direction = Direction::forward;
-};
+namespace parity::cpu {
 
 /// A few output pixels that read the same taps, times one panel of output channels.
 /// The MAC order is (ic div 32, tap ascending, ic mod 32) over the listed taps.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <atomic>
+#include <bit>
+#include <type_traits>
 #include <vector>
 
 #include "cpu/threads.hpp"
@@ -85,12 +87,43 @@ std::vector<PixelClass> pixel_classes(const Window& window, std::int64_t pixels_
   return classes;
 }
 
+/// Whether all channels of a pixel are zeros of either sign.
+template <class T>
+bool is_zero(const T* pixel, std::int64_t channels) {
+  using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  Bits any = 0;
+  for (std::int64_t c = 0; c < channels; ++c) any |= std::bit_cast<Bits>(pixel[c]);
+  return static_cast<Bits>(any << 1) == 0;
+}
+
+/// For each pixel of the input (n, ih, iw) whether it is zero; empty when fewer than three in four
+/// of a few pixels are: then hardly a tile has a tap without anything to read.
+template <class T>
+std::vector<std::uint8_t> zero_pixels(const Window& window, const T* x, int threads) {
+  constexpr std::int64_t looked_at = 256;
+  const std::int64_t pixels = window.N * window.IH * window.IW, channels = window.G * window.IC;
+  const std::int64_t samples = std::min(looked_at, pixels);
+  std::int64_t zeros = 0;
+  for (std::int64_t i = 0; i < samples; ++i)
+    zeros += is_zero(x + pixels * i / samples * channels, channels) ? 1 : 0;
+  if (channels == 0 || 4 * zeros < 3 * samples) return {};
+  std::vector<std::uint8_t> zero(static_cast<std::size_t>(pixels));
+  parallel_for(pixels, 1024, threads, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i)
+      zero[static_cast<std::size_t>(i)] = is_zero(x + i * channels, channels) ? 1 : 0;
+  });
+  return zero;
+}
+
 /// Builds tiles one after the other; one per worker.
 template <class T>
 class TileBuilder {
  public:
-  TileBuilder(const Window& window, const T* x, T* y, const T* zeros, int pixels)
+  /// `zero_pixels` empty: every tap is listed.
+  TileBuilder(const Window& window, const T* x, T* y, const T* zeros,
+              std::span<const std::uint8_t> zero_pixels, int pixels)
       : window_(window),
+        zero_pixels_(zero_pixels),
         x_(x),
         y_(y),
         zeros_(zeros),
@@ -99,6 +132,7 @@ class TileBuilder {
         y_pixel_(window.G * window.OC) {
     inputs_.resize(static_cast<std::size_t>(window.KH * window.KW * pixels));
     outputs_.resize(static_cast<std::size_t>(pixels));
+    taps_.resize(static_cast<std::size_t>(window.KH * window.KW));
   }
 
   /// The tile-th tile of the class, for one panel. Cheapest when asked for in ascending order.
@@ -118,8 +152,11 @@ class TileBuilder {
     } else {
       anywhere(c, count, panel);
     }
-    return {static_cast<int>(count), static_cast<int>(c.tap.size()), c.tap.data(), inputs_.data(),
-            outputs_.data()};
+    const int pixels = static_cast<int>(count);
+    if (zero_pixels_.empty())
+      return {pixels, static_cast<int>(c.tap.size()), c.tap.data(), inputs_.data(),
+              outputs_.data()};
+    return {pixels, leave_out_zeros(c, count), taps_.data(), inputs_.data(), outputs_.data()};
   }
 
  private:
@@ -133,6 +170,21 @@ class TileBuilder {
     const std::int64_t ow = c.columns.first + j_ * c.columns.step;
     return y_ + ((n_ * window_.OH + oh) * window_.OW + ow) * y_pixel_ + panel.group * window_.OC +
            panel.channel;
+  }
+  /// Keeps the taps at which some pixel is not zero, in their order; returns how many.
+  int leave_out_zeros(const PixelClass& c, std::int64_t count) {
+    int kept = 0;
+    for (std::size_t t = 0; t < c.tap.size(); ++t) {
+      const T* const* from = inputs_.data() + static_cast<std::int64_t>(t) * count;
+      const bool zero = std::all_of(from, from + count, [&](const T* pixel) {
+        // zeros_ stands for every pixel outside; x[n, ih, iw, g*IC + ic] else
+        return pixel == zeros_ || zero_pixels_[static_cast<std::size_t>((pixel - x_) / x_pixel_)];
+      });
+      if (zero) continue;
+      std::copy_n(from, count, inputs_.data() + kept * count);
+      taps_[static_cast<std::size_t>(kept++)] = c.tap[t];
+    }
+    return kept;
   }
   bool row_inside(std::int64_t ih) const { return ih >= 0 && ih < window_.IH; }
 
@@ -189,12 +241,14 @@ class TileBuilder {
   }
 
   const Window& window_;
+  std::span<const std::uint8_t> zero_pixels_;
   const T* x_;
   T* y_;
   const T* zeros_;
   std::int64_t pixels_, x_pixel_, y_pixel_;
   std::vector<const T*> inputs_;
   std::vector<T*> outputs_;
+  std::vector<std::int32_t> taps_;     ///< those kept, when some are left out
   const PixelClass* class_ = nullptr;  ///< of the tile built last
   std::int64_t next_ = 0;              ///< the pixel after it, which is (n_, i_, j_)
   std::int64_t n_ = 0, i_ = 0, j_ = 0;
@@ -204,7 +258,7 @@ class TileBuilder {
 
 template <class T>
 void walk(const Window& window, const T* x, T* y, std::span<const Panel> panels, int pixels,
-          const Execution& execution, const TileKernel<T>& kernel) {
+          ZeroTaps zero_taps, const Execution& execution, const TileKernel<T>& kernel) {
   const std::vector<PixelClass> classes = pixel_classes(window, pixels);
   if (classes.empty() || panels.empty()) return;
   const std::int64_t tiles =
@@ -212,13 +266,17 @@ void walk(const Window& window, const T* x, T* y, std::span<const Panel> panels,
   const std::int64_t total = tiles * static_cast<std::int64_t>(panels.size());
   const std::vector<T> zeros(static_cast<std::size_t>(window.IC + 64), T{0});
 
+  const std::vector<std::uint8_t> zero = zero_taps == ZeroTaps::left_out
+                                             ? zero_pixels(window, x, execution.threads)
+                                             : std::vector<std::uint8_t>();
+
   const std::int64_t workers = std::min<std::int64_t>(std::max(execution.threads, 1), total);
   // Sixteen runs per worker: short enough that a worker held up by another process costs little,
   // long enough that neighbouring tiles find each other's input rows in the cache.
   const std::int64_t run = workers == 1 ? total : std::max<std::int64_t>(1, total / (workers * 16));
   std::atomic<std::int64_t> next{0};
   parallel_for(workers, 1, static_cast<int>(workers), [&](std::int64_t worker, std::int64_t) {
-    TileBuilder<T> builder(window, x, y, zeros.data(), pixels);
+    TileBuilder<T> builder(window, x, y, zeros.data(), zero, pixels);
     for (std::int64_t first = next.fetch_add(run); first < total; first = next.fetch_add(run)) {
       std::size_t panel = static_cast<std::size_t>(first / tiles);
       std::int64_t tile = first % tiles;
@@ -241,8 +299,8 @@ void walk(const Window& window, const T* x, T* y, std::span<const Panel> panels,
 }
 
 template void walk<float>(const Window&, const float*, float*, std::span<const Panel>, int,
-                          const Execution&, const TileKernel<float>&);
+                          ZeroTaps, const Execution&, const TileKernel<float>&);
 template void walk<double>(const Window&, const double*, double*, std::span<const Panel>, int,
-                           const Execution&, const TileKernel<double>&);
+                           ZeroTaps, const Execution&, const TileKernel<double>&);
 
 }  // namespace parity::cpu

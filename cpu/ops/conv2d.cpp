@@ -7,37 +7,24 @@
 // engine's (cpu/mac/) over one Window; this room says what the window is and where the weights lie.
 //
 //   chain, fp64    k = (ic div 32, kh, kw, ic mod 32), one fma per term
+//   chunk256       the same k in chains of 256 terms, their sums added in order; chain's speed
 //   tensor:k4f24   the same k in groups of 8, two tensor-core steps of 4 each; about a sixth of
 //                  chain's speed
 //   tensor:k8f25   the same, one step of 8
 //   gemm:eigen     im2col and Eigen's product, Eigen's order
 
 namespace parity::cpu {
-namespace {
-
-Window window_of(const Conv2d& op, const Job& job) {
-  return window_of(extents(op, job.inputs[0].type(), job.parameters[0]->type()), op.window,
-                   Window::Direction::forward);
-}
-
-/// w[oc, ic, kh, kw], row-major; oc runs over the groups.
-WeightStrides strides_of(const Window& window) {
-  const std::int64_t taps = window.KH * window.KW;
-  return {window.OC * window.IC * taps, 1, taps, window.IC * taps};
-}
-
-}  // namespace
 
 Value run(const Conv2d& op, const Job& job) {
-  const Window window = window_of(op, job);
-  return run_mac(window, job.inputs[0], job.parameters[0], strides_of(window),
+  const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
+  return run_mac(window, job.inputs[0], job.parameters[0], weight_strides(op, window),
                  job.parameters[1].get(), job);
 }
 
 std::vector<double> exact_at(const Conv2d& op, const Job& job,
                              std::span<const std::int64_t> indices) {
-  const Window window = window_of(op, job);
-  return exact_elements(window, strides_of(window), job, indices);
+  const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
+  return exact_elements(window, weight_strides(op, window), job, indices);
 }
 
 }  // namespace parity::cpu

@@ -106,20 +106,6 @@ class RightOperand {
   std::map<std::int64_t, std::unique_ptr<const Packed>> packed_;
 };
 
-/// Which matrix of an operand's stack meets which of the product's.
-std::vector<std::int64_t> matrices(const Shape& stack, const Shape& batch) {
-  const std::vector<std::int64_t> strides = broadcast_strides(stack, batch.size());
-  std::vector<std::int64_t> indices(static_cast<std::size_t>(element_count(batch)), 0);
-  for (std::size_t i = 0; i < indices.size(); ++i) {
-    auto rest = static_cast<std::int64_t>(i);
-    for (std::size_t axis = batch.size(); axis-- > 0;) {
-      indices[i] += rest % batch[axis] * strides[axis];
-      rest /= batch[axis];
-    }
-  }
-  return indices;
-}
-
 /// Applies steps whose constants vary along axis 1 to a row-major tensor.
 template <class T>
 void apply_along_axis_1(const Epilogue<T>& epilogue, const Shape& shape, T* y,

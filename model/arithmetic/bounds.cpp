@@ -1,5 +1,6 @@
 #include "model/arithmetic/bounds.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include "model/error.hpp"
@@ -38,6 +39,13 @@ Allowance mac_allowance(const Contract& contract, std::int64_t terms, std::int64
     case Algorithm::chain:
     case Algorithm::gemm_eigen:  // any order of n products and n - 1 sums is within gamma(n)
       return on_computed_magnitude(gamma(terms), n * smallest_rounding, terms);
+    case Algorithm::chunk256: {
+      // A term is rounded at most once per term of its chunk and once per chunk added behind it.
+      const std::int64_t chunks = (terms + 255) / 256;
+      const std::int64_t roundings =
+          std::min<std::int64_t>(terms, 256) + std::max<std::int64_t>(chunks - 1, 0);
+      return on_computed_magnitude(gamma(roundings), n * smallest_rounding, terms);
+    }
     case Algorithm::tensor_k4f24:
     case Algorithm::tensor_k8f25: {
       // Each operand's error is at most r*max(|x|, 2^-126), and magnitudes are read with that

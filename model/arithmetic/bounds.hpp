@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 
+#include "model/arithmetic/magnitude.hpp"
 #include "model/numerics.hpp"
 #include "model/op.hpp"
 
@@ -24,16 +24,6 @@ Allowance mac_allowance(const Contract& contract, std::int64_t terms, std::int64
 /// Tensor-core steps of one output: each tap's channels are padded to a multiple of 8; k4f24 takes
 /// two steps per group of 8. 0 for every other algorithm.
 std::int64_t tensor_steps(const Contract& contract, std::int64_t channels, std::int64_t taps);
-
-/// How Reading::magnitudes reads an operand of a MAC: max(|x|, 2^-126), so that the error of
-/// rounding x to TF32, max(u_t|x|, 2^-137), is relative to it; infinity where that rounding
-/// overflows, which makes the element judge nothing. NaN stays.
-inline float magnitude_operand(float x) {
-  const float m = x < 0 ? -x : x;
-  if (m != m) return m;
-  if (m >= 0x1.ffep127F) return std::numeric_limits<float>::infinity();
-  return m < 0x1p-126F ? 0x1p-126F : m;
-}
 
 /// The sum of n elements under `lanes32`: gamma_d, d = ceil(min(n,4096)/32) + 5 per level; under
 /// fp64 and exact (n + 8)*2^-53.

@@ -2,7 +2,7 @@
 
 #include <cstdint>
 
-#include "model/numerics.hpp"
+#include "model/rounding.hpp"
 
 namespace parity {
 

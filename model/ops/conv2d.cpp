@@ -44,6 +44,16 @@ ConvExtents extents(const Conv2d& op, const TensorType& x, const TensorType& w) 
   return e;
 }
 
+Window window_of(const Conv2d& op, const TensorType& x, const TensorType& w) {
+  return window_of(extents(op, x, w), op.window, Window::Direction::forward);
+}
+
+WeightStrides weight_strides(const Conv2d&, const Window& window) {
+  // w[oc, ic, kh, kw], row-major; oc runs over the groups
+  const std::int64_t taps = window.KH * window.KW;
+  return {window.OC * window.IC * taps, 1, taps, window.IC * taps};
+}
+
 std::vector<TensorType> Conv2d::infer(const OperandTypes& types) const {
   const TensorType& x = types.inputs.at(0);
   const ConvExtents e = extents(*this, x, *types.parameters.at(0));

@@ -51,5 +51,7 @@ struct Conv2d {
 
 /// What the rooms of both backends start from.
 ConvExtents extents(const Conv2d& op, const TensorType& x, const TensorType& w);
+Window window_of(const Conv2d& op, const TensorType& x, const TensorType& w);
+WeightStrides weight_strides(const Conv2d& op, const Window& window);
 
 }  // namespace parity

@@ -85,6 +85,16 @@ ConvExtents extents(const ConvTranspose2d& op, const TensorType& x, const Tensor
   return e;
 }
 
+Window window_of(const ConvTranspose2d& op, const TensorType& x, const TensorType& w) {
+  return window_of(extents(op, x, w), op.window, Window::Direction::transposed);
+}
+
+WeightStrides weight_strides(const ConvTranspose2d&, const Window& window) {
+  // w[ic, oc, kh, kw], row-major; ic runs over the groups
+  const std::int64_t taps = window.KH * window.KW;
+  return {window.IC * window.OC * taps, 1, window.OC * taps, taps};
+}
+
 std::vector<TensorType> ConvTranspose2d::infer(const OperandTypes& types) const {
   require_operands(types, 1, 2, "ConvTranspose");
   const TensorType& x = types.inputs[0];

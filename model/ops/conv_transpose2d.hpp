@@ -58,5 +58,7 @@ struct ConvTranspose2d {
 
 /// What the rooms of both backends start from.
 ConvExtents extents(const ConvTranspose2d& op, const TensorType& x, const TensorType& w);
+Window window_of(const ConvTranspose2d& op, const TensorType& x, const TensorType& w);
+WeightStrides weight_strides(const ConvTranspose2d& op, const Window& window);
 
 }  // namespace parity

@@ -97,6 +97,19 @@ ProductExtents extents(const MatMul& op, const Shape& left, const Shape& right) 
   return e;
 }
 
+std::vector<std::int64_t> matrices(const Shape& stack, const Shape& batch) {
+  const std::vector<std::int64_t> strides = broadcast_strides(stack, batch.size());
+  std::vector<std::int64_t> indices(static_cast<std::size_t>(element_count(batch)), 0);
+  for (std::size_t i = 0; i < indices.size(); ++i) {
+    auto rest = static_cast<std::int64_t>(i);
+    for (std::size_t axis = batch.size(); axis-- > 0;) {
+      indices[i] += rest % batch[axis] * strides[axis];
+      rest /= batch[axis];
+    }
+  }
+  return indices;
+}
+
 std::vector<TensorType> MatMul::infer(const OperandTypes& types) const {
   const ProductOperands<TensorType> operand = operands(*this, types);
   require_float32(operand.left, "MatMul's left operand");

@@ -64,5 +64,7 @@ struct ProductExtents {
   Shape batch, left_batch, right_batch;
 };
 ProductExtents extents(const MatMul& op, const Shape& left, const Shape& right);
+/// Which matrix of an operand's stack meets which of the product's.
+std::vector<std::int64_t> matrices(const Shape& stack, const Shape& batch);
 
 }  // namespace parity

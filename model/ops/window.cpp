@@ -105,4 +105,26 @@ std::int64_t windowed_extent(std::int64_t input, const SlidingWindow& window, st
   return room < 0 ? 0 : room / window.stride[axis] + 1;
 }
 
+Window window_of(const ConvExtents& e, const SlidingWindow& sliding, Window::Direction direction) {
+  Window window;
+  window.direction = direction;
+  window.N = e.N;
+  window.G = e.G;
+  window.IC = e.IC / e.G;
+  window.IH = e.IH;
+  window.IW = e.IW;
+  window.OC = e.OC / e.G;
+  window.OH = e.OH;
+  window.OW = e.OW;
+  window.KH = e.KH;
+  window.KW = e.KW;
+  window.sh = sliding.stride[0];
+  window.sw = sliding.stride[1];
+  window.ph = sliding.pad_begin[0];
+  window.pw = sliding.pad_begin[1];
+  window.dh = sliding.dilation[0];
+  window.dw = sliding.dilation[1];
+  return window;
+}
+
 }  // namespace parity

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "model/arithmetic/window.hpp"
 #include "model/op.hpp"
 
 namespace parity {
@@ -42,5 +43,9 @@ void require_bias(const NodeView& node, const std::optional<Tensor>& bias, std::
 /// Output extent of a forward window on one axis: floor((in + pads - dilated kernel) / stride) + 1,
 /// 0 when negative.
 std::int64_t windowed_extent(std::int64_t input, const SlidingWindow& window, std::size_t axis);
+
+/// The multiply-accumulate problem of a convolution, forward or transposed.
+Window window_of(const ConvExtents& extents, const SlidingWindow& sliding,
+                 Window::Direction direction);
 
 }  // namespace parity

@@ -8,7 +8,9 @@
 #include <vector>
 
 #include "cpu/mac/instruction_set.hpp"
+#include "cpu/mac/kernel.hpp"
 #include "cpu/mac/mac.hpp"
+#include "cpu/mac/walk.hpp"
 #include "model/arithmetic/fill.hpp"
 #include "model/error.hpp"
 #include "tests/cpu/reference.hpp"
@@ -103,6 +105,14 @@ std::vector<NamedWindow> windows() {
       {"transposed_groups", transposed(convolution(2, 3, 4, 6, 4, 4, 4, 4), 2, 2, 1, 1, 1, 1)});
   all.push_back(
       {"transposed_depthwise", transposed(convolution(1, 20, 1, 1, 4, 5, 4, 4), 2, 2, 1, 1, 1, 1)});
+  // Sums of more than 256 terms whose chunks end inside a tap's channels, between taps and blocks.
+  all.push_back({"chunk_inside_tap", padded(convolution(1, 1, 20, 19, 5, 6, 7, 7), 3, 3, 3, 3)});
+  all.push_back({"chunk_exact", convolution(1, 1, 128, 17, 3, 3, 2, 2)});
+  all.push_back({"chunk_one_more", product(5, 257, 20)});
+  all.push_back(
+      {"chunk_transposed", transposed(convolution(1, 1, 70, 18, 3, 4, 5, 5), 2, 2, 1, 1, 1, 1)});
+  all.push_back(
+      {"chunk_depthwise", padded(convolution(1, 18, 1, 1, 20, 18, 17, 17), 8, 8, 0, 8, 4)});
   all.push_back({"no_channels", convolution(1, 1, 0, 5, 3, 3, 1, 1)});
   all.push_back({"no_items", convolution(0, 1, 3, 5, 3, 3, 1, 1)});
   return all;
@@ -154,13 +164,16 @@ template <class T>
 
 template <class T>
 std::vector<T> computed(const Window& w, const std::vector<T>& x, const Packed& packed,
-                        const Epilogue<T>& epilogue, const Execution& execution) {
+                        const Epilogue<T>& epilogue, const Execution& execution,
+                        Summation summation = Summation::chain) {
   // Poisoned: an output that nobody writes shows.
   std::vector<T> y(static_cast<std::size_t>(output_size(w)), T(-12345.678F));
-  if constexpr (sizeof(T) == sizeof(float))
-    run_chain(w, x.data(), packed, epilogue, y.data(), execution);
-  else
+  if constexpr (sizeof(T) == sizeof(float)) {
+    const auto run = summation == Summation::chain ? run_chain : run_chunk256;
+    run(w, x.data(), packed, epilogue, y.data(), execution);
+  } else {
     run_fp64(w, x.data(), packed, epilogue, y.data(), execution);
+  }
   return y;
 }
 
@@ -209,17 +222,20 @@ class EveryWidth : public ::testing::TestWithParam<InstructionSet> {
 };
 
 template <class T>
-void equals_the_reference(InstructionSet set) {
+void equals_the_reference(InstructionSet set, Summation summation = Summation::chain) {
+  const std::int64_t chunk =
+      summation == Summation::chain ? std::numeric_limits<std::int64_t>::max() : std::int64_t{256};
   int ran = 0;
   for (const auto& [name, w] : windows()) {
     for (const Fill fill : {Fill::exact, Fill::real, Fill::hostile}) {
       const std::vector<T> x = operands<T>(input_size(w), fill, 1);
       const std::vector<float> data = operands<float>(weight_size(w), fill, 2);
       const Weights<float> weights = onnx_order(w, data.data());
-      const std::vector<T> expected = reference::multiply_accumulate(w, x, weights);
+      const std::vector<T> expected = reference::multiply_accumulate(w, x, weights, chunk);
       const auto image = packed<T>(w, weights);
       for (const int threads : {1, 2, 7}) {
-        EXPECT_TRUE(same_bits(computed<T>(w, x, *image, {}, {threads, set, 0}), expected))
+        EXPECT_TRUE(
+            same_bits(computed<T>(w, x, *image, {}, {threads, set, 0}, summation), expected))
             << name << ", fill " << int(fill) << ", threads " << threads;
         ++ran;
       }
@@ -229,10 +245,40 @@ void equals_the_reference(InstructionSet set) {
 }
 
 TEST_P(EveryWidth, ChainEqualsTheReferenceBitForBit) { equals_the_reference<float>(GetParam()); }
+TEST_P(EveryWidth, Chunk256EqualsTheReferenceBitForBit) {
+  equals_the_reference<float>(GetParam(), Summation::chunk256);
+}
 TEST_P(EveryWidth, Fp64EqualsTheReferenceBitForBit) { equals_the_reference<double>(GetParam()); }
 
+/// x with seven in eight pixels made zeros of either sign.
 template <class T>
-void fused_equals_unfused(InstructionSet set) {
+std::vector<T> sparse(const Window& w, std::vector<T> x) {
+  const std::int64_t channels = w.G * w.IC;
+  for (std::int64_t i = 0; i < std::ssize(x); ++i)
+    if (i / channels % 8 != 3) x[static_cast<std::size_t>(i)] = i % 3 == 0 ? T{-0.0} : T{0};
+  return x;
+}
+
+template <class T>
+void zero_taps_change_no_bit(InstructionSet set) {
+  for (const auto& [name, w] : windows()) {
+    for (const Fill fill : {Fill::real, Fill::hostile}) {
+      const std::vector<T> x = sparse(w, operands<T>(input_size(w), fill, 21));
+      const std::vector<float> data = operands<float>(weight_size(w), fill, 22);
+      const Weights<float> weights = onnx_order(w, data.data());
+      const auto image = packed<T>(w, weights);
+      EXPECT_TRUE(same_bits(computed<T>(w, x, *image, {}, {2, set, 0}),
+                            reference::multiply_accumulate(w, x, weights)))
+          << name << ", fill " << int(fill);
+    }
+  }
+}
+
+TEST_P(EveryWidth, ZeroTapsChangeNoBit) { zero_taps_change_no_bit<float>(GetParam()); }
+TEST_P(EveryWidth, ZeroTapsChangeNoBitOfFp64) { zero_taps_change_no_bit<double>(GetParam()); }
+
+template <class T>
+void fused_equals_unfused(InstructionSet set, Summation summation = Summation::chain) {
   for (const auto& [name, w] : windows()) {
     for (const Fill fill : {Fill::real, Fill::hostile}) {
       const std::vector<T> x = operands<T>(input_size(w), fill, 3);
@@ -240,8 +286,8 @@ void fused_equals_unfused(InstructionSet set) {
       const auto image = packed<T>(w, onnx_order(w, data.data()));
       const std::int64_t channels = w.G * w.OC;
       const Epilogue<T> epilogue = every_step<T>(channels);
-      const std::vector<T> fused = computed<T>(w, x, *image, epilogue, {2, set, 0});
-      std::vector<T> unfused = computed<T>(w, x, *image, {}, {1, set, 0});
+      const std::vector<T> fused = computed<T>(w, x, *image, epilogue, {2, set, 0}, summation);
+      std::vector<T> unfused = computed<T>(w, x, *image, {}, {1, set, 0}, summation);
       for (std::size_t i = 0; i < unfused.size(); i += static_cast<std::size_t>(channels))
         apply(epilogue, unfused.data() + i, channels, 0, InstructionSet::scalar);
       EXPECT_TRUE(same_bits(fused, unfused)) << name << ", fill " << int(fill);
@@ -250,11 +296,14 @@ void fused_equals_unfused(InstructionSet set) {
 }
 
 TEST_P(EveryWidth, FusingAnEpilogueNeverChangesBits) { fused_equals_unfused<float>(GetParam()); }
+TEST_P(EveryWidth, FusingAnEpilogueNeverChangesBitsOfChunk256) {
+  fused_equals_unfused<float>(GetParam(), Summation::chunk256);
+}
 TEST_P(EveryWidth, FusingAnEpilogueNeverChangesBitsOfFp64) {
   fused_equals_unfused<double>(GetParam());
 }
 
-TEST_P(EveryWidth, AnItemHasTheSameBitsInEveryBatch) {
+void an_item_has_the_same_bits_in_every_batch(InstructionSet set, Summation summation) {
   for (const auto& [name, one] : windows()) {
     if (one.N == 0) continue;
     Window five = one;
@@ -262,7 +311,7 @@ TEST_P(EveryWidth, AnItemHasTheSameBitsInEveryBatch) {
     const std::vector<float> x = operands<float>(input_size(five), Fill::real, 5);
     const std::vector<float> data = operands<float>(weight_size(five), Fill::real, 6);
     const auto image = packed<float>(five, onnx_order(five, data.data()));
-    const std::vector<float> all = computed<float>(five, x, *image, {}, {2, GetParam(), 0});
+    const std::vector<float> all = computed<float>(five, x, *image, {}, {2, set, 0}, summation);
     const std::int64_t in = input_size(five) / 5, out = output_size(five) / 5;
     for (const std::int64_t batch : {1, 2}) {
       for (std::int64_t first = 0; first + batch <= 5; ++first) {
@@ -272,11 +321,39 @@ TEST_P(EveryWidth, AnItemHasTheSameBitsInEveryBatch) {
         const std::vector<float> expected(all.begin() + first * out,
                                           all.begin() + (first + batch) * out);
         EXPECT_TRUE(
-            same_bits(computed<float>(part, items, *image, {}, {1, GetParam(), 0}), expected))
+            same_bits(computed<float>(part, items, *image, {}, {1, set, 0}, summation), expected))
             << name << ", items " << first << " to " << first + batch - 1;
       }
     }
   }
+}
+
+TEST_P(EveryWidth, AnItemHasTheSameBitsInEveryBatch) {
+  an_item_has_the_same_bits_in_every_batch(GetParam(), Summation::chain);
+}
+TEST_P(EveryWidth, AnItemHasTheSameBitsInEveryBatchByChunk256) {
+  an_item_has_the_same_bits_in_every_batch(GetParam(), Summation::chunk256);
+}
+
+TEST_P(EveryWidth, Chunk256IsChainUpTo256TermsAndNotBeyond) {
+  int same = 0, other = 0;
+  for (const auto& [name, w] : windows()) {
+    const std::vector<float> x = operands<float>(input_size(w), Fill::real, 8);
+    const std::vector<float> data = operands<float>(weight_size(w), Fill::real, 9);
+    const auto image = packed<float>(w, onnx_order(w, data.data()));
+    const Execution execution{1, GetParam(), 0};
+    const std::vector<float> chain = computed<float>(w, x, *image, {}, execution);
+    const std::vector<float> chunks =
+        computed<float>(w, x, *image, {}, execution, Summation::chunk256);
+    if (w.IC * w.KH * w.KW <= 256) {
+      EXPECT_TRUE(same_bits(chunks, chain)) << name;
+      ++same;
+    } else if (first_difference(chunks, chain) != chain.size()) {
+      ++other;
+    }
+  }
+  EXPECT_GT(same, 20);
+  EXPECT_GT(other, 5);
 }
 
 TEST_P(EveryWidth, StandaloneEpilogueEqualsScalar) {
@@ -325,6 +402,27 @@ TEST(Chain, ANonFiniteWeightOutsideTheImageGivesNan) {
   const std::vector<float> y = computed<float>(w, x, *image, {}, {});
   EXPECT_TRUE(std::isnan(y[0]) && std::isnan(y[1]) && std::isnan(y[2]));
   EXPECT_EQ(y[3], INFINITY);
+}
+
+/// Taps that the walk lists over all tiles of a window.
+std::int64_t taps_listed(const Window& w, const std::vector<float>& x, ZeroTaps zero_taps) {
+  std::vector<float> y(static_cast<std::size_t>(output_size(w)));
+  std::int64_t taps = 0;
+  const std::vector<Panel> panels{{0, 0, w.OC}};
+  walk<float>(w, x.data(), y.data(), panels, 6, zero_taps, {},
+              [&](const Tile<float>& tile, std::size_t, int) { taps += tile.taps; });
+  return taps;
+}
+
+TEST(Chain, ZeroTapsAreLeftOutOfSparseInputsOnly) {
+  const Window w = padded(convolution(1, 1, 4, 8, 40, 40, 3, 3), 1, 1, 1, 1);
+  const std::vector<float> dense = operands<float>(input_size(w), Fill::real, 23);
+  std::vector<float> few(dense.size());
+  few[0] = 1;  // the first pixel: read by the tiles of two rows of outputs
+  const std::int64_t all = taps_listed(w, dense, ZeroTaps::listed);
+  EXPECT_EQ(taps_listed(w, dense, ZeroTaps::left_out), all);
+  EXPECT_EQ(taps_listed(w, few, ZeroTaps::listed), all);
+  EXPECT_EQ(taps_listed(w, few, ZeroTaps::left_out), 4);
 }
 
 TEST(Chain, AnOutputWithoutTapsIsPlusZero) {

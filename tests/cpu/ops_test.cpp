@@ -346,6 +346,8 @@ TYPED_TEST(Room, LiesWithinItsBoundOfTheOracle) {
         requests.back().rounding = rounding;
       }
     requests.push_back(numerics_of(Math::fp32));
+    requests.back().algorithm = Algorithm::chunk256;
+    requests.push_back(numerics_of(Math::fp32));
     requests.back().algorithm = Algorithm::gemm_eigen;
     requests.back().promise = Determinism::run_to_run;
   }

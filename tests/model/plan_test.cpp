@@ -36,6 +36,17 @@ TEST(Select, ThinGroupsTakeTheStrongerChainAndSaySo) {
   EXPECT_FALSE(wide.stronger);
 }
 
+TEST(Select, Chunk256IsAskedForByNameAndKeepsTheStrongestPromise) {
+  Numerics numerics = numerics_of(Math::fp32);
+  numerics.algorithm = Algorithm::chunk256;
+  const Contract contract = select(conv_op(1), conv_types(16, 1), numerics);
+  EXPECT_EQ(contract.text(), "chunk256");
+  EXPECT_EQ(contract.promise, Determinism::host_to_gpu);
+  numerics.conv = Math::tf32;
+  numerics.arch = Arch::sm_90;
+  EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), numerics), Error);
+}
+
 TEST(Select, NeverReadsBatchOrSpace) {
   OperandTypes large = conv_types(16, 1);
   large.inputs[0].shape = {64, 16, 512, 512};

@@ -98,8 +98,8 @@ TEST(Spec, RefusalsSayWhatThereIs) {
       {"cpu:fp32,conv=fp64", "'fp64' is no math for the clause 'conv'; there is fp32, tf32."},
       {"cpu:tf32@sm_90,round=up", "'up' is no operand rounding; there is rna, truncate, rn."},
       {"cpu:fp32,algorithm=lanes32",
-       "'lanes32' is no multiply-accumulate algorithm; there is chain, tensor:k4f24, tensor:k8f25, "
-       "gemm:eigen."},
+       "'lanes32' is no multiply-accumulate algorithm; there is chain, chunk256, tensor:k4f24, "
+       "tensor:k8f25, gemm:eigen."},
       {"cpu:fp32,fold_bn=maybe", "'maybe' is no value of fold_bn; there is on, off."},
       {"cpu:fp32,promise=always",
        "'always' is no promise; there is not_guaranteed, run_to_run, gpu_to_gpu, host_to_gpu."},

@@ -1,0 +1,56 @@
+#pragma once
+
+// Device code that rooms share; included by .cu files only.
+
+#include "cuda/device.hpp"
+#include "cuda/epilogue.hpp"
+#include "model/arithmetic/sequences.hpp"
+
+namespace parity::cuda {
+
+/// The operations of model/arithmetic/sequences.hpp on the device.
+struct DeviceArithmetic {
+  __host__ __device__ static float fma_rn(float a, float b, float c) {
+    return device::fma_rn(a, b, c);
+  }
+  __host__ __device__ static float add_rn(float a, float b) { return device::add_rn(a, b); }
+  __host__ __device__ static float sub_rn(float a, float b) { return device::sub_rn(a, b); }
+  __host__ __device__ static float mul_rn(float a, float b) { return device::mul_rn(a, b); }
+  __host__ __device__ static float div_rn(float a, float b) { return device::div_rn(a, b); }
+  __host__ __device__ static std::uint32_t bits_of(float a) { return device::bits_of(a); }
+  __host__ __device__ static float float_of(std::uint32_t a) { return device::float_of(a); }
+};
+
+/// relu of the lab: NaN passes, -0 becomes +0.
+__device__ __forceinline__ float relu(float x) { return x > 0 ? x : (x != x ? x : 0.0F); }
+
+__device__ __forceinline__ float sigmoid(float x) {
+  return sequences::sigmoid<DeviceArithmetic>(x);
+}
+
+/// One step on the element y of channel c.
+__device__ __forceinline__ float apply(const EpilogueStep& step, float y, std::int64_t c) {
+  const std::int64_t at = step.stride * c;
+  switch (step.kind) {
+    case EpilogueStep::Kind::add:
+      return device::add_rn(y, step.a[at]);
+    case EpilogueStep::Kind::fma:
+      return device::fma_rn(y, step.a[at], step.b[at]);
+    case EpilogueStep::Kind::mul:
+      return device::mul_rn(y, step.a[at]);
+    case EpilogueStep::Kind::relu:
+      return relu(y);
+    case EpilogueStep::Kind::sigmoid:
+      return sigmoid(y);
+  }
+  return y;
+}
+
+/// All steps, in order.
+__device__ __forceinline__ float apply(const Epilogue& epilogue, float y, std::int64_t c) {
+#pragma unroll 1
+  for (int i = 0; i < epilogue.count; ++i) y = apply(epilogue.steps[i], y, c);
+  return y;
+}
+
+}  // namespace parity::cuda

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+
+namespace parity::cuda {
+
+/// One rounded operation per element that may ride on a MAC, in graph order. `a` and `b` lie on the
+/// device and hold one element per channel (stride 1), or one for all (stride 0).
+struct EpilogueStep {
+  enum class Kind {
+    add,     ///< y = add(y, a[c]): a bias or a constant
+    fma,     ///< y = fma(y, a[c], b[c]): BatchNorm
+    mul,     ///< y = mul(y, a[c])
+    relu,    ///< y > 0 ? y : (y != y ? y : +0)
+    sigmoid  ///< model/arithmetic/sequences.hpp
+  };
+  Kind kind = Kind::relu;
+  std::int32_t stride = 0;
+  const float* a = nullptr;
+  const float* b = nullptr;
+};
+
+/// What a kernel does to each element before it stores it. Passed to kernels by value; a stage with more
+/// steps runs the rest as launches of their own, which gives the same bits.
+struct Epilogue {
+  static constexpr int most_steps = 6;
+  EpilogueStep steps[most_steps];
+  std::int32_t count = 0;
+};
+
+}  // namespace parity::cuda
