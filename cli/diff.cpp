@@ -279,7 +279,7 @@ void add_diff(CLI::App& program, Invocation& invocation) {
           "--repro", options->repro,
           "write a bundle of one stage (the first diverging, else the one with the largest "
           "share of the difference) for `paritylab repro`")
-      ->type_name("FOLDER");
+      ->type_name("FOLDER|FILE.zip");
   command->add_option("--repro-stage", options->repro_stage, "the stage that the bundle is about")
       ->type_name("STAGE");
   add_execution_options(*command, options->execution);
