@@ -167,7 +167,8 @@ ExitCode diff_command(const Options& options) {
   const Execution execution = execution_of(options.execution);
   std::vector<std::string> outputs = options.reports.files;
   outputs.insert(outputs.end(), {options.save_plan_a, options.save_plan_b});
-  require_distinct(options.model.model, outputs);
+  require_distinct(options.model.model, outputs,
+                   files_read(options.model, {spec_a.plan_file, spec_b.plan_file, spec_b.file}));
   ReportFiles reports(options.reports);
   if (options.repro.empty() && !options.repro_stage.empty())
     throw Error(Fault::bad_request,
@@ -313,7 +314,7 @@ void add_diff(CLI::App& program, Invocation& invocation) {
           "--repro", options->repro,
           "write a bundle of one stage (the first diverging, else the one with the largest "
           "share of the difference) for `paritylab repro`")
-      ->type_name("FOLDER");
+      ->type_name("FOLDER|FILE.zip");
   command->add_option("--repro-stage", options->repro_stage, "the stage that the bundle is about")
       ->type_name("STAGE");
   add_execution_options(*command, options->execution);

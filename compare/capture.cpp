@@ -1,6 +1,7 @@
 #include "compare/capture.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -101,6 +102,21 @@ std::string foreign_contract(const PlannedStage& planned) {
   return "foreign:fp32";
 }
 
+/// Whether a recording has been through float16: 11 significant bits at most, and enough elements
+/// that are no small integers, which any precision has.
+bool holds_halves(const Tensor& tensor) {
+  constexpr int enough = 32;
+  if (tensor.type().type != Type::float32) return false;
+  int telling = 0;
+  for (const float value : tensor.values<float>()) {
+    if (value == 0 || !std::isfinite(value)) continue;
+    if ((std::bit_cast<std::uint32_t>(value) & 0x1fffU) != 0 || std::fabs(value) > 65504)
+      return false;
+    telling += value != std::trunc(value);
+  }
+  return telling >= enough;
+}
+
 class CaptureWalk {
  public:
   explicit CaptureWalk(const CaptureRequest& request)
@@ -152,13 +168,13 @@ class CaptureWalk {
 
   void begin() {
     check_inputs(r_.graph, r_.inputs);
-    match_names();
     record_.model = r_.graph.name;
     record_.model_digest = r_.graph.digest;
     record_.producer = r_.graph.producer;
     record_.opset = r_.graph.opset;
     record_.notes = r_.graph.notes;
     record_.lints = r_.graph.lints;
+    match_names();
     record_.tolerance = r_.tolerance;
     record_.decisions = undecided(r_.decisions);
     progress_.stages = static_cast<int>(r_.stages.size());
@@ -200,13 +216,20 @@ class CaptureWalk {
     for (const auto& [name, id] : known) of_stages.insert(id);
     for (const TensorId id : r_.graph.inputs) add(r_.graph.tensor(id).name, id);
     int matched = 0;
+    std::vector<std::string> halves;
     for (const auto& [name, tensor] : r_.capture.tensors) {
       const auto found = known.find(name);
       if (found == known.end()) continue;
       require_type(name, tensor, r_.graph.tensor(found->second).type);
       captured_[found->second] = with_canonical_nan(tensor);
+      if (holds_halves(tensor)) halves.push_back(name);
       matched += of_stages.contains(found->second);
     }
+    if (!halves.empty())
+      record_.notes.push_back(
+          "every element of " + listed(halves, 4) + " in " + r_.capture.file +
+          " is exactly a float16: recorded in half precision, or rounded to it before. These "
+          "roundings are judged as the runtime's own");
     if (matched > 0) return;
     std::string why =
         "no tensor of " + r_.capture.file + " is a tensor or a stage of " + r_.graph.name;

@@ -180,6 +180,9 @@ std::vector<const StageResult*> rows(const RunRecord& record, const TextStyle& s
   return result;
 }
 
+/// Two tensor cores with an elementary function behind each still fit.
+constexpr int longest_contracts = 96;
+
 std::vector<Column> table_columns(const std::vector<const StageResult*>& stages,
                                   std::string_view ellipsis) {
   std::vector<Column> table = {
@@ -196,7 +199,7 @@ std::vector<Column> table_columns(const std::vector<const StageResult*>& stages,
         shortened(printable(name_of(*stage)), longest_name, ellipsis),
         shortened(printable(ops_text(*stage)), 24, ellipsis),
         shortened(printable(stage->shape), 20, ellipsis),
-        shortened(printable(contracts_text(*stage)), 34, ellipsis),
+        shortened(printable(contracts_text(*stage)), longest_contracts, ellipsis),
         std::string(glyph(stage->verdict)) + " " + std::string(words(stage->verdict)),
         share_of_bound(*stage),
         largest(stage->introduced),

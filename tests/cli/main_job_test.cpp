@@ -167,6 +167,47 @@ TEST(MainJob, APartRunsFromAStageToAStage) {
   EXPECT_EQ(names, (std::set<std::string>{"blocks.0.3", "blocks.0.6", "blocks.0.9"}));
 }
 
+TEST(MainJob, APartBeginsFromTheCaptureOfItsPredecessor) {
+  const Workshop workshop;
+  ASSERT_EQ(paritylab(workshop, "run sample:second/narrow --on cpu:fp32 --capture all.npz").code,
+            0);
+  const std::string part =
+      "run sample:second/narrow --on cpu:fp32 --from blocks.0.3 --until blocks.0.3";
+  const Ended ended = paritylab(workshop, part + " --input blocks.0.0=all.npz --output y.npz");
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  const std::vector<NamedTensor> whole = read_npz(workshop.path("all.npz"));
+  const std::vector<NamedTensor> made = read_npz(workshop.path("y.npz"));
+  ASSERT_EQ(made.size(), 1U);
+  int found = 0;
+  for (const NamedTensor& tensor : whole) {
+    if (tensor.name != "blocks.0.3") continue;
+    ++found;
+    EXPECT_TRUE(same_bits(tensor.tensor, made[0].tensor));
+  }
+  EXPECT_EQ(found, 1);
+}
+
+TEST(MainJob, NoOutputFallsOntoWhatIsRead) {
+  const Workshop workshop;
+  ASSERT_EQ(paritylab(workshop,
+                      "run sample:second/narrow --on cpu:fp32 --capture x.npz --save-plan p.json")
+                .code,
+            0);
+  const std::string input = workshop.read("x.npz"), plan = workshop.read("p.json");
+  for (const char* arguments :
+       {"run sample:second/narrow --on cpu:fp32 --input x.npz --output x.npz",
+        "run sample:second/narrow --on cpu:fp32 --input a=./x.npz --capture x.npz",
+        "run sample:second/narrow --plan p.json --digests p.json",
+        "run sample:second/narrow --on cpu:fp32,plan=p.json --save-plan p.json",
+        "diff sample:second/narrow --b cpu:fp32,plan=p.json --save-plan-b p.json"}) {
+    const Ended ended = paritylab(workshop, arguments);
+    EXPECT_EQ(ended.code, 2) << arguments << ": " << ended.err;
+    EXPECT_NE(ended.err.find("also what is read"), std::string::npos) << ended.err;
+  }
+  EXPECT_EQ(workshop.read("x.npz"), input);
+  EXPECT_EQ(workshop.read("p.json"), plan);
+}
+
 TEST(MainJob, VendorVariablesAreFactsOfBothSidesAndSteerNothing) {
   const Workshop workshop;
   const std::string diff = "diff sample:second/narrow --b cpu:fp64 --report ";

@@ -97,6 +97,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"diff sample:second/narrow --b cpu:fp64 --shape x=1x2", "fixed shapes", 2},
         Refused{"diff sample:second/narrow --b cpu:fp64 --until blocks.9", "blocks.", 2},
         Refused{"diff none.onnx --b cpu:fp64", "'none.onnx' does not exist", 3},
+        Refused{"diff /dev/null --b cpu:fp64", "not a regular file", 3},
+        Refused{"mma --arch sm_90 none.csv", "none.csv", 2},
         Refused{"run sample:second/narrow", "--on is missing", 2},
         Refused{"run sample:second/narrow --on cpu:fp32 --output -", "name a file", 2},
         Refused{"run sample:second/narrow --on capture:x.npz", "computes nothing", 2},
