@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <ctime>
@@ -21,6 +22,7 @@
 #include "compare/probe.hpp"
 #include "model/files/npz.hpp"
 #include "model/nearest.hpp"
+#include "model/text.hpp"
 
 namespace parity::cli {
 namespace {
@@ -33,6 +35,7 @@ struct Options {
   std::optional<double> tolerance;
   int repeat = 1;
   std::string probe;
+  std::string attribute = "3";
   std::vector<std::string> decisions;
   std::string save_plan_a, save_plan_b;
   std::string repro, repro_stage;
@@ -52,6 +55,18 @@ std::string now_utc() {
 std::int64_t peak_bytes() {
   rusage usage = {};
   return ::getrusage(RUSAGE_SELF, &usage) == 0 ? std::int64_t{usage.ru_maxrss} * 1024 : 0;
+}
+
+/// How many stages --attribute asks for.
+std::size_t stages_to_attribute(const std::string& text) {
+  if (text == "all") return attribute_all;
+  if (text == "none") return attribute_none;
+  std::size_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size())
+    throw Error(Fault::bad_request,
+                "--attribute is a number of stages, `all` or `none`, not " + shown(text) + ".");
+  return count;
 }
 
 std::optional<OutputFile> opened(const std::string& path) {
@@ -162,6 +177,7 @@ ExitCode diff_command(const Options& options) {
     throw Error(Fault::bad_request,
                 "--probe exact runs every stage on integers of its own and demands every bit, so "
                 "--tolerance, --decision and --repro have no meaning beside it.");
+  const std::size_t attribute = stages_to_attribute(options.attribute);
   std::vector<Decision> decisions;
   for (const std::string& each : options.decisions) decisions.push_back(parse_decision(each));
   const Execution execution = execution_of(options.execution);
@@ -229,7 +245,8 @@ ExitCode diff_command(const Options& options) {
                                  .numerics = spec_b.numerics,
                                  .tolerance = options.tolerance,
                                  .observer = observer,
-                                 .decisions = decisions};
+                                 .decisions = decisions,
+                                 .attribute = attribute};
     record = diff_capture(request);
     if (bundle && worth() >= 0) repro = make_repro(request, static_cast<std::size_t>(worth()));
   } else {
@@ -243,7 +260,8 @@ ExitCode diff_command(const Options& options) {
                               .tolerance = options.tolerance,
                               .observer = observer,
                               .decisions = decisions,
-                              .repeat = options.repeat};
+                              .repeat = options.repeat,
+                              .attribute = attribute};
     constexpr std::uint64_t probe_seed = 7;
     record = options.probe.empty() ? diff(request) : probe_exact(request, probe_seed);
     if (bundle && worth() >= 0)
@@ -299,6 +317,12 @@ void add_diff(CLI::App& program, Invocation& invocation) {
                    "exact: every stage alone, on integers that no correct arithmetic rounds; any "
                    "mismatch is a bug")
       ->type_name("KIND");
+  command
+      ->add_option("--attribute", options->attribute,
+                   "how many stages to take apart by cause, beside the first diverging one: those "
+                   "with the largest shares of the final error; or all, none")
+      ->type_name("N")
+      ->capture_default_str();
   command
       ->add_option("--decision", options->decisions,
                    "what is decided by an output: OUTPUT=argmax[:AXIS], topk:K[:AXIS], threshold:T "

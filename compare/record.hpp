@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "compare/attribution.hpp"
+#include "compare/statistics.hpp"
 #include "model/comparison.hpp"
 #include "model/tensor.hpp"
 
@@ -82,6 +84,11 @@ struct StageResult {
   std::optional<Split> split;             ///< when the bits differ
   std::optional<OracleTest> exact_a, exact_b;
   std::optional<TwinTest> twin_a, twin_b;
+  /// rms of b - a that rounding noise alone is forecast to make by propagation of variances; beside
+  /// accumulated->rms. Nothing where no error is forecast.
+  std::optional<double> predicted_rms;
+  std::optional<Statistics> statistics;    ///< when the bits differ, where there are any
+  std::optional<Attribution> attribution;  ///< of the stages that diff() was asked to look into
   double bound_coefficient_a = 0, bound_coefficient_b = 0;  ///< of M; 0 where no bound was needed
   /// ||inherited|| / ||accumulated at the inputs||, each relative to its tensor's norm; 0: nothing
   /// inherited
@@ -171,6 +178,10 @@ struct Answers {
   int worst_share_stage = -1;
   std::vector<Milestone> milestones;  ///< (3)
   int first_beyond_tolerance = -1;
+  /// Causes of the final error over the attributed stages, weighted by their shares of it, largest
+  /// first; together 1. Empty when no stage was attributed.
+  std::vector<CauseTotal> causes;
+  double attributed_share = 0;               ///< of the final error, made by the attributed stages
   std::int64_t counts[5] = {0, 0, 0, 0, 0};  ///< stages per Verdict, in its order
 };
 

@@ -410,6 +410,48 @@ void conclude(RunRecord& record, const std::vector<double>& shares) {
   record.exit_code = exit_code_of(record);
 }
 
+std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_t most) {
+  if (most == attribute_none) return {};
+  std::set<int> ids = {record.answers.first_diverging};
+  for (std::size_t i = 0; i < record.answers.by_share.size() && i < most; ++i)
+    ids.insert(record.answers.by_share[i]);
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < record.stages.size(); ++i) {
+    const StageResult& stage = record.stages[i];
+    const bool differs = stage.introduced && stage.introduced->differing > 0;
+    if (differs && (ids.contains(stage.id) || most == attribute_all)) positions.push_back(i);
+  }
+  return positions;
+}
+
+void add_causes(RunRecord& record) {
+  Answers& answers = record.answers;
+  double total = 0;
+  std::size_t attributed = 0;
+  for (const StageResult& stage : record.stages) {
+    if (!stage.attribution) continue;
+    ++attributed;
+    total += std::max(0.0, stage.share_of_final);
+  }
+  answers.attributed_share = total;
+  for (const StageResult& stage : record.stages) {
+    if (!stage.attribution) continue;
+    // Where no error reaches an output, the stages count alike.
+    const double weight = total > 0 ? std::max(0.0, stage.share_of_final) / total
+                                    : 1 / static_cast<double>(attributed);
+    for (const CauseShare& share : stage.attribution->causes) {
+      auto found = std::find_if(answers.causes.begin(), answers.causes.end(), [&](const auto& c) {
+        return c.cause == share.cause && c.what == share.what;
+      });
+      if (found == answers.causes.end())
+        found = answers.causes.insert(answers.causes.end(), {share.cause, share.what, 0});
+      found->share += weight * share.share;
+    }
+  }
+  std::stable_sort(answers.causes.begin(), answers.causes.end(),
+                   [](const auto& x, const auto& y) { return x.share > y.share; });
+}
+
 int exit_code_of(const RunRecord& record) {
   bool incomplete = false, failed = record.answers.first_beyond_tolerance >= 0;
   for (const StageResult& stage : record.stages) {

@@ -92,6 +92,12 @@ std::map<TensorId, int> producers_of(const std::vector<Stage>& stages);
 std::vector<OutputResult> output_results(const Graph& graph, const std::vector<Stage>& stages,
                                          const std::map<TensorId, Comparison>& accumulated);
 
+/// Positions in record.stages of those to attribute: the first diverging one and the `most` with the
+/// largest shares, as far as their bits differ.
+std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_t most);
+/// The network's causes from its stages' attributions.
+void add_causes(RunRecord& record);
+
 /// Shares, blocks, outputs' tolerance, answers, counts, maps kept, exit code. `output_shares` from
 /// ErrorFlow.
 void conclude(RunRecord& record, const std::vector<double>& shares);

@@ -59,13 +59,13 @@ Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
 
-/// Exact values of a MAC's output at logical indices, in double, before any epilogue; only MAC
+/// Elements of a MAC's output at logical indices, exact in double, before any epilogue; only MAC
 /// rooms have it.
-std::vector<double> exact_at(const Conv2d& op, const Job& job,
-                             std::span<const std::int64_t> indices);
-std::vector<double> exact_at(const ConvTranspose2d& op, const Job& job,
-                             std::span<const std::int64_t> indices);
-std::vector<double> exact_at(const MatMul& op, const Job& job,
-                             std::span<const std::int64_t> indices);
+std::vector<ExactElement> exact_at(const Conv2d& op, const Job& job,
+                                   std::span<const std::int64_t> indices);
+std::vector<ExactElement> exact_at(const ConvTranspose2d& op, const Job& job,
+                                   std::span<const std::int64_t> indices);
+std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
+                                   std::span<const std::int64_t> indices);
 
 }  // namespace parity::cpu

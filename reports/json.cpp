@@ -64,6 +64,7 @@ class Writer {
   void put(std::uint64_t bits) { out_ += fmt::format("\"0x{:x}\"", bits); }
   void put(const std::string& text) { out_ += json_string(text); }
   void put(Verdict verdict) { out_ += json_string(name(verdict)); }
+  void put(Cause cause) { out_ += json_string(name(cause)); }
   void put(Blame blame) { out_ += json_string(name(blame)); }
   void put(Proof proof) { out_ += json_string(name(proof)); }
   void put(const Digest& digest) { out_ += json_string(to_string(digest)); }
@@ -256,6 +257,13 @@ class Reader {
     const std::optional<Proof> proof = proof_named(text);
     if (!proof) refuse_at(path, "is not bits, bound or pattern");
     value = *proof;
+  }
+  static void get(const Json& json, const std::string& path, Cause& value) {
+    std::string text;
+    get(json, path, text);
+    const std::optional<Cause> cause = cause_named(text);
+    if (!cause) refuse_at(path, "is not a cause");
+    value = *cause;
   }
   static void get(const Json& json, const std::string& path,
                   std::pair<std::string, std::string>& value) {

@@ -26,6 +26,10 @@ std::string plot_heat(const ErrorMap& map, const Diagnosis* diagnosis);
 /// In which channels it sits.
 std::string plot_channels(const ErrorMap& map);
 
+/// A stage's introduced error taken apart: one bar per switched clause, each beginning where the one
+/// above ended, so that together they span the whole.
+std::string plot_waterfall(const Attribution& attribution);
+
 /// The marker of a verdict, for legends and tables.
 std::string verdict_icon(Verdict verdict);
 
