@@ -7,8 +7,12 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <system_error>
+#include <vector>
 
+#include "cli/archive.hpp"
+#include "cli/child.hpp"
 #include "cli/file_bytes.hpp"
 #include "cli/output.hpp"
 #include "model/arithmetic/digest.hpp"
@@ -28,6 +32,10 @@ constexpr int bundle_schema = 1;
 constexpr std::uint64_t largest_bytes = std::uint64_t{1} << 34;
 constexpr const char* of_a = "a/";
 constexpr const char* of_b = "b/";
+const std::vector<std::string> file_names = {"manifest.json", "model.onnx", "inputs.npz",
+                                             "expected.npz"};
+
+bool is_archive(const std::string& path) { return path.ends_with(".zip"); }
 
 ordered_json digests_json(const std::vector<NamedTensor>& tensors) {
   ordered_json list = ordered_json::array();
@@ -154,21 +162,33 @@ void BundleFolder::write(const Repro& repro) {
   write_npz(folder / "expected.npz", expected);
   OutputFile((folder / "manifest.json").string())
       .write(manifest_of(repro).dump(1, ' ', false, ordered_json::error_handler_t::replace) + "\n");
+  std::filesystem::path whole = folder;
+  if (is_archive(path_)) {
+    whole = folder / "bundle.zip";
+    pack(folder, file_names, whole);
+  }
   std::error_code failed;
-  std::filesystem::rename(folder, path_, failed);
+  std::filesystem::rename(whole, path_, failed);
   if (failed)
     throw Error(Fault::io,
                 "the bundle '" + path_ + "' cannot be written: " + failed.message() + ".");
-  partial_.clear();
+  if (!is_archive(path_)) partial_.clear();
 }
 
 Repro read_bundle(const std::string& path) {
-  const std::filesystem::path folder = path;
+  std::filesystem::path folder = path;
   std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored))
-    throw damaged(path,
-                  "it is no folder; `paritylab diff MODEL --b SPEC --repro FOLDER` makes one");
+  std::optional<ScratchFolder> unpacked;
   try {
+    if (std::filesystem::is_regular_file(folder, ignored)) {
+      unpacked.emplace();
+      folder = unpacked->path("");
+      unpack(path, file_names, folder, largest_bytes);
+    } else if (!std::filesystem::is_directory(folder, ignored)) {
+      throw damaged(path,
+                    "it is neither a folder nor a .zip; `paritylab diff MODEL --b SPEC --repro "
+                    "BUNDLE` makes one");
+    }
     const nlohmann::json json =
         nlohmann::json::parse(read_text_file((folder / "manifest.json").string()));
     if (json.at("paritylab_repro") != bundle_schema)

@@ -6,7 +6,8 @@
 
 namespace parity::cli {
 
-/// A folder that the program was asked to write: made beside its place and moved there whole.
+/// A bundle that the program was asked to write, a folder or, by its suffix, a .zip: made beside its
+/// place and moved there whole.
 class BundleFolder {
  public:
   /// Throws Fault::bad_request when there is something at the path already, Fault::io when the
@@ -24,7 +25,7 @@ class BundleFolder {
   std::string path_, partial_;
 };
 
-/// Reads a bundle. Throws Fault::bad_input when it is none, damaged, or of another schema version;
+/// Reads a bundle, folder or .zip. Throws Fault::bad_input when it is none, damaged, or of another schema version;
 /// Fault::bad_model when its model cannot be imported.
 Repro read_bundle(const std::string& path);
 

@@ -21,6 +21,10 @@ constexpr const char* footer =
     "where first?\n"
     "  paritylab diff model.onnx --input frame.npz --b capture:other.npz  where does the other "
     "runtime leave?\n"
+    "  paritylab narrow model.onnx --b cpu:tf32@sm_90                     which stages make the "
+    "difference?\n"
+    "  paritylab determinism model.onnx --on cpu:fp32                     does any bit change from "
+    "run to run?\n"
     "  paritylab inspect model.onnx                                       what is in it, and can "
     "it be run?\n"
     "  paritylab doctor                                                   what do results depend "
@@ -101,6 +105,7 @@ int run(std::span<const char* const> words) {
   add_algorithms(program, invocation);
   add_devices(program, invocation);
   add_doctor(program, invocation);
+  add_selftest(program, invocation);
   add_mma(program, invocation);
   if (words.size() <= 1) {
     fmt::print(stderr, "{}", program.help());

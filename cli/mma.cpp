@@ -26,10 +26,21 @@ struct Columns {
   std::vector<std::size_t> a, b;
 };
 
+/// Where a cell ends: at its comma, or at the end. A comma between quotes is none; a quote inside
+/// them is written twice, which opens and closes them in place.
+std::size_t end_of_cell(std::string_view line) {
+  bool quoted = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    if (line[i] == '"') quoted = !quoted;
+    if (line[i] == ',' && !quoted) return i;
+  }
+  return std::string_view::npos;
+}
+
 std::vector<std::string_view> cells_of(std::string_view line) {
   std::vector<std::string_view> cells;
   for (;;) {
-    const std::size_t comma = line.find(',');
+    const std::size_t comma = end_of_cell(line);
     cells.push_back(line.substr(0, comma));
     if (comma == std::string_view::npos) return cells;
     line.remove_prefix(comma + 1);
@@ -40,6 +51,13 @@ std::string_view trimmed(std::string_view text) {
   const std::size_t first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+/// A cell's text without blanks around it and without the quotes around that.
+std::string_view bare(std::string_view cell) {
+  const std::string_view text = trimmed(cell);
+  const bool quoted = text.size() >= 2 && text.front() == '"' && text.back() == '"';
+  return quoted ? text.substr(1, text.size() - 2) : text;
 }
 
 std::string at_line(std::int64_t line) {
@@ -60,7 +78,7 @@ Columns columns_of(std::string_view header, std::int64_t line) {
   Columns columns;
   std::map<std::string, std::size_t> position;
   for (const std::string_view cell : cells_of(header)) {
-    columns.names.emplace_back(trimmed(cell));
+    columns.names.emplace_back(bare(cell));
     const std::string& column = columns.names.back();
     if (column == "d") {
       throw Error(Fault::bad_request,
@@ -101,7 +119,7 @@ Columns columns_of(std::string_view header, std::int64_t line) {
 }
 
 std::uint32_t bits_of(std::string_view cell, std::int64_t line, const std::string& column) {
-  std::string_view digits = trimmed(cell);
+  std::string_view digits = bare(cell);
   if (digits.starts_with("0x") || digits.starts_with("0X")) digits.remove_prefix(2);
   std::uint32_t bits = 0;
   const auto [end, failure] =

@@ -95,6 +95,17 @@ Specialised import_file(const ModelOptions& options, const InputRequests& reques
   return made;
 }
 
+/// A model or an input that cannot be read is as invalid as one that is wrong.
+template <class F>
+auto reading(Fault fault, const F& read) {
+  try {
+    return read();
+  } catch (const Error& error) {
+    if (error.fault() == Fault::io) throw Error(fault, error.what());
+    throw;
+  }
+}
+
 }  // namespace
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
@@ -121,6 +132,15 @@ void add_model_options(CLI::App& command, ModelOptions& options) {
                   "folder into which external data may be linked; repeatable")
       ->type_name("DIR")
       ->allow_extra_args(false);
+}
+
+std::vector<std::string> files_read(const ModelOptions& options, std::vector<std::string> more) {
+  for (const std::string& input : options.inputs) {
+    more.push_back(input);
+    if (const std::size_t equals = input.find('='); equals != std::string::npos)
+      more.push_back(input.substr(equals + 1));
+  }
+  return more;
 }
 
 std::vector<std::string> words_of(const ModelOptions& options) {
@@ -190,16 +210,23 @@ std::vector<std::pair<std::string, std::string>> LoadedModel::input_texts() cons
 
 LoadedModel load_model(const ModelOptions& options, const Processor& processor,
                        const Execution& execution) {
-  const auto requests = std::make_shared<const InputRequests>(options.inputs);
+  const auto requests =
+      reading(Fault::bad_input, [&] { return std::make_shared<InputRequests>(options.inputs); });
   const bool sample = options.model.compare(0, sample_prefix.size(), sample_prefix) == 0;
   Specialised made =
-      sample ? build_sample(options, processor, execution) : import_file(options, *requests);
+      sample ? build_sample(options, processor, execution)
+             : reading(Fault::bad_model, [&] { return import_file(options, *requests); });
   LoadedModel loaded;
   // An importer has stopped at --until already, so that what follows may be unsupported.
   const std::string until = sample ? options.until : std::string();
-  loaded.graph = options.from.empty() && until.empty() ? std::move(made.graph)
-                                                       : part_of(made.graph, options.from, until);
+  loaded.graph =
+      options.from.empty() && until.empty() ? made.graph : part_of(made.graph, options.from, until);
   loaded.stages = cut(loaded.graph);
+  // Inside the model, a capture of our own calls a tensor by the stage that makes it.
+  if (!options.from.empty())
+    for (const Stage& stage : cut(made.graph))
+      for (const TensorId id : loaded.graph.inputs)
+        if (stage.outputs.front() == id) requests->call(stage.name, loaded.graph.tensor(id).name);
 
   loaded.is_sample = sample;
   loaded.requests = requests;

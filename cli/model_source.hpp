@@ -20,6 +20,9 @@ struct ModelOptions {
 };
 /// Adds MODEL, --input, --shape, --dim, --from, --until and --external-root.
 void add_model_options(CLI::App& command, ModelOptions& options);
+/// The files among --input, and `more` that is read beside them: no output may fall onto one.
+std::vector<std::string> files_read(const ModelOptions& options,
+                                    std::vector<std::string> more = {});
 /// The same as words of a command line.
 std::vector<std::string> words_of(const ModelOptions& options);
 

@@ -48,11 +48,16 @@ bool same_file(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-void require_distinct(const std::string& model, std::span<const std::string> outputs) {
+void require_distinct(const std::string& model, std::span<const std::string> outputs,
+                      std::span<const std::string> read) {
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (same_file(outputs[i], model))
       throw Error(Fault::bad_request,
                   "the output file '" + outputs[i] + "' is the model itself; name another file.");
+    for (const std::string& each : read)
+      if (same_file(outputs[i], each))
+        throw Error(Fault::bad_request, "the output file '" + outputs[i] +
+                                            "' is also what is read; name another file.");
     for (std::size_t k = 0; k < i; ++k)
       if (same_file(outputs[k], outputs[i]))
         throw Error(Fault::bad_request, "the outputs '" + outputs[k] + "' and '" + outputs[i] +

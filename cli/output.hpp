@@ -35,8 +35,9 @@ class OutputFile {
   std::string partial_;  // empty once committed, and for standard output
 };
 
-/// Throws Fault::bad_request when two of the files to write are one, or one is the model; an empty
-/// path stands for none.
-void require_distinct(const std::string& model, std::span<const std::string> outputs);
+/// Throws Fault::bad_request when two of the files to write are one, or one is the model or another
+/// file that is read; an empty path stands for none.
+void require_distinct(const std::string& model, std::span<const std::string> outputs,
+                      std::span<const std::string> read = {});
 
 }  // namespace parity::cli

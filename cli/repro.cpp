@@ -129,7 +129,8 @@ void add_repro(CLI::App& program, Invocation& invocation) {
   CLI::App* command = program.add_subcommand(
       "repro", "Replay a bundle of one stage: which arithmetic made which side's bits?");
   const auto options = std::make_shared<Options>();
-  command->add_option("BUNDLE", options->bundle, "a folder that `diff --repro` wrote")->required();
+  command->add_option("BUNDLE", options->bundle, "a folder or .zip that `diff --repro` wrote")
+      ->required();
   command->add_flag("--json", options->as_json, "as JSON");
   add_execution_options(*command, options->execution);
   command->footer(
@@ -137,8 +138,8 @@ void add_repro(CLI::App& program, Invocation& invocation) {
       "of\n"
       "every arithmetic that the processor has. It is replayed with no GPU and no Python.\n"
       "Examples:\n"
-      "  paritylab diff model.onnx --b cuda:fp32 --repro stage-bundle\n"
-      "  paritylab repro stage-bundle\n"
+      "  paritylab diff model.onnx --b cuda:fp32 --repro stage.zip\n"
+      "  paritylab repro stage.zip\n"
       "Exit codes: 0 both sides are what their own contracts compute here · 1 one is not, or a\n"
       "  contract that promises the same bits everywhere gives others · 2 usage · 3 the bundle is\n"
       "  invalid · 4 incomplete: a contract cannot be run here · 5 environment");

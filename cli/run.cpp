@@ -49,9 +49,10 @@ ExitCode run_command(const Options& options) {
   const Spec spec = spec_of(options.on, options.plan);
   Execution execution = execution_of(options.execution);
   execution.device = spec.device;
-  require_distinct(options.model.model,
-                   std::vector<std::string>{options.output, options.capture, options.digests,
-                                            options.save_plan});
+  require_distinct(
+      options.model.model,
+      std::vector<std::string>{options.output, options.capture, options.digests, options.save_plan},
+      files_read(options.model, {spec.plan_file}));
   std::optional<OutputFile> output = opened(options.output);
   std::optional<OutputFile> capture = opened(options.capture);
   std::optional<OutputFile> plan_file;

@@ -1,11 +1,14 @@
 #include "compare/capture.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <map>
 #include <set>
 
+#include "compare/diagnosis.hpp"
+#include "compare/misread.hpp"
 #include "compare/walk.hpp"
 #include "model/arithmetic/bounds.hpp"
 #include "model/error.hpp"
@@ -82,6 +85,15 @@ Allowance foreign_allowance(const PlannedStage& planned) {
   return total;
 }
 
+Numerics arithmetic_behind(Numerics numerics) {
+  numerics.batch_norm = BatchNormalisation::kept;
+  numerics.promise = Determinism::not_guaranteed;
+  numerics.algorithm.reset();
+  const bool tf32 = numerics.conv == Math::tf32 || numerics.matmul == Math::tf32;
+  numerics.arch = tf32 ? Arch::sm_80 : Arch::none;
+  return numerics;
+}
+
 namespace {
 
 std::string foreign_contract(const PlannedStage& planned) {
@@ -90,15 +102,32 @@ std::string foreign_contract(const PlannedStage& planned) {
   return "foreign:fp32";
 }
 
+/// Whether a recording has been through float16: 11 significant bits at most, and enough elements
+/// that are no small integers, which any precision has.
+bool holds_halves(const Tensor& tensor) {
+  constexpr int enough = 32;
+  if (tensor.type().type != Type::float32) return false;
+  int telling = 0;
+  for (const float value : tensor.values<float>()) {
+    if (value == 0 || !std::isfinite(value)) continue;
+    if ((std::bit_cast<std::uint32_t>(value) & 0x1fffU) != 0 || std::fabs(value) > 65504)
+      return false;
+    telling += value != std::trunc(value);
+  }
+  return telling >= enough;
+}
+
 class CaptureWalk {
  public:
   explicit CaptureWalk(const CaptureRequest& request)
       : r_(request),
         a_(request.a.backend),
         host_(request.referee.backend),
-        exact_plan_(make_plan(request.stages, in_double(), host_, "exact")),
+        exact_plan_(make_plan(request.stages, in_double(BatchNormalisation::kept), host_, "exact")),
+        folded_plan_(
+            make_plan(request.stages, in_double(BatchNormalisation::folded), host_, "exact")),
         foreign_plan_(
-            make_plan(request.stages, may_have_used(request.numerics), host_, request.spec)),
+            make_plan(request.stages, arithmetic_behind(request.numerics), host_, request.spec)),
         live_(request.graph, request.a.plan.stages),
         flow_(request.stages.size()) {
     record_.a = side_record(r_.a.plan, a_.info(r_.a.execution));
@@ -125,23 +154,13 @@ class CaptureWalk {
   }
 
  private:
-  static Numerics in_double() {
+  static Numerics in_double(BatchNormalisation batch_norm) {
     Numerics numerics;
+    numerics.batch_norm = batch_norm;
     numerics.conv = numerics.matmul = numerics.rnn = Math::fp64;
     numerics.promise = Determinism::run_to_run;
     return numerics;
   }
-  /// What bounds the capture: BatchNorm kept (folding is in the bound), no promise, the lossiest
-  /// tensor core.
-  static Numerics may_have_used(Numerics numerics) {
-    numerics.batch_norm = BatchNormalisation::kept;
-    numerics.promise = Determinism::not_guaranteed;
-    numerics.algorithm.reset();
-    const bool tf32 = numerics.conv == Math::tf32 || numerics.matmul == Math::tf32;
-    numerics.arch = tf32 ? Arch::sm_80 : Arch::none;
-    return numerics;
-  }
-
   void report(const std::string& stage) {
     progress_.stage = stage;
     if (r_.observer) r_.observer(progress_);
@@ -149,13 +168,13 @@ class CaptureWalk {
 
   void begin() {
     check_inputs(r_.graph, r_.inputs);
-    match_names();
     record_.model = r_.graph.name;
     record_.model_digest = r_.graph.digest;
     record_.producer = r_.graph.producer;
     record_.opset = r_.graph.opset;
     record_.notes = r_.graph.notes;
     record_.lints = r_.graph.lints;
+    match_names();
     record_.tolerance = r_.tolerance;
     record_.decisions = undecided(r_.decisions);
     progress_.stages = static_cast<int>(r_.stages.size());
@@ -197,13 +216,20 @@ class CaptureWalk {
     for (const auto& [name, id] : known) of_stages.insert(id);
     for (const TensorId id : r_.graph.inputs) add(r_.graph.tensor(id).name, id);
     int matched = 0;
+    std::vector<std::string> halves;
     for (const auto& [name, tensor] : r_.capture.tensors) {
       const auto found = known.find(name);
       if (found == known.end()) continue;
       require_type(name, tensor, r_.graph.tensor(found->second).type);
       captured_[found->second] = with_canonical_nan(tensor);
+      if (holds_halves(tensor)) halves.push_back(name);
       matched += of_stages.contains(found->second);
     }
+    if (!halves.empty())
+      record_.notes.push_back(
+          "every element of " + listed(halves, 4) + " in " + r_.capture.file +
+          " is exactly a float16: recorded in half precision, or rounded to it before. These "
+          "roundings are judged as the runtime's own");
     if (matched > 0) return;
     std::string why =
         "no tensor of " + r_.capture.file + " is a tensor or a stage of " + r_.graph.name;
@@ -355,6 +381,10 @@ class CaptureWalk {
     result.exact_b = against_exact(i, exact, for_host(y), m_host, foreign);
     if (result.introduced->differing > 0) look_at_noise(i, on_host, local, y, result);
     decide(planned, inputs, y, result);
+    if (result.verdict == Verdict::diverged && result.blame != Blame::a)
+      result.diagnoses =
+          examine(i, on_host, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y), m_host,
+                  foreign);
     if (result.introduced->differing > 0) result.map = a_.map(local, y, r_.a.execution);
 
     if (result.accumulated->differing > 0 || result.introduced->differing > 0) {
@@ -406,6 +436,27 @@ class CaptureWalk {
     return test;
   }
 
+  /// What the capture looks like beside the exact values, under the bound of its arithmetic.
+  std::vector<Diagnosis> examine(std::size_t i, const std::vector<Value>& inputs,
+                                 const Value& exact, const Value& y, const Value& m,
+                                 const Allowance& foreign) {
+    const Execution& execution = r_.referee.execution;
+    const PlannedStage& stage = exact_plan_.stages[i];
+    std::vector<double> tolerance = widened(host_.download(m, execution));
+    for (double& each : tolerance) each = foreign.coefficient * each + foreign.underflow;
+    return diagnose({.who = "the capture",
+                     .planned = stage,
+                     .runner = host_,
+                     .oracle = r_.referee.oracle,
+                     .execution = execution,
+                     .folded = &folded_plan_.stages[i],
+                     .inputs = inputs,
+                     .reference = host_.download(exact, execution),
+                     .suspect = host_.download(y, execution),
+                     .tolerance = tolerance,
+                     .allowance = foreign});
+  }
+
   void decide(const PlannedStage& planned, const std::vector<Value>& inputs, const Value& y,
               StageResult& result) {
     const Comparison& introduced = *result.introduced;
@@ -422,12 +473,10 @@ class CaptureWalk {
                        : a_fails ? "a leaves its own bound around the exact value"
                                  : "elements lie beyond the two sides' bounds together") +
                       informative;
-    } else if (introduced.informative == 0) {
+    } else if (auto nothing = proves_nothing(a_, r_.a.execution, planned, inputs, y, introduced)) {
       result.verdict = Verdict::untrusted;
-      result.reason = "no element is finite and other than zero on both sides";
-    } else if (hands_input_through(a_, r_.a.execution, planned, inputs, y)) {
-      result.verdict = Verdict::untrusted;
-      result.reason = "the output equals an input bit for bit, as if the stage had not run";
+      result.reason = nothing->evidence;
+      result.diagnoses = {std::move(*nothing)};
     } else {
       result.verdict = introduced.differing == 0 ? Verdict::same_bits : Verdict::within_bound;
       result.reason =
@@ -486,7 +535,7 @@ class CaptureWalk {
   const CaptureRequest& r_;
   Backend& a_;
   Backend& host_;
-  Plan exact_plan_, foreign_plan_;
+  Plan exact_plan_, folded_plan_, foreign_plan_;
   LiveValues live_;
   ErrorFlow flow_;
   RunRecord record_;

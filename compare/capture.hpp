@@ -49,6 +49,10 @@ struct CaptureRequest {
 /// input with other bits than `inputs`.
 RunRecord diff_capture(const CaptureRequest& request);
 
+/// What bounds a capture that claims these numerics: BatchNorm kept (folding is in the bound), no
+/// promise, the lossiest tensor core.
+Numerics arithmetic_behind(Numerics numerics);
+
 /// How far a runtime that we do not know may lie from the exact value of this stage, against M: any
 /// order of summation, BatchNorm kept or folded, an elementary function of its own. `planned`: the
 /// stage under the arithmetic that the capture may have used, BatchNorm kept. Derivation in

@@ -6,7 +6,9 @@
 #include <set>
 #include <string>
 
+#include "compare/diagnosis.hpp"
 #include "compare/forecast.hpp"
+#include "compare/misread.hpp"
 #include "compare/walk.hpp"
 #include "model/error.hpp"
 
@@ -126,6 +128,7 @@ class Walk {
     spot.inputs_equal = std::all_of(stage.inputs.begin(), stage.inputs.end(),
                                     [&](TensorId id) { return equal_.contains(id); });
     run_sides(stage, spot, result);
+    repeat(spot, result);
     judge(i, spot, result);
     accumulate(i, spot, result);
     spot.magnitude.clear();
@@ -288,12 +291,14 @@ class Walk {
       for (const Comparison& c : introduced) sum += c.beyond;
       return sum;
     };
-    if (differing > 0) {
+    // The same bits by two contracts can still be the bits of a third arithmetic.
+    if (differing > 0 || spot.a_stage.contract_text() != spot.b_stage.contract_text()) {
       result.bound_coefficient_a = allowance_a.coefficient;
       result.bound_coefficient_b = allowance_b.coefficient;
       ask_oracle(i, spot, introduced[0], allowance_a, allowance_b, result);
     }
     decide(spot, zero, differing, beyond(), introduced[0], result);
+    if (result.verdict == Verdict::diverged) result.diagnoses = examine(i, spot, result);
     if (introduced[0].differing > 0)
       result.map = b_.map(spot.a_local[0], spot.l[0], r_.b.execution);
     result.introduced = std::move(introduced[0]);
@@ -382,10 +387,11 @@ class Walk {
         introduced.informative < 32
             ? "; only " + counted(introduced.informative, "informative element")
             : std::string();
+    const std::string changes = changes_between_runs(result);
     const auto diverge = [&](Blame side, const std::string& reason) {
       result.verdict = Verdict::diverged;
       result.blame = side;
-      result.reason = reason + informative;
+      result.reason = reason + (changes.empty() ? "" : "; " + changes) + informative;
     };
     if (twin_a_fails || twin_b_fails)
       return diverge(
@@ -417,20 +423,110 @@ class Walk {
                                                                 : "b") +
                          " fails the statistical test: " +
                          complaint(noise_a_fails ? *result.statistics->a : *result.statistics->b));
-    if (introduced.informative == 0) {
+    if (auto nothing = proves_nothing(b_, r_.b.execution, spot.b_stage, spot.x_inputs, spot.l[0],
+                                      introduced)) {
       result.verdict = Verdict::untrusted;
-      result.reason = "no element is finite and other than zero on both sides";
+      result.reason = nothing->evidence;
+      result.diagnoses = {std::move(*nothing)};
       return;
     }
-    if (hands_input_through(b_, r_.b.execution, spot.b_stage, spot.x_inputs, spot.l[0])) {
+    if (!changes.empty()) {
       result.verdict = Verdict::untrusted;
-      result.reason = "the output equals an input bit for bit, as if the stage had not run";
+      result.reason = changes + ", so one agreement shows nothing";
       return;
     }
     result.verdict = differing == 0 ? Verdict::same_bits : Verdict::within_bound;
     result.reason = (differing == 0 ? std::string("every bit agrees")
                                     : "the difference stays within the bounds of both contracts") +
                     informative;
+  }
+
+  /// "b gave 3 different outputs in 5 runs on the same input"; empty where both repeat.
+  static std::string changes_between_runs(const StageResult& result) {
+    std::string text;
+    for (const auto& [side, distinct] :
+         {std::pair{"a", result.distinct_a}, std::pair{"b", result.distinct_b}})
+      if (distinct > 1)
+        text += (text.empty() ? "" : " and ") + std::string(side) + " gave " +
+                std::to_string(distinct) + " different outputs";
+    return text.empty() ? text
+                        : text + " in " + std::to_string(result.runs) + " runs on the same input";
+  }
+
+  /// Each side `repeat` times on the shared input; the digests tell.
+  void repeat(Spot& spot, StageResult& result) {
+    if (r_.repeat < 2) return;
+    result.runs = r_.repeat;
+    const auto distinct = [&](Backend& backend, const Execution& execution,
+                              const PlannedStage& stage, const std::vector<Value>& inputs) {
+      std::vector<Digest> seen;
+      for (int run = 0; run < r_.repeat; ++run) {
+        const Value y = backend.run(stage, inputs, Reading::values, execution)[0];
+        const Digest digest = backend.digest(y, execution);
+        if (std::find(seen.begin(), seen.end(), digest) == seen.end()) seen.push_back(digest);
+      }
+      return static_cast<int>(seen.size());
+    };
+    std::vector<Value> a_inputs;
+    for (const Value& x : spot.x_inputs)
+      a_inputs.push_back(on(a_, r_.a.execution, b_, r_.b.execution, x));
+    result.distinct_a = distinct(a_, r_.a.execution, spot.a_stage, a_inputs);
+    result.distinct_b = distinct(b_, r_.b.execution, spot.b_stage, spot.x_inputs);
+  }
+
+  /// What the blamed side's output looks like. The reference is the same contract computed by the
+  /// referee; where that has the suspect's bits or cannot be had, it is the other side's output.
+  std::vector<Diagnosis> examine(std::size_t i, Spot& spot, StageResult& result) {
+    const bool a_is_suspect = result.blame == Blame::a;
+    const Side& side = a_is_suspect ? r_.a : r_.b;
+    const PlannedStage& planned = a_is_suspect ? spot.a_stage : spot.b_stage;
+    Referee referee = r_.referee;
+    const auto on_host = [&](const Value& value) {
+      return referee.backend.download(
+          on(referee.backend, referee.execution, b_, r_.b.execution, value), referee.execution);
+    };
+    const Tensor suspect = on_host((a_is_suspect ? spot.a_local : spot.l)[0]);
+    const Tensor other = on_host((a_is_suspect ? spot.l : spot.a_local)[0]);
+    std::vector<Value> inputs;
+    for (const Value& x : spot.x_inputs)
+      inputs.push_back(on(referee.backend, referee.execution, b_, r_.b.execution, x));
+    Tensor reference = suspect;
+    if (!referee.backend.refuses(planned)) {
+      reference = referee.backend.download(
+          referee.backend.run(planned, inputs, Reading::values, referee.execution)[0],
+          referee.execution);
+      referee.backend.forget(planned);
+    }
+    const Allowance own = stage_allowance(planned);
+    std::vector<double> tolerance;
+    if (same_bits(reference, suspect)) {
+      reference = other;
+      if (!demands_zero(spot)) {
+        tolerance = widened(on_host(magnitude(i, spot, result)[0]));
+        const double c = result.bound_coefficient_a + result.bound_coefficient_b;
+        for (double& each : tolerance) each *= c;
+      }
+    }
+    const auto again = [&](const PlannedStage& stage, std::span<const Value> operands) {
+      std::vector<Value> values;
+      for (const Value& operand : operands)
+        values.push_back(
+            on(side.backend, side.execution, referee.backend, referee.execution, operand));
+      const Value y = side.backend.run(stage, values, Reading::values, side.execution)[0];
+      return side.backend.download(y, side.execution);
+    };
+    return diagnose({.who = a_is_suspect ? "a" : "b",
+                     .planned = planned,
+                     .runner = referee.backend,
+                     .oracle = referee.oracle,
+                     .execution = referee.execution,
+                     .inputs = inputs,
+                     .reference = reference,
+                     .suspect = suspect,
+                     .tolerance = tolerance,
+                     // Both the suspect and what the referee computes lie within its bound.
+                     .allowance = {2 * own.coefficient, 2 * own.underflow},
+                     .again = again});
   }
 
   /// b against a, each on its own past, and what that owes to the inputs.

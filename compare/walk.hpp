@@ -78,10 +78,12 @@ OracleTest judge_exact(std::span<const std::int64_t> indices, bool all, std::spa
                        std::span<const double> exact, std::span<const double> magnitude,
                        const Allowance& allowance, std::int64_t terms);
 
-/// Whether a value equals one of the stage's inputs bit for bit, under a head for which that proves
-/// nothing was done. `inputs` and `output` are readable by `backend`.
-bool hands_input_through(Backend& backend, const Execution& execution, const PlannedStage& planned,
-                         std::span<const Value> inputs, const Value& output);
+/// Why an output that nothing can be said against proves nothing all the same: no element is
+/// informative, every element is one constant, or the output equals an input bit for bit under a head
+/// for which that means that nothing was done. `inputs` and `output` are readable by `backend`.
+std::optional<Diagnosis> proves_nothing(Backend& backend, const Execution& execution,
+                                        const PlannedStage& planned, std::span<const Value> inputs,
+                                        const Value& output, const Comparison& introduced);
 
 /// Which stage makes each tensor; position in `stages`.
 std::map<TensorId, int> producers_of(const std::vector<Stage>& stages);

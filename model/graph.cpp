@@ -5,6 +5,7 @@
 #include <set>
 
 #include "model/ops.hpp"
+#include "model/text.hpp"
 
 namespace parity {
 namespace {
@@ -38,7 +39,8 @@ TensorId GraphBuilder::add_input(std::string name, TensorType type) {
 std::vector<TensorId> GraphBuilder::add_step(Op op, std::vector<TensorId> inputs,
                                              std::vector<std::optional<Tensor>> parameters,
                                              std::string node, std::vector<std::string> outputs,
-                                             std::string op_type, std::string scope) {
+                                             std::string op_type, std::string scope,
+                                             std::span<const std::string> constants) {
   Step step;
   step.node = std::move(node);
   step.scope = std::move(scope);
@@ -48,7 +50,10 @@ std::vector<TensorId> GraphBuilder::add_step(Op op, std::vector<TensorId> inputs
   const std::string where = step.node.empty() ? step.op_type : "node '" + step.node + "'";
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     if (parameters[i]) {
-      lint(*parameters[i], "constant " + std::to_string(i + 1) + " of " + where, graph_.lints);
+      const bool known = i < constants.size() && !constants[i].empty();
+      lint(*parameters[i],
+           "constant " + (known ? shown(constants[i]) : std::to_string(i + 1)) + " of " + where,
+           graph_.lints);
       step.parameters.push_back(std::make_shared<const Tensor>(with_canonical_nan(*parameters[i])));
     } else {
       step.parameters.push_back(nullptr);

@@ -57,12 +57,14 @@ class GraphBuilder {
   explicit GraphBuilder(std::string name);
 
   TensorId add_input(std::string name, TensorType type);
-  /// Appends a step and its outputs (named by `outputs`). Parameters are made NaN-canonical. Throws
-  /// what the op's infer throws, with the node named.
+  /// Appends a step and its outputs (named by `outputs`). Parameters are made NaN-canonical;
+  /// `constants` are the names that a lint calls them by, as far as somebody knows them. Throws what
+  /// the op's infer throws, with the node named.
   std::vector<TensorId> add_step(Op op, std::vector<TensorId> inputs,
                                  std::vector<std::optional<Tensor>> parameters, std::string node,
                                  std::vector<std::string> outputs, std::string op_type = {},
-                                 std::string scope = {});
+                                 std::string scope = {},
+                                 std::span<const std::string> constants = {});
   void add_output(TensorId id);
   const TensorType& type(TensorId id) const;
   Graph& graph() { return graph_; }

@@ -167,6 +167,13 @@ std::map<std::string, Tensor> InputRequests::named() const {
   return tensors;
 }
 
+void InputRequests::call(const std::string& alias, const std::string& name) {
+  for (Given& given : given_)
+    if (given.name == alias) given.name = name;
+  for (Asked& asked : asked_)
+    if (asked.name == alias) asked.name = name;
+}
+
 std::string InputRequests::nameless() const {
   for (const Given& given : given_)
     if (given.name.empty()) return given.origin;

@@ -37,6 +37,8 @@ class InputRequests {
   /// Tensors that files give to inputs whose names are known without the model: an importer takes
   /// extents and the values that shapes need from them.
   std::map<std::string, Tensor> named() const;
+  /// From now on, what is asked for or given under `alias` is meant for the input `name`.
+  void call(const std::string& alias, const std::string& name);
   /// A file whose tensor has no name and waits for the model's input order; empty when there is
   /// none.
   std::string nameless() const;

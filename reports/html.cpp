@@ -302,6 +302,21 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
   if (!stage.reason.empty()) verdict += ": " + markup(stage.reason);
   if (stage.blame != Blame::nobody) verdict += " (blamed: " + markup(name(stage.blame)) + ")";
   pairs.raw("verdict", verdict);
+  std::string looks;
+  for (const Diagnosis& diagnosis : stage.diagnoses)
+    looks += fmt::format("{}<strong>{}</strong>{}", looks.empty() ? "" : "<br>or like ",
+                         markup(diagnosis_name(diagnosis)), markup(": " + diagnosis.evidence));
+  if (!looks.empty()) {
+    const std::string box = box_text(stage.diagnoses.front());
+    pairs.raw("looks like", looks);
+    if (!box.empty())
+      pairs.raw("worst in", fmt::format("<code>{}</code>{}", markup(box),
+                                        stage.map ? ", framed in the heat map" : ""));
+  }
+  if (stage.runs > 1)
+    pairs.add("repeated", fmt::format("{} runs of each side on one input: a gave {} and b {} "
+                                      "different outputs",
+                                      stage.runs, stage.distinct_a, stage.distinct_b));
   pairs.add("computes", ops_text(stage) + (stage.shape.empty() ? "" : " → " + stage.shape));
   pairs.add("contract a | b", contracts_text(stage));
   if (stage.introduced && stage.introduced->judged) {
@@ -397,7 +412,9 @@ std::vector<std::size_t> largest(const std::vector<float>& values, std::size_t m
   return order;
 }
 
-std::string heat_section(const ErrorMap& map) {
+std::string heat_section(const StageResult& stage) {
+  const ErrorMap& map = *stage.map;
+  const Diagnosis* diagnosis = stage.diagnoses.empty() ? nullptr : stage.diagnoses.data();
   std::string out;
   if (!map.heat.empty()) {
     std::string rows;
@@ -418,7 +435,7 @@ std::string heat_section(const ErrorMap& map) {
         "class=\"n\">columns</th>"
         "<th scope=\"col\" class=\"n\">max "
         "|Δ|</th></tr></thead><tbody>{}</tbody></table></div></details>\n</section>\n",
-        plot_heat(map), table_attributes, rows);
+        plot_heat(map, diagnosis), table_attributes, rows);
   }
   return out;
 }
@@ -450,7 +467,7 @@ std::string channel_section(const ErrorMap& map) {
 /// Distances and channels on the left, the image on the right.
 std::string stage_pictures(const StageResult& stage) {
   return "<div>\n" + ulp_section(stage) + (stage.map ? channel_section(*stage.map) : "") +
-         "</div>\n" + (stage.map ? heat_section(*stage.map) : "");
+         "</div>\n" + (stage.map ? heat_section(stage) : "");
 }
 
 std::string focus(const RunRecord& record) {

@@ -92,6 +92,16 @@ void fields(Archive& field, S& s) {
   field("first", s.first);
 }
 
+template <class Archive, Like<Diagnosis> S>
+void fields(Archive& field, S& s) {
+  field("label", s.label);
+  field("proof", s.proof);
+  field("confidence", s.confidence);
+  field("evidence", s.evidence);
+  field("box_first", s.box_first);
+  field("box_last", s.box_last);
+}
+
 template <class Archive, Like<SideStatistics> S>
 void fields(Archive& field, S& s) {
   field("noise", s.noise);
@@ -173,6 +183,10 @@ void fields(Archive& field, S& s) {
   field("accumulated_relative", s.accumulated_relative);
   field("digest_a", s.digest_a);
   field("digest_b", s.digest_b);
+  field("runs", s.runs);
+  field("distinct_a", s.distinct_a);
+  field("distinct_b", s.distinct_b);
+  field("diagnoses", s.diagnoses);
   field("map", s.map);
 }
 

@@ -573,7 +573,7 @@ std::string plot_ulp(const Comparison& comparison) {
   return std::move(svg).take();
 }
 
-std::string plot_heat(const ErrorMap& map) {
+std::string plot_heat(const ErrorMap& map, const Diagnosis* diagnosis) {
   constexpr double most = 420, x0 = 46, y0 = 14;
   constexpr int levels = 32;
   double smallest = std::numeric_limits<double>::infinity(), largest = 0;
@@ -631,6 +631,19 @@ std::string plot_heat(const ErrorMap& map) {
   }
   svg.close("g");
   svg.rect(x0, y0, width, height, fmt::format("fill=\"none\" {}", axis));
+  if (diagnosis && diagnosis->box_first.size() == 4 && diagnosis->box_last.size() == 4 &&
+      map.height > 0 && map.width > 0) {
+    const double row = height / static_cast<double>(map.height),
+                 column = width / static_cast<double>(map.width);
+    const auto corner = [](const std::vector<std::int64_t>& at, std::size_t axis) {
+      return static_cast<double>(at[axis]);
+    };
+    const double top = corner(diagnosis->box_first, 2), left = corner(diagnosis->box_first, 3);
+    svg.rect(x0 + left * column, y0 + top * row,
+             (corner(diagnosis->box_last, 3) + 1 - left) * column,
+             (corner(diagnosis->box_last, 2) + 1 - top) * row,
+             "fill=\"none\" stroke=\"#D55E00\" stroke-width=\"2\"");
+  }
   svg.text(x0 - 6, y0 + 10, "0", text_end);
   svg.text(x0 - 6, y0 + height, std::to_string(map.height), text_end);
   svg.text(x0, y0 + height + 16, "0", text_dim);

@@ -19,8 +19,9 @@ std::string plot_origins(const RunRecord& record);
 /// rest.
 std::string plot_ulp(const Comparison& comparison);
 
-/// Where in the image the difference sits, largest of all channels.
-std::string plot_heat(const ErrorMap& map);
+/// Where in the image the difference sits, largest of all channels; the worst region framed where a
+/// diagnosis gives one of a tensor with an image.
+std::string plot_heat(const ErrorMap& map, const Diagnosis* diagnosis);
 
 /// In which channels it sits.
 std::string plot_channels(const ErrorMap& map);

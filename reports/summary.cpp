@@ -157,6 +157,8 @@ std::string evidence(const RunRecord& record) {
     if (!stage->reason.empty()) parts.push_back(stage->reason);
     if (stage->blame != Blame::nobody)
       parts.push_back("blamed: " + std::string(name(stage->blame)));
+    if (!stage->diagnoses.empty())
+      parts.push_back("looks like " + diagnosis_name(stage->diagnoses.front()));
     const std::int64_t others = count(record, Verdict::diverged) - 1;
     if (others > 0) parts.push_back(fmt::format("{} more diverged", others));
   }
@@ -169,6 +171,25 @@ std::string evidence(const RunRecord& record) {
                                 a.equal, a.tested));
   parts.push_back(counts_text(record));
   return join(parts, "; ");
+}
+
+std::string diagnosis_name(const Diagnosis& diagnosis) {
+  std::string label = diagnosis.label;
+  std::replace(label.begin(), label.end(), '_', ' ');
+  const std::string proof = diagnosis.proof == Proof::bits ? "proved bit for bit"
+                            : diagnosis.proof == Proof::bound
+                                ? "proved within the bound"
+                                : "by its pattern, " + percent(diagnosis.confidence);
+  return label + " (" + proof + ")";
+}
+
+std::string box_text(const Diagnosis& diagnosis) {
+  if (diagnosis.box_first.empty()) return "";
+  const auto corner = [](const std::vector<std::int64_t>& at) {
+    return fmt::format("[{}]", fmt::join(at, ","));
+  };
+  if (diagnosis.box_first == diagnosis.box_last) return corner(diagnosis.box_first);
+  return corner(diagnosis.box_first) + " to " + corner(diagnosis.box_last);
 }
 
 std::string counts_text(const RunRecord& record) {

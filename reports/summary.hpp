@@ -96,6 +96,10 @@ std::string share_of_bound(const StageResult& stage);
 /// "4.1e-3 at [0,3,17,2]: a 1.25 (0x3fa00000), b 1.249 (0x3f9fdf3b)", empty when the bits are the
 /// same.
 std::string worst_text(const Comparison& comparison, const std::string& shape);
+/// "kernel axes swapped (proved bit for bit)" of a diagnosis.
+std::string diagnosis_name(const Diagnosis& diagnosis);
+/// "[0,3,0,0] to [0,3,15,15]", empty without a box.
+std::string box_text(const Diagnosis& diagnosis);
 /// A side's statistical test: "rounding noise 1.02 times what chain predicts (alarm above 1.85), …".
 std::string noise_text(const SideStatistics& side);
 /// "rms b − a 1.3e-3, forecast 1.2e-3"; empty without a forecast.

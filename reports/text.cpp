@@ -183,6 +183,9 @@ std::vector<const StageResult*> rows(const RunRecord& record, const TextStyle& s
   return result;
 }
 
+/// Two tensor cores with an elementary function behind each still fit.
+constexpr int longest_contracts = 96;
+
 std::vector<Column> table_columns(const std::vector<const StageResult*>& stages,
                                   std::string_view ellipsis) {
   std::vector<Column> table = {
@@ -199,7 +202,7 @@ std::vector<Column> table_columns(const std::vector<const StageResult*>& stages,
         shortened(printable(name_of(*stage)), longest_name, ellipsis),
         shortened(printable(ops_text(*stage)), 24, ellipsis),
         shortened(printable(stage->shape), 20, ellipsis),
-        shortened(printable(contracts_text(*stage)), 34, ellipsis),
+        shortened(printable(contracts_text(*stage)), longest_contracts, ellipsis),
         std::string(glyph(stage->verdict)) + " " + std::string(words(stage->verdict)),
         share_of_bound(*stage),
         largest(stage->introduced),
@@ -286,6 +289,16 @@ std::string focus(const RunRecord& record, const TextStyle& style) {
   };
   line("verdict",
        std::string(words(stage->verdict)) + (stage->reason.empty() ? "" : ": " + stage->reason));
+  for (const Diagnosis& diagnosis : stage->diagnoses)
+    line(&diagnosis == stage->diagnoses.data() ? "looks like" : "or like",
+         diagnosis_name(diagnosis) + ": " + diagnosis.evidence);
+  if (!stage->diagnoses.empty())
+    if (const std::string box = box_text(stage->diagnoses.front()); !box.empty())
+      line("worst in", box);
+  if (stage->runs > 1)
+    line("repeated", fmt::format("{} runs of each side on one input: a gave {} and b {} different "
+                                 "outputs",
+                                 stage->runs, stage->distinct_a, stage->distinct_b));
   line("contract", contracts_text(*stage));
   line("nodes", joined(stage->nodes, "  "));
   if (stage->introduced) {

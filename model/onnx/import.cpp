@@ -259,14 +259,31 @@ class Importer final : public Surroundings {
                   suggestion(proto.op_type()));
     std::vector<TensorId> inputs;
     for (const int index : imported->inputs) inputs.push_back(value(proto.input(index)));
-    append(*std::move(imported), std::move(inputs), node);
+    const std::vector<std::string> constants = names_of_constants(view, proto, *imported);
+    append(*std::move(imported), std::move(inputs), node, constants);
+  }
+
+  /// What the file calls each parameter: the input that has its elements.
+  static std::vector<std::string> names_of_constants(const ProtoView& view,
+                                                     const onnx::NodeProto& proto,
+                                                     const ImportedOp& imported) {
+    std::vector<std::string> names(imported.parameters.size());
+    for (std::size_t p = 0; p < names.size(); ++p)
+      for (int i = 0; imported.parameters[p] && i < proto.input_size(); ++i) {
+        if (!view.has_input(i)) continue;
+        const std::optional<Tensor> constant = view.constant(i);
+        if (constant && constant->data() == imported.parameters[p]->data())
+          names[p] = proto.input(i);
+      }
+    return names;
   }
 
   std::string suggestion(const std::string& op_type) const {
     return did_you_mean(op_type, known_op_types());
   }
 
-  void append(ImportedOp imported, std::vector<TensorId> inputs, const FlatNode& node) {
+  void append(ImportedOp imported, std::vector<TensorId> inputs, const FlatNode& node,
+              std::span<const std::string> constants = {}) {
     const onnx::NodeProto& proto = *node.proto;
     const std::size_t made = check_results(imported, inputs);
     std::vector<std::string> outputs;
@@ -274,7 +291,7 @@ class Importer final : public Surroundings {
       outputs.push_back(proto.output(i));
     const std::vector<TensorId> ids =
         builder_.add_step(std::move(imported.op), std::move(inputs), std::move(imported.parameters),
-                          proto.name(), outputs, proto.op_type(), node.scope);
+                          proto.name(), outputs, proto.op_type(), node.scope, constants);
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       if (outputs[i].empty()) continue;
       Known k;

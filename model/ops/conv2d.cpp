@@ -15,19 +15,8 @@ std::span<const std::string_view> Conv2d::onnx_types() { return names; }
 
 Imported<Conv2d> Conv2d::from_onnx(const NodeView& node) {
   node.only_attributes({"auto_pad", "dilations", "group", "kernel_shape", "pads", "strides"});
+  const auto [w, bias] = constants_from_onnx(node);
   const Shape& x = node.input_type(0).shape;
-  if (node.input_type(0).type != Type::float32)
-    node.refuse("its input is " + to_string(node.input_type(0)));
-  if (x.size() != 3 && x.size() != 4)
-    node.refuse("its input has shape " + to_string(x) +
-                "; the lab runs 1-D and 2-D convolutions (rank 3 and 4)");
-  const Tensor w = node.required_constant(1, "weights");
-  if (w.shape().size() != x.size())
-    node.refuse("its weights of shape " + to_string(w.shape()) + " do not fit an input of shape " +
-                to_string(x));
-  std::optional<Tensor> bias;
-  if (node.has_input(2)) bias = node.required_constant(2, "bias");
-
   Conv2d op;
   op.group = node.integer("group", 1);
   op.window =
@@ -35,9 +24,7 @@ Imported<Conv2d> Conv2d::from_onnx(const NodeView& node) {
   if (op.group < 1 || w.shape()[0] % op.group != 0 || w.shape()[1] * op.group != x[1])
     node.refuse("weights of shape " + to_string(w.shape()) + " in " + std::to_string(op.group) +
                 " groups do not fit an input of shape " + to_string(x));
-  if (bias && bias->shape() != Shape{w.shape()[0]})
-    node.refuse("its bias has shape " + to_string(bias->shape()) + " for " +
-                std::to_string(w.shape()[0]) + " output channels");
+  require_bias(node, bias, w.shape()[0]);
   return {op, {0}, {w, bias}};
 }
 

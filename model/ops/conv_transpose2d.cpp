@@ -35,17 +35,8 @@ std::span<const std::string_view> ConvTranspose2d::onnx_types() {
 Imported<ConvTranspose2d> ConvTranspose2d::from_onnx(const NodeView& node) {
   node.only_attributes({"auto_pad", "dilations", "group", "kernel_shape", "output_padding",
                         "output_shape", "pads", "strides"});
+  const auto [w, bias] = constants_from_onnx(node);
   const Shape& x = node.input_type(0).shape;
-  if (x.size() != 3 && x.size() != 4)
-    node.refuse("its input has shape " + to_string(x) +
-                "; the lab runs 1-D and 2-D convolutions (rank 3 and 4)");
-  const Tensor w = node.required_constant(1, "weights");
-  if (w.shape().size() != x.size())
-    node.refuse("its weights of shape " + to_string(w.shape()) + " do not fit an input of shape " +
-                to_string(x));
-  std::optional<Tensor> bias;
-  if (node.has_input(2)) bias = node.required_constant(2, "bias");
-
   const std::vector<std::int64_t> spatial(x.begin() + 2, x.end());
   const std::size_t axes = spatial.size();
   ConvTranspose2d op;
@@ -54,9 +45,7 @@ Imported<ConvTranspose2d> ConvTranspose2d::from_onnx(const NodeView& node) {
   if (op.group < 1 || w.shape()[0] != x[1] || x[1] % op.group != 0)
     node.refuse("weights of shape " + to_string(w.shape()) + " in " + std::to_string(op.group) +
                 " groups do not fit an input of shape " + to_string(x));
-  if (bias && bias->shape() != Shape{w.shape()[1] * op.group})
-    node.refuse("its bias has shape " + to_string(bias->shape()) + " for " +
-                std::to_string(w.shape()[1] * op.group) + " output channels");
+  require_bias(node, bias, w.shape()[1] * op.group);
 
   const auto extra = node.integers("output_padding", std::vector<std::int64_t>(axes, 0));
   const auto wanted = node.integers("output_shape", {});

@@ -78,6 +78,27 @@ SlidingWindow window_from_onnx(const NodeView& node, const std::vector<std::int6
   return window;
 }
 
+ConvolutionConstants constants_from_onnx(const NodeView& node) {
+  const TensorType& x = node.input_type(0);
+  if (x.type != Type::float32) node.refuse("its input is " + to_string(x));
+  if (x.shape.size() != 3 && x.shape.size() != 4)
+    node.refuse("its input has shape " + to_string(x.shape) +
+                "; the lab runs 1-D and 2-D convolutions (rank 3 and 4)");
+  ConvolutionConstants constants{node.required_constant(1, "weights"), std::nullopt};
+  const Shape& w = constants.weights.shape();
+  if (w.size() != x.shape.size())
+    node.refuse("its weights of shape " + to_string(w) + " do not fit an input of shape " +
+                to_string(x.shape));
+  if (node.has_input(2)) constants.bias = node.required_constant(2, "bias");
+  return constants;
+}
+
+void require_bias(const NodeView& node, const std::optional<Tensor>& bias, std::int64_t channels) {
+  if (bias && bias->shape() != Shape{channels})
+    node.refuse("its bias has shape " + to_string(bias->shape()) + " for " +
+                std::to_string(channels) + " output channels");
+}
+
 std::int64_t windowed_extent(std::int64_t input, const SlidingWindow& window, std::size_t axis) {
   const std::int64_t reach = window.dilation[axis] * (window.kernel[axis] - 1) + 1;
   const std::int64_t room = input + window.pad_begin[axis] + window.pad_end[axis] - reach;

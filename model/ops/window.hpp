@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "model/arithmetic/window.hpp"
@@ -27,6 +28,17 @@ struct ConvExtents {
 /// Refuses what does not fit.
 SlidingWindow window_from_onnx(const NodeView& node, const std::vector<std::int64_t>& spatial,
                                const std::vector<std::int64_t>& kernel);
+
+/// What a convolution's node, transposed or not, carries.
+struct ConvolutionConstants {
+  Tensor weights;
+  std::optional<Tensor> bias;
+};
+/// Reads weights and bias. Refuses an input that is no float32 of rank 3 or 4, and weights of
+/// another rank.
+ConvolutionConstants constants_from_onnx(const NodeView& node);
+/// Refuses a bias that is not one number per output channel.
+void require_bias(const NodeView& node, const std::optional<Tensor>& bias, std::int64_t channels);
 
 /// Output extent of a forward window on one axis: floor((in + pads - dilated kernel) / stride) + 1,
 /// 0 when negative.

@@ -40,6 +40,27 @@ TEST(MainJob, OneContractOnTwoSidesIsIdentical) {
   EXPECT_EQ(ended.code, 0) << ended.out;
 }
 
+TEST(MainJob, ExactProbesAgreeAcrossContractsAndAStageRepeats) {
+  const Workshop workshop;
+  const Ended probed =
+      paritylab(workshop, "diff sample:second/narrow --b cpu:tf32@sm_90 --probe exact");
+  EXPECT_EQ(probed.code, 0) << probed.out << probed.err;
+  EXPECT_NE(probed.out.find("all 16 stages have the same bits"), std::string::npos) << probed.out;
+  EXPECT_NE(probed.out.find("exact probe"), std::string::npos);
+  const Ended repeated = paritylab(workshop, "diff sample:second/narrow --b cpu:fp64 --repeat 2");
+  EXPECT_EQ(repeated.code, 0) << repeated.out;
+  EXPECT_NE(repeated.out.find("2 runs of each side"), std::string::npos) << repeated.out;
+}
+
+TEST(MainJob, SelftestPrintsItsFiguresAndTheirSeed) {
+  const Workshop workshop;
+  const Ended ended = paritylab(workshop, "selftest --faults 60 --clean 60 --seed 4");
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  for (const char* told : {"named at the exact stage", "called by the right name",
+                           "false alarms in 60 runs", "seed 4", "one channel by"})
+    EXPECT_NE(ended.out.find(told), std::string::npos) << told;
+}
+
 TEST(MainJob, OutsideATerminalNothingIsColouredAndNoProgressIsDrawn) {
   const Workshop workshop;
   const Ended ended = paritylab(workshop, "diff sample:second/narrow --b cpu:fp64");
@@ -144,6 +165,47 @@ TEST(MainJob, APartRunsFromAStageToAStage) {
   std::set<std::string> names;
   for (const auto& stage : record.at("stages")) names.insert(stage.at("name"));
   EXPECT_EQ(names, (std::set<std::string>{"blocks.0.3", "blocks.0.6", "blocks.0.9"}));
+}
+
+TEST(MainJob, APartBeginsFromTheCaptureOfItsPredecessor) {
+  const Workshop workshop;
+  ASSERT_EQ(paritylab(workshop, "run sample:second/narrow --on cpu:fp32 --capture all.npz").code,
+            0);
+  const std::string part =
+      "run sample:second/narrow --on cpu:fp32 --from blocks.0.3 --until blocks.0.3";
+  const Ended ended = paritylab(workshop, part + " --input blocks.0.0=all.npz --output y.npz");
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  const std::vector<NamedTensor> whole = read_npz(workshop.path("all.npz"));
+  const std::vector<NamedTensor> made = read_npz(workshop.path("y.npz"));
+  ASSERT_EQ(made.size(), 1U);
+  int found = 0;
+  for (const NamedTensor& tensor : whole) {
+    if (tensor.name != "blocks.0.3") continue;
+    ++found;
+    EXPECT_TRUE(same_bits(tensor.tensor, made[0].tensor));
+  }
+  EXPECT_EQ(found, 1);
+}
+
+TEST(MainJob, NoOutputFallsOntoWhatIsRead) {
+  const Workshop workshop;
+  ASSERT_EQ(paritylab(workshop,
+                      "run sample:second/narrow --on cpu:fp32 --capture x.npz --save-plan p.json")
+                .code,
+            0);
+  const std::string input = workshop.read("x.npz"), plan = workshop.read("p.json");
+  for (const char* arguments :
+       {"run sample:second/narrow --on cpu:fp32 --input x.npz --output x.npz",
+        "run sample:second/narrow --on cpu:fp32 --input a=./x.npz --capture x.npz",
+        "run sample:second/narrow --plan p.json --digests p.json",
+        "run sample:second/narrow --on cpu:fp32,plan=p.json --save-plan p.json",
+        "diff sample:second/narrow --b cpu:fp32,plan=p.json --save-plan-b p.json"}) {
+    const Ended ended = paritylab(workshop, arguments);
+    EXPECT_EQ(ended.code, 2) << arguments << ": " << ended.err;
+    EXPECT_NE(ended.err.find("also what is read"), std::string::npos) << ended.err;
+  }
+  EXPECT_EQ(workshop.read("x.npz"), input);
+  EXPECT_EQ(workshop.read("p.json"), plan);
 }
 
 TEST(MainJob, VendorVariablesAreFactsOfBothSidesAndSteerNothing) {

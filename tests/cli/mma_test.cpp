@@ -52,6 +52,16 @@ TEST(Mma, AddsOneColumnAndPassesTheRestThrough) {
             "7,one plus six,probe,3F800000,40000000,0x40400000,-,40e00000\n\n# end\n");
 }
 
+TEST(Mma, QuotedCommasBelongToTheirCell) {
+  EXPECT_EQ(
+      mma("\"c\",note,a0,b0\n3F800000,\"one, plus \"\"six\"\"\",40000000,\"40400000\"\n",
+          Arch::sm_80),
+      "\"c\",note,a0,b0,d\n3F800000,\"one, plus \"\"six\"\"\",40000000,\"40400000\",40e00000\n");
+  EXPECT_NE(refusal("c,note,a0,b0\n3F800000,\"open,40000000,40400000\n", Arch::sm_80)
+                .what.find("cells where"),
+            std::string::npos);
+}
+
 /// The committed vectors hold both cores' answers in columns of their own, which pass through.
 TEST(Mma, GivesEveryArchItsCoreOnTheCommittedVectors) {
   std::ifstream file(std::string(PARITYLAB_SOURCE) + "/tests/data/tensor_core/mma_k8.csv");

@@ -39,6 +39,24 @@ TEST(ReproCommand, EqualRunsWriteEqualBundles) {
     EXPECT_EQ(workshop.read(std::string("one") + file), workshop.read(std::string("two") + file));
 }
 
+TEST(ReproCommand, AnArchiveIsTheSameBundleInOneFile) {
+  const Workshop workshop;
+  ASSERT_EQ(paritylab(workshop, make + "one.zip").code, 0);
+  EXPECT_EQ(workshop.files(), std::vector<std::string>{"one.zip"});
+  EXPECT_EQ(paritylab(workshop, "repro one.zip").code, 0);
+  EXPECT_EQ(paritylab(workshop, make + "one.zip").code, 2) << "it is not written over";
+  const std::string whole = workshop.read("one.zip");
+  for (const std::size_t bytes : {std::size_t{0}, std::size_t{3}, whole.size() / 2}) {
+    workshop.write("one.zip", whole.substr(0, bytes));
+    const Ended ended = paritylab(workshop, "repro one.zip");
+    EXPECT_EQ(ended.code, 3) << ended.err;
+    EXPECT_EQ(ended.err.rfind("paritylab: ", 0), 0U) << ended.err;
+  }
+  // An archive of something else: a recording.
+  ASSERT_EQ(paritylab(workshop, "run sample:second/narrow --on cpu:fp32 --output o.npz").code, 0);
+  EXPECT_EQ(paritylab(workshop, "repro o.npz").code, 3);
+}
+
 TEST(ReproCommand, ARecordingsStageIsBundledToo) {
   const Workshop workshop;
   ASSERT_EQ(

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 
 #include "model/error.hpp"
@@ -48,6 +49,22 @@ TEST(Capture, OfTheSameArithmeticAgreesInEveryBit) {
   for (const StageResult& stage : record.stages)
     EXPECT_EQ(stage.verdict, Verdict::same_bits) << stage.name;
   EXPECT_EQ(record.exit_code, 0);
+}
+
+TEST(Capture, InHalfPrecisionIsNoted) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32());
+  const auto noted = [&] {
+    for (const std::string& note : judged(bench, capture).notes)
+      if (note.find("float16") != std::string::npos) return true;
+    return false;
+  };
+  EXPECT_FALSE(noted());
+  std::vector<float> halves;
+  for (const float value : capture.tensors[1].second.values<float>())
+    halves.push_back(std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) & ~0x1fffU));
+  capture.tensors[1].second = Tensor::of(capture.tensors[1].second.shape(), std::move(halves));
+  EXPECT_TRUE(noted());
 }
 
 TEST(Capture, OfAnotherOrderOrFoldedBatchNormStaysWithinTheForeignBound) {

@@ -304,6 +304,7 @@ TEST(Import, NanWeightsRunAndAreLinted) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   std::memcpy(maker.graph().mutable_initializer(0)->mutable_raw_data()->data(), &nan, sizeof nan);
   EXPECT_TRUE(contains(import(maker).lints, "1 NaN"));
+  EXPECT_TRUE(contains(import(maker).lints, "constant 'w' of node '/blocks.0/conv/Conv'"));
 }
 
 // ---- what is refused

@@ -396,6 +396,22 @@ inline RunRecord diverged() {
                      id < 2 ? 0 : random.between(0.01, 0.04)};
   });
   settle(record);
+  StageResult& wrong = record.stages[7];
+  wrong.runs = 3;
+  wrong.diagnoses = {
+      {"kernel_axes_swapped",
+       Proof::bits,
+       1,
+       "computed so that the kernel is read with its rows and columns exchanged, the stage gives b "
+       "bit for bit",
+       {0, 3, 0, 0},
+       {0, 3, 15, 15}},
+      {"border_garbage",
+       Proof::pattern,
+       0.625,
+       "41 of 64 elements differ in the first <column>",
+       {0, 1, 2, 0},
+       {0, 1, 2, 0}}};
   for (int i = 0; i < 3; ++i)
     add_map(record, record.answers.by_share[static_cast<std::size_t>(i)], random);
   add_attribution(record, record.answers.first_diverging, 1.02);
