@@ -18,6 +18,22 @@ std::string maths_of(const Numerics& numerics) {
   return text;
 }
 
+/// `cuda:tf32` without an arch means the device's own.
+Numerics numerics_on(const Backend& backend, const Spec& spec) {
+  Numerics numerics = spec.numerics;
+  const bool tf32 =
+      numerics.conv == Math::tf32 || numerics.matmul == Math::tf32 || numerics.rnn == Math::tf32;
+  if (spec.backend != "cuda" || !tf32 || numerics.arch != Arch::none) return numerics;
+  const std::optional<Arch> arch = cuda::native_arch(backend);
+  if (!arch)
+    throw Error(Fault::bad_request, "the spec '" + spec.text +
+                                        "' asks for TF32, which this device's tensor cores do not "
+                                        "have; cuda:fp32 runs on it, and cpu:tf32@sm_90 computes "
+                                        "what an H100 or H200 does.");
+  numerics.arch = *arch;
+  return numerics;
+}
+
 }  // namespace
 
 Processor open_processor() {
@@ -44,7 +60,7 @@ Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& st
                                           planned + ". Write the spec as the plan was made.");
     return plan;
   }
-  return make_plan(stages, spec.numerics, backend, spec.text);
+  return make_plan(stages, numerics_on(backend, spec), backend, spec.text);
 }
 
 Side side_of(const Computing& side, const Processor& processor, const Execution& execution,

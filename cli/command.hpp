@@ -27,6 +27,7 @@ void add_report(CLI::App& program, Invocation& invocation);
 void add_algorithms(CLI::App& program, Invocation& invocation);
 void add_devices(CLI::App& program, Invocation& invocation);
 void add_doctor(CLI::App& program, Invocation& invocation);
+void add_selftest(CLI::App& program, Invocation& invocation);
 void add_mma(CLI::App& program, Invocation& invocation);
 
 /// The word as a shell reads it back: in single quotes when it holds anything unusual.

@@ -2,6 +2,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
 #include <ctime>
@@ -18,8 +19,10 @@
 #include "cli/version.hpp"
 #include "compare/capture.hpp"
 #include "compare/differ.hpp"
+#include "compare/probe.hpp"
 #include "model/files/npz.hpp"
 #include "model/nearest.hpp"
+#include "model/text.hpp"
 
 namespace parity::cli {
 namespace {
@@ -30,6 +33,9 @@ struct Options {
   ReportOptions reports;
   std::string a = "cpu:fp32", b;
   std::optional<double> tolerance;
+  int repeat = 1;
+  std::string probe;
+  std::string attribute = "3";
   std::vector<std::string> decisions;
   std::string save_plan_a, save_plan_b;
   std::string repro, repro_stage;
@@ -49,6 +55,18 @@ std::string now_utc() {
 std::int64_t peak_bytes() {
   rusage usage = {};
   return ::getrusage(RUSAGE_SELF, &usage) == 0 ? std::int64_t{usage.ru_maxrss} * 1024 : 0;
+}
+
+/// How many stages --attribute asks for.
+std::size_t stages_to_attribute(const std::string& text) {
+  if (text == "all") return attribute_all;
+  if (text == "none") return attribute_none;
+  std::size_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || end != text.data() + text.size())
+    throw Error(Fault::bad_request,
+                "--attribute is a number of stages, `all` or `none`, not " + shown(text) + ".");
+  return count;
 }
 
 std::optional<OutputFile> opened(const std::string& path) {
@@ -141,6 +159,25 @@ ExitCode diff_command(const Options& options) {
   if (options.tolerance && (!std::isfinite(*options.tolerance) || *options.tolerance < 0))
     throw Error(Fault::bad_request,
                 "--tolerance must be a finite number from 0 upward, in units of the output.");
+  if (options.repeat < 1)
+    throw Error(Fault::bad_request,
+                "--repeat must be 1 or more: how often each side runs a stage.");
+  if (capture && options.repeat > 1)
+    throw Error(Fault::bad_request, "--repeat cannot run " + options.b +
+                                        " again: it is a recording. Compare two recordings of it.");
+  if (!options.probe.empty() && options.probe != "exact")
+    throw Error(Fault::bad_request,
+                "--probe knows one kind, 'exact', and not '" + options.probe + "'.");
+  if (capture && !options.probe.empty())
+    throw Error(Fault::bad_request,
+                "--probe cannot ask " + options.b +
+                    ": a recording holds what another program made of other numbers.");
+  if (!options.probe.empty() &&
+      (options.tolerance || !options.decisions.empty() || !options.repro.empty()))
+    throw Error(Fault::bad_request,
+                "--probe exact runs every stage on integers of its own and demands every bit, so "
+                "--tolerance, --decision and --repro have no meaning beside it.");
+  const std::size_t attribute = stages_to_attribute(options.attribute);
   std::vector<Decision> decisions;
   for (const std::string& each : options.decisions) decisions.push_back(parse_decision(each));
   const Execution execution = execution_of(options.execution);
@@ -208,20 +245,25 @@ ExitCode diff_command(const Options& options) {
                                  .numerics = spec_b.numerics,
                                  .tolerance = options.tolerance,
                                  .observer = observer,
-                                 .decisions = decisions};
+                                 .decisions = decisions,
+                                 .attribute = attribute};
     record = diff_capture(request);
     if (bundle && worth() >= 0) repro = make_repro(request, static_cast<std::size_t>(worth()));
   } else {
     const Side side_b = side_of(b, processor, execution, spec_b);
-    record = diff({.graph = model.graph,
-                   .stages = model.stages,
-                   .a = side_a,
-                   .b = side_b,
-                   .referee = referee,
-                   .inputs = inputs,
-                   .tolerance = options.tolerance,
-                   .observer = observer,
-                   .decisions = decisions});
+    const DiffRequest request{.graph = model.graph,
+                              .stages = model.stages,
+                              .a = side_a,
+                              .b = side_b,
+                              .referee = referee,
+                              .inputs = inputs,
+                              .tolerance = options.tolerance,
+                              .observer = observer,
+                              .decisions = decisions,
+                              .repeat = options.repeat,
+                              .attribute = attribute};
+    constexpr std::uint64_t probe_seed = 7;
+    record = options.probe.empty() ? diff(request) : probe_exact(request, probe_seed);
     if (bundle && worth() >= 0)
       repro = make_repro({.graph = model.graph,
                           .stages = model.stages,
@@ -233,7 +275,9 @@ ExitCode diff_command(const Options& options) {
   record.tool_version = version();
   record.tool_commit = commit();
   record.command = options.command;
-  record.inputs = model.input_texts();
+  record.inputs = options.probe.empty() ? model.input_texts()
+                                        : std::vector<std::pair<std::string, std::string>>{
+                                              {"of each stage", "integers of its own"}};
   const Facts vendor = vendor_facts();
   for (SideRecord* side : {&record.a, &record.b})
     side->facts.insert(side->facts.end(), vendor.begin(), vendor.end());
@@ -265,6 +309,21 @@ void add_diff(CLI::App& program, Invocation& invocation) {
                    "largest |b - a| of an output, absolute; beyond it the exit code is 1")
       ->type_name("T");
   command
+      ->add_option("--repeat", options->repeat,
+                   "runs of each stage on each side; a side whose bits change is untrusted")
+      ->type_name("N");
+  command
+      ->add_option("--probe", options->probe,
+                   "exact: every stage alone, on integers that no correct arithmetic rounds; any "
+                   "mismatch is a bug")
+      ->type_name("KIND");
+  command
+      ->add_option("--attribute", options->attribute,
+                   "how many stages to take apart by cause, beside the first diverging one: those "
+                   "with the largest shares of the final error; or all, none")
+      ->type_name("N")
+      ->capture_default_str();
+  command
       ->add_option("--decision", options->decisions,
                    "what is decided by an output: OUTPUT=argmax[:AXIS], topk:K[:AXIS], threshold:T "
                    "or sigmoid:T; one that flips makes the exit code 1; repeatable")
@@ -292,6 +351,8 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       "Examples:\n"
       "  paritylab diff model.onnx --b cpu:tf32@sm_90 --tolerance 1e-2 --report model.html\n"
       "  paritylab diff sample:second/A --b cpu:fp64\n"
+      "  paritylab diff model.onnx --b cuda:fp32 --repeat 5\n"
+      "  paritylab diff model.onnx --b cuda:tf32 --probe exact\n"
       "  paritylab diff model.onnx --input frame.npz --b capture:tensorrt.npz,math=tf32\n"
       "  paritylab diff model.onnx --b cpu:tf32@sm_90 --decision logits=argmax --decision "
       "heat=sigmoid:0.5\n"

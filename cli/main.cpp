@@ -105,6 +105,7 @@ int run(std::span<const char* const> words) {
   add_algorithms(program, invocation);
   add_devices(program, invocation);
   add_doctor(program, invocation);
+  add_selftest(program, invocation);
   add_mma(program, invocation);
   if (words.size() <= 1) {
     fmt::print(stderr, "{}", program.help());

@@ -7,6 +7,8 @@
 #include <map>
 #include <set>
 
+#include "compare/diagnosis.hpp"
+#include "compare/misread.hpp"
 #include "compare/walk.hpp"
 #include "model/arithmetic/bounds.hpp"
 #include "model/error.hpp"
@@ -83,6 +85,15 @@ Allowance foreign_allowance(const PlannedStage& planned) {
   return total;
 }
 
+Numerics arithmetic_behind(Numerics numerics) {
+  numerics.batch_norm = BatchNormalisation::kept;
+  numerics.promise = Determinism::not_guaranteed;
+  numerics.algorithm.reset();
+  const bool tf32 = numerics.conv == Math::tf32 || numerics.matmul == Math::tf32;
+  numerics.arch = tf32 ? Arch::sm_80 : Arch::none;
+  return numerics;
+}
+
 namespace {
 
 std::string foreign_contract(const PlannedStage& planned) {
@@ -112,9 +123,11 @@ class CaptureWalk {
       : r_(request),
         a_(request.a.backend),
         host_(request.referee.backend),
-        exact_plan_(make_plan(request.stages, in_double(), host_, "exact")),
+        exact_plan_(make_plan(request.stages, in_double(BatchNormalisation::kept), host_, "exact")),
+        folded_plan_(
+            make_plan(request.stages, in_double(BatchNormalisation::folded), host_, "exact")),
         foreign_plan_(
-            make_plan(request.stages, may_have_used(request.numerics), host_, request.spec)),
+            make_plan(request.stages, arithmetic_behind(request.numerics), host_, request.spec)),
         live_(request.graph, request.a.plan.stages),
         flow_(request.stages.size()) {
     record_.a = side_record(r_.a.plan, a_.info(r_.a.execution));
@@ -141,23 +154,13 @@ class CaptureWalk {
   }
 
  private:
-  static Numerics in_double() {
+  static Numerics in_double(BatchNormalisation batch_norm) {
     Numerics numerics;
+    numerics.batch_norm = batch_norm;
     numerics.conv = numerics.matmul = numerics.rnn = Math::fp64;
     numerics.promise = Determinism::run_to_run;
     return numerics;
   }
-  /// What bounds the capture: BatchNorm kept (folding is in the bound), no promise, the lossiest
-  /// tensor core.
-  static Numerics may_have_used(Numerics numerics) {
-    numerics.batch_norm = BatchNormalisation::kept;
-    numerics.promise = Determinism::not_guaranteed;
-    numerics.algorithm.reset();
-    const bool tf32 = numerics.conv == Math::tf32 || numerics.matmul == Math::tf32;
-    numerics.arch = tf32 ? Arch::sm_80 : Arch::none;
-    return numerics;
-  }
-
   void report(const std::string& stage) {
     progress_.stage = stage;
     if (r_.observer) r_.observer(progress_);
@@ -353,12 +356,9 @@ class CaptureWalk {
     const Stage& stage = r_.stages[i];
     const PlannedStage& planned = r_.a.plan.stages[i];
     Stopwatch watch;
-    std::vector<Value> inputs;
-    bool inputs_equal = true;
-    for (const TensorId id : stage.inputs) {
-      inputs_equal &= equal_.contains(id);
-      inputs.push_back(a_.upload(to_float32(captured_.at(id)), r_.a.execution));
-    }
+    const std::vector<Value> inputs = recorded_inputs(stage);
+    const bool inputs_equal = std::all_of(stage.inputs.begin(), stage.inputs.end(),
+                                          [&](TensorId id) { return equal_.contains(id); });
     const Value local =
         inputs_equal ? a[0] : a_.run(planned, inputs, Reading::values, r_.a.execution)[0];
     result.seconds_local = watch.lap();
@@ -373,16 +373,18 @@ class CaptureWalk {
         local, y, &m, {own.coefficient + foreign.coefficient, own.underflow + foreign.underflow},
         r_.a.execution);
     std::vector<Value> on_host;
-    for (const Value& input : inputs)
-      on_host.push_back(on(host_, r_.referee.execution, a_, r_.a.execution, input));
+    for (const Value& input : inputs) on_host.push_back(for_host(input));
     const Value exact =
         host_.run(exact_plan_.stages[i], on_host, Reading::values, r_.referee.execution)[0];
-    const Value m_host = on(host_, r_.referee.execution, a_, r_.a.execution, m);
-    result.exact_a = against_exact(
-        i, exact, on(host_, r_.referee.execution, a_, r_.a.execution, local), m_host, own);
-    result.exact_b = against_exact(i, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y),
-                                   m_host, foreign);
+    const Value m_host = for_host(m);
+    result.exact_a = against_exact(i, exact, for_host(local), m_host, own);
+    result.exact_b = against_exact(i, exact, for_host(y), m_host, foreign);
+    if (result.introduced->differing > 0) look_at_noise(i, on_host, local, y, result);
     decide(planned, inputs, y, result);
+    if (result.verdict == Verdict::diverged && result.blame != Blame::a)
+      result.diagnoses =
+          examine(i, on_host, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y), m_host,
+                  foreign);
     if (result.introduced->differing > 0) result.map = a_.map(local, y, r_.a.execution);
 
     if (result.accumulated->differing > 0 || result.introduced->differing > 0) {
@@ -396,6 +398,23 @@ class CaptureWalk {
       result.amplification = inputs_equal ? 0 : flow_.amplification(stage.inputs, split);
     }
     flow_.pass(i, stage.inputs, stage.outputs, result.split, norm_square(*result.accumulated));
+  }
+
+  /// How noisy both are on a sample, the capture's against `chain` or the TF32 it may have used.
+  void look_at_noise(std::size_t i, const std::vector<Value>& on_host, const Value& local,
+                     const Value& y, StageResult& result) {
+    const Shape& shape = y.shape();
+    const std::vector<std::int64_t> indices = sample_of(element_count(shape), false, 7, {});
+    const std::vector<ExactElement> exact =
+        r_.referee.oracle.exact_at(exact_plan_.stages[i], on_host, indices, r_.referee.execution);
+    Statistics statistics{
+        side_statistics(r_.a.plan.stages[i], shape, indices, exact, a_.elements(local, indices),
+                        r_.stages.size()),
+        foreign_statistics(shape, indices, exact, a_.elements(y, indices),
+                           may_use_tf32() ? std::optional(r_.numerics.rounding) : std::nullopt,
+                           r_.stages.size()),
+        {}};
+    if (statistics.a || statistics.b) result.statistics = std::move(statistics);
   }
 
   OracleTest against_exact(std::size_t i, const Value& exact, const Value& y, const Value& m,
@@ -417,6 +436,27 @@ class CaptureWalk {
     return test;
   }
 
+  /// What the capture looks like beside the exact values, under the bound of its arithmetic.
+  std::vector<Diagnosis> examine(std::size_t i, const std::vector<Value>& inputs,
+                                 const Value& exact, const Value& y, const Value& m,
+                                 const Allowance& foreign) {
+    const Execution& execution = r_.referee.execution;
+    const PlannedStage& stage = exact_plan_.stages[i];
+    std::vector<double> tolerance = widened(host_.download(m, execution));
+    for (double& each : tolerance) each = foreign.coefficient * each + foreign.underflow;
+    return diagnose({.who = "the capture",
+                     .planned = stage,
+                     .runner = host_,
+                     .oracle = r_.referee.oracle,
+                     .execution = execution,
+                     .folded = &folded_plan_.stages[i],
+                     .inputs = inputs,
+                     .reference = host_.download(exact, execution),
+                     .suspect = host_.download(y, execution),
+                     .tolerance = tolerance,
+                     .allowance = foreign});
+  }
+
   void decide(const PlannedStage& planned, const std::vector<Value>& inputs, const Value& y,
               StageResult& result) {
     const Comparison& introduced = *result.introduced;
@@ -433,12 +473,10 @@ class CaptureWalk {
                        : a_fails ? "a leaves its own bound around the exact value"
                                  : "elements lie beyond the two sides' bounds together") +
                       informative;
-    } else if (introduced.informative == 0) {
+    } else if (auto nothing = proves_nothing(a_, r_.a.execution, planned, inputs, y, introduced)) {
       result.verdict = Verdict::untrusted;
-      result.reason = "no element is finite and other than zero on both sides";
-    } else if (hands_input_through(a_, r_.a.execution, planned, inputs, y)) {
-      result.verdict = Verdict::untrusted;
-      result.reason = "the output equals an input bit for bit, as if the stage had not run";
+      result.reason = nothing->evidence;
+      result.diagnoses = {std::move(*nothing)};
     } else {
       result.verdict = introduced.differing == 0 ? Verdict::same_bits : Verdict::within_bound;
       result.reason =
@@ -451,12 +489,53 @@ class CaptureWalk {
   void end() {
     record_.outputs = output_results(r_.graph, r_.stages, accumulated_);
     conclude(record_, flow_.shares_of(r_.graph.outputs));
+    for (const std::size_t i : stages_to_attribute(record_, r_.attribute))
+      record_.stages[i].attribution = attribution_of(i);
+    add_causes(record_);
+  }
+
+  /// The stage's inputs as recorded, where a reads them.
+  std::vector<Value> recorded_inputs(const Stage& stage) {
+    std::vector<Value> inputs;
+    for (const TensorId id : stage.inputs)
+      inputs.push_back(a_.upload(to_float32(captured_.at(id)), r_.a.execution));
+    return inputs;
+  }
+
+  Value for_host(const Value& value) {
+    return on(host_, r_.referee.execution, a_, r_.a.execution, value);
+  }
+
+  std::optional<Attribution> attribution_of(std::size_t i) {
+    const Stage& stage = r_.stages[i];
+    const PlannedStage& planned = r_.a.plan.stages[i];
+    const std::vector<Value> given = recorded_inputs(stage);
+    const Value a = a_.run(planned, given, Reading::values, r_.a.execution).front();
+    a_.forget(planned);
+    std::vector<Value> inputs;
+    for (const Value& input : given) inputs.push_back(for_host(input));
+    const std::optional<Statistics>& statistics = record_.stages[i].statistics;
+    return attribute(
+        {.stage = stage,
+         .a = planned,
+         .b = nullptr,
+         .host = host_,
+         .execution = r_.referee.execution,
+         .inputs = inputs,
+         .a_output = for_host(a),
+         .b_output = for_host(a_.upload(captured_.at(stage.outputs[0]), r_.a.execution)),
+         .tf32_permitted = may_use_tf32(),
+         .rest_is_order = statistics && statistics->b && statistics->b->as_predicted()});
+  }
+
+  bool may_use_tf32() const {
+    return r_.numerics.conv == Math::tf32 || r_.numerics.matmul == Math::tf32;
   }
 
   const CaptureRequest& r_;
   Backend& a_;
   Backend& host_;
-  Plan exact_plan_, foreign_plan_;
+  Plan exact_plan_, folded_plan_, foreign_plan_;
   LiveValues live_;
   ErrorFlow flow_;
   RunRecord record_;

@@ -32,6 +32,7 @@ struct CaptureRequest {
   std::optional<double> tolerance = {};
   Observer observer = {};
   std::span<const Decision> decisions = {};  ///< checked: check_decisions(decisions, graph)
+  std::size_t attribute = attribute_none;  ///< as in DiffRequest
 };
 
 /// The lock-step walk with a capture in B's place.
@@ -47,6 +48,10 @@ struct CaptureRequest {
 /// (with the nearest names), when a shape or type does not fit, and when the capture holds a graph
 /// input with other bits than `inputs`.
 RunRecord diff_capture(const CaptureRequest& request);
+
+/// What bounds a capture that claims these numerics: BatchNorm kept (folding is in the bound), no
+/// promise, the lossiest tensor core.
+Numerics arithmetic_behind(Numerics numerics);
 
 /// How far a runtime that we do not know may lie from the exact value of this stage, against M: any
 /// order of summation, BatchNorm kept or folded, an elementary function of its own. `planned`: the

@@ -6,6 +6,9 @@
 #include <set>
 #include <string>
 
+#include "compare/diagnosis.hpp"
+#include "compare/forecast.hpp"
+#include "compare/misread.hpp"
 #include "compare/walk.hpp"
 #include "model/error.hpp"
 
@@ -63,7 +66,10 @@ class Walk {
     std::vector<Value> a, a_on_b;  ///< A on its own past, and the same for B to read
     std::vector<Value> a_local;    ///< A on the shared input, for B to read; mostly a_on_b
     std::vector<Value> b, l;
-    std::vector<Value> magnitude;  ///< empty until somebody asks
+    std::vector<Value> magnitude;    ///< empty until somebody asks
+    std::vector<std::int64_t> few;   ///< where the inherited error is looked at
+    std::vector<double> exact_of_b;  ///< there: exact arithmetic on b's own inputs
+    std::optional<ChannelNoise> noise;
     bool inputs_equal = false;
     bool converted = false;  ///< a_local is not a_on_b
   };
@@ -104,6 +110,7 @@ class Walk {
       equal_.insert(id);
       const Comparison self = comparison(shared, shared);
       flow_.source(id, self.rms_a * self.rms_a * static_cast<double>(self.elements));
+      forecast_.source(id, shared.shape(), self.rms_a);
       accumulated_[id] = self;
     }
     for (const TensorId id : r_.graph.outputs) wanted_.insert(id);
@@ -121,6 +128,7 @@ class Walk {
     spot.inputs_equal = std::all_of(stage.inputs.begin(), stage.inputs.end(),
                                     [&](TensorId id) { return equal_.contains(id); });
     run_sides(stage, spot, result);
+    repeat(spot, result);
     judge(i, spot, result);
     accumulate(i, spot, result);
     spot.magnitude.clear();
@@ -163,8 +171,13 @@ class Walk {
       // After its last reader b's own past is not needed for l.
       live_b_.release(stage.inputs);
       spot.b = b_.run(spot.b_stage, b_inputs, Reading::values, r_.b.execution);
+      result.seconds_b = watch.lap();
+      if (!spot.inputs_equal && stage.macs > 0) {
+        spot.few = few_of(element_count(spot.b[0].shape()));
+        spot.exact_of_b = exact_values(stage, b_inputs, spot.few);
+      }
+      watch.lap();
     }
-    result.seconds_b = watch.lap();
     if (r_.tap_b) r_.tap_b(spot.b_stage, spot.b);
     watch.lap();
     if (spot.inputs_equal) {
@@ -173,6 +186,45 @@ class Walk {
       spot.l = b_.run(spot.b_stage, spot.x_inputs, Reading::values, r_.b.execution);
       result.seconds_local += watch.lap();
     }
+  }
+
+  /// A part of the sample: what was inherited is a mean over it and judges nobody.
+  static std::vector<std::int64_t> few_of(std::int64_t elements) {
+    std::vector<std::int64_t> few;
+    const std::vector<std::int64_t> sample = sample_of(elements, false, sample_seed, {});
+    for (std::size_t i = 0; i < sample.size(); i += 8) few.push_back(sample[i]);
+    return few;
+  }
+
+  std::vector<double> exact_values(const Stage& stage, const std::vector<Value>& inputs,
+                                   std::span<const std::int64_t> indices) {
+    std::vector<Value> for_referee;
+    for (const Value& input : inputs)
+      for_referee.push_back(
+          on(r_.referee.backend, r_.referee.execution, b_, r_.b.execution, input));
+    const auto i = static_cast<std::size_t>(&stage - r_.stages.data());
+    return values_of(r_.referee.oracle.exact_at(exact_plan_.stages[i], for_referee, indices,
+                                                r_.referee.execution));
+  }
+
+  /// What the stage inherited against f(x_b) - f(x_a) in double.
+  void explain_inheritance(const Stage& stage, Spot& spot, StageResult& result) {
+    if (spot.exact_of_b.empty()) return;
+    const std::vector<double> exact_of_a = exact_values(stage, spot.x_inputs, spot.few),
+                              b = b_.elements(spot.b[0], spot.few),
+                              l = b_.elements(spot.l[0], spot.few);
+    double measured = 0, exact = 0, rest = 0;
+    for (std::size_t i = 0; i < b.size(); ++i) {
+      const double inherited = b[i] - l[i], expected = spot.exact_of_b[i] - exact_of_a[i];
+      measured += inherited * inherited;
+      exact += expected * expected;
+      rest += (inherited - expected) * (inherited - expected);
+    }
+    const auto count = static_cast<double>(b.size());
+    if (!result.statistics) result.statistics.emplace();
+    result.statistics->inherited =
+        InheritedTest{static_cast<std::int64_t>(b.size()), std::sqrt(measured / count),
+                      std::sqrt(exact / count), std::sqrt(rest / count)};
   }
 
   const std::vector<Value>& magnitude(std::size_t i, Spot& spot, StageResult& result) {
@@ -239,12 +291,14 @@ class Walk {
       for (const Comparison& c : introduced) sum += c.beyond;
       return sum;
     };
-    if (differing > 0) {
+    // The same bits by two contracts can still be the bits of a third arithmetic.
+    if (differing > 0 || spot.a_stage.contract_text() != spot.b_stage.contract_text()) {
       result.bound_coefficient_a = allowance_a.coefficient;
       result.bound_coefficient_b = allowance_b.coefficient;
       ask_oracle(i, spot, introduced[0], allowance_a, allowance_b, result);
     }
     decide(spot, zero, differing, beyond(), introduced[0], result);
+    if (result.verdict == Verdict::diverged) result.diagnoses = examine(i, spot, result);
     if (introduced[0].differing > 0)
       result.map = b_.map(spot.a_local[0], spot.l[0], r_.b.execution);
     result.introduced = std::move(introduced[0]);
@@ -295,15 +349,23 @@ class Walk {
     std::vector<Value> inputs;
     for (const Value& x : spot.x_inputs)
       inputs.push_back(on(referee.backend, referee.execution, b_, r_.b.execution, x));
-    const std::vector<double> exact =
+    const std::vector<ExactElement> elements_exact =
         referee.oracle.exact_at(exact_stage, inputs, indices, referee.execution);
+    const std::vector<double> exact = values_of(elements_exact);
     const std::vector<double> m = b_.elements(magnitude(i, spot, result)[0], indices);
     const std::int64_t terms = stage_terms(exact_stage);
     const bool complete = static_cast<std::int64_t>(indices.size()) == elements;
-    result.exact_a = judge_exact(indices, complete, b_.elements(spot.a_local[0], indices), exact, m,
-                                 allowance_a, terms);
-    result.exact_b = judge_exact(indices, complete, b_.elements(spot.l[0], indices), exact, m,
-                                 allowance_b, terms);
+    const std::vector<double> a = b_.elements(spot.a_local[0], indices),
+                              l = b_.elements(spot.l[0], indices);
+    result.exact_a = judge_exact(indices, complete, a, exact, m, allowance_a, terms);
+    result.exact_b = judge_exact(indices, complete, l, exact, m, allowance_b, terms);
+    const Shape& shape = spot.l[0].shape();
+    const std::size_t stages = r_.stages.size();
+    Statistics statistics{side_statistics(spot.a_stage, shape, indices, elements_exact, a, stages),
+                          side_statistics(spot.b_stage, shape, indices, elements_exact, l, stages),
+                          {}};
+    if (statistics.a || statistics.b) result.statistics = std::move(statistics);
+    spot.noise = channel_noise(spot.a_stage, spot.b_stage, shape, indices, elements_exact);
   }
 
   void decide(const Spot& spot, bool zero, std::int64_t differing, std::int64_t beyond,
@@ -312,6 +374,12 @@ class Walk {
     const bool twin_b_fails = result.twin_b && result.twin_b->differing > 0;
     const bool exact_a_fails = result.exact_a && result.exact_a->beyond > 0;
     const bool exact_b_fails = result.exact_b && result.exact_b->beyond > 0;
+    const auto noise_fails = [&](std::optional<SideStatistics> Statistics::*side) {
+      return result.statistics && (*result.statistics).*side &&
+             ((*result.statistics).*side)->fails();
+    };
+    const bool noise_a_fails = noise_fails(&Statistics::a),
+               noise_b_fails = noise_fails(&Statistics::b);
     const auto blame = [](bool a, bool b) {
       return a == b ? Blame::pair : a ? Blame::a : Blame::b;
     };
@@ -319,10 +387,11 @@ class Walk {
         introduced.informative < 32
             ? "; only " + counted(introduced.informative, "informative element")
             : std::string();
+    const std::string changes = changes_between_runs(result);
     const auto diverge = [&](Blame side, const std::string& reason) {
       result.verdict = Verdict::diverged;
       result.blame = side;
-      result.reason = reason + informative;
+      result.reason = reason + (changes.empty() ? "" : "; " + changes) + informative;
     };
     if (twin_a_fails || twin_b_fails)
       return diverge(
@@ -332,7 +401,8 @@ class Walk {
                                      : "b differs from the CPU twin of its contract"));
     if (differing > 0 && zero)
       return diverge(
-          blame(exact_a_fails, exact_b_fails),
+          exact_a_fails || exact_b_fails ? blame(exact_a_fails, exact_b_fails)
+                                         : blame(noise_a_fails, noise_b_fails),
           counted(differing, "element") + " with other bits under one contract, '" +
               spot.a_stage.contract_text() + "', which promises " +
               std::string(name(std::min(spot.a_stage.promise(), spot.b_stage.promise()))));
@@ -346,20 +416,117 @@ class Walk {
     if (beyond > 0)
       return diverge(Blame::pair,
                      counted(beyond, "element") + " beyond the two sides' bounds together");
-    if (introduced.informative == 0) {
+    if (noise_a_fails || noise_b_fails)
+      return diverge(blame(noise_a_fails, noise_b_fails),
+                     std::string(noise_a_fails && noise_b_fails ? "a (and b alike)"
+                                 : noise_a_fails                ? "a"
+                                                                : "b") +
+                         " fails the statistical test: " +
+                         complaint(noise_a_fails ? *result.statistics->a : *result.statistics->b));
+    if (auto nothing = proves_nothing(b_, r_.b.execution, spot.b_stage, spot.x_inputs, spot.l[0],
+                                      introduced)) {
       result.verdict = Verdict::untrusted;
-      result.reason = "no element is finite and other than zero on both sides";
+      result.reason = nothing->evidence;
+      result.diagnoses = {std::move(*nothing)};
       return;
     }
-    if (hands_input_through(b_, r_.b.execution, spot.b_stage, spot.x_inputs, spot.l[0])) {
+    if (!changes.empty()) {
       result.verdict = Verdict::untrusted;
-      result.reason = "the output equals an input bit for bit, as if the stage had not run";
+      result.reason = changes + ", so one agreement shows nothing";
       return;
     }
     result.verdict = differing == 0 ? Verdict::same_bits : Verdict::within_bound;
     result.reason = (differing == 0 ? std::string("every bit agrees")
                                     : "the difference stays within the bounds of both contracts") +
                     informative;
+  }
+
+  /// "b gave 3 different outputs in 5 runs on the same input"; empty where both repeat.
+  static std::string changes_between_runs(const StageResult& result) {
+    std::string text;
+    for (const auto& [side, distinct] :
+         {std::pair{"a", result.distinct_a}, std::pair{"b", result.distinct_b}})
+      if (distinct > 1)
+        text += (text.empty() ? "" : " and ") + std::string(side) + " gave " +
+                std::to_string(distinct) + " different outputs";
+    return text.empty() ? text
+                        : text + " in " + std::to_string(result.runs) + " runs on the same input";
+  }
+
+  /// Each side `repeat` times on the shared input; the digests tell.
+  void repeat(Spot& spot, StageResult& result) {
+    if (r_.repeat < 2) return;
+    result.runs = r_.repeat;
+    const auto distinct = [&](Backend& backend, const Execution& execution,
+                              const PlannedStage& stage, const std::vector<Value>& inputs) {
+      std::vector<Digest> seen;
+      for (int run = 0; run < r_.repeat; ++run) {
+        const Value y = backend.run(stage, inputs, Reading::values, execution)[0];
+        const Digest digest = backend.digest(y, execution);
+        if (std::find(seen.begin(), seen.end(), digest) == seen.end()) seen.push_back(digest);
+      }
+      return static_cast<int>(seen.size());
+    };
+    std::vector<Value> a_inputs;
+    for (const Value& x : spot.x_inputs)
+      a_inputs.push_back(on(a_, r_.a.execution, b_, r_.b.execution, x));
+    result.distinct_a = distinct(a_, r_.a.execution, spot.a_stage, a_inputs);
+    result.distinct_b = distinct(b_, r_.b.execution, spot.b_stage, spot.x_inputs);
+  }
+
+  /// What the blamed side's output looks like. The reference is the same contract computed by the
+  /// referee; where that has the suspect's bits or cannot be had, it is the other side's output.
+  std::vector<Diagnosis> examine(std::size_t i, Spot& spot, StageResult& result) {
+    const bool a_is_suspect = result.blame == Blame::a;
+    const Side& side = a_is_suspect ? r_.a : r_.b;
+    const PlannedStage& planned = a_is_suspect ? spot.a_stage : spot.b_stage;
+    Referee referee = r_.referee;
+    const auto on_host = [&](const Value& value) {
+      return referee.backend.download(
+          on(referee.backend, referee.execution, b_, r_.b.execution, value), referee.execution);
+    };
+    const Tensor suspect = on_host((a_is_suspect ? spot.a_local : spot.l)[0]);
+    const Tensor other = on_host((a_is_suspect ? spot.l : spot.a_local)[0]);
+    std::vector<Value> inputs;
+    for (const Value& x : spot.x_inputs)
+      inputs.push_back(on(referee.backend, referee.execution, b_, r_.b.execution, x));
+    Tensor reference = suspect;
+    if (!referee.backend.refuses(planned)) {
+      reference = referee.backend.download(
+          referee.backend.run(planned, inputs, Reading::values, referee.execution)[0],
+          referee.execution);
+      referee.backend.forget(planned);
+    }
+    const Allowance own = stage_allowance(planned);
+    std::vector<double> tolerance;
+    if (same_bits(reference, suspect)) {
+      reference = other;
+      if (!demands_zero(spot)) {
+        tolerance = widened(on_host(magnitude(i, spot, result)[0]));
+        const double c = result.bound_coefficient_a + result.bound_coefficient_b;
+        for (double& each : tolerance) each *= c;
+      }
+    }
+    const auto again = [&](const PlannedStage& stage, std::span<const Value> operands) {
+      std::vector<Value> values;
+      for (const Value& operand : operands)
+        values.push_back(
+            on(side.backend, side.execution, referee.backend, referee.execution, operand));
+      const Value y = side.backend.run(stage, values, Reading::values, side.execution)[0];
+      return side.backend.download(y, side.execution);
+    };
+    return diagnose({.who = a_is_suspect ? "a" : "b",
+                     .planned = planned,
+                     .runner = referee.backend,
+                     .oracle = referee.oracle,
+                     .execution = referee.execution,
+                     .inputs = inputs,
+                     .reference = reference,
+                     .suspect = suspect,
+                     .tolerance = tolerance,
+                     // Both the suspect and what the referee computes lie within its bound.
+                     .allowance = {2 * own.coefficient, 2 * own.underflow},
+                     .again = again});
   }
 
   /// b against a, each on its own past, and what that owes to the inputs.
@@ -389,6 +556,11 @@ class Walk {
       result.conversion = step.rms_a > 0 ? step.rms / step.rms_a : 0;
     }
     flow_.pass(i, stage.inputs, stage.outputs, result.split, norm_square);
+    explain_inheritance(stage, spot, result);
+    const double active =
+        c.elements > 0 ? static_cast<double>(c.informative) / static_cast<double>(c.elements) : 0;
+    result.predicted_rms =
+        forecast_.pass(stage, spot.noise ? &*spot.noise : nullptr, c.rms_a, active);
     if (c.nan_mismatches + c.infinity_mismatches > 0)
       result.accumulated_relative = std::numeric_limits<double>::infinity();
     else if (c.max_abs > 0)
@@ -448,6 +620,71 @@ class Walk {
     record_.outputs = output_results(r_.graph, r_.stages, accumulated_);
     std::vector<TensorId> outputs(wanted_.begin(), wanted_.end());
     conclude(record_, flow_.shares_of(outputs));
+    attribute_worst();
+  }
+
+  /// Which stages matter is known only now, and their inputs are gone: a runs once more.
+  void attribute_worst() {
+    const std::vector<std::size_t> wanted = stages_to_attribute(record_, r_.attribute);
+    if (wanted.empty()) return;
+    LiveValues live(r_.graph, r_.a.plan.stages);
+    for (std::size_t i = 0; i < r_.inputs.size(); ++i)
+      live.put(r_.graph.inputs[i], a_.upload(r_.inputs[i], r_.a.execution));
+    for (std::size_t i = 0; i <= wanted.back(); ++i) {
+      const Stage& stage = r_.stages[i];
+      const PlannedStage& a_stage = r_.a.plan.stages[i];
+      std::vector<Value> outputs;
+      {
+        const std::vector<Value> inputs = live.at(stage.inputs);
+        outputs = a_.run(a_stage, inputs, Reading::values, r_.a.execution);
+        if (std::binary_search(wanted.begin(), wanted.end(), i))
+          record_.stages[i].attribution = attribution_of(i, inputs, outputs.front());
+      }
+      if (r_.packed_weights == PackedWeights::forget) a_.forget(a_stage);
+      live.release(stage.inputs);
+      for (std::size_t j = 0; j < outputs.size(); ++j)
+        live.put(stage.outputs[j], std::move(outputs[j]));
+    }
+    add_causes(record_);
+  }
+
+  std::optional<Attribution> attribution_of(std::size_t i, const std::vector<Value>& a_inputs,
+                                            const Value& a_output) {
+    const PlannedStage& a_stage = r_.a.plan.stages[i];
+    const PlannedStage& b_stage = r_.b.plan.stages[i];
+    const bool b_keeps_double =
+        std::any_of(b_stage.contracts.begin(), b_stage.contracts.end(),
+                    [](const Contract& c) { return c.algorithm == Algorithm::fp64; });
+    std::vector<Value> shared;
+    bool converted = false;
+    for (const Value& input : a_inputs) {
+      const bool round = is_double(input) && !b_keeps_double;
+      converted |= round;
+      shared.push_back(
+          round ? b_.upload(to_float32(a_.download(input, r_.a.execution)), r_.b.execution)
+                : for_b(input));
+    }
+    Value a = for_b(a_output);
+    if (converted) {
+      std::vector<Value> given;
+      for (const Value& x : shared) given.push_back(on(a_, r_.a.execution, b_, r_.b.execution, x));
+      a = for_b(a_.run(a_stage, given, Reading::values, r_.a.execution).front());
+    }
+    const Value l = b_.run(b_stage, shared, Reading::values, r_.b.execution).front();
+    if (r_.packed_weights == PackedWeights::forget) b_.forget(b_stage);
+    const auto for_host = [&](const Value& value) {
+      return on(r_.referee.backend, r_.referee.execution, b_, r_.b.execution, value);
+    };
+    std::vector<Value> inputs;
+    for (const Value& x : shared) inputs.push_back(for_host(x));
+    return attribute({.stage = r_.stages[i],
+                      .a = a_stage,
+                      .b = &b_stage,
+                      .host = r_.referee.backend,
+                      .execution = r_.referee.execution,
+                      .inputs = inputs,
+                      .a_output = for_host(a),
+                      .b_output = for_host(l)});
   }
 
   static constexpr std::uint64_t sample_seed = 7;
@@ -461,6 +698,7 @@ class Walk {
       live_x_;  // the shared input: A's values as B reads them, float when B computes in float
   LiveValues live_b_;  // B's own values
   ErrorFlow flow_;
+  DriftForecast forecast_;
   RunRecord record_;
   Progress progress_;
   bool same_device_ = false;

@@ -43,6 +43,11 @@ struct DiffRequest {
   /// Called per stage with a's and b's outputs, each readable by its own side.
   Tap tap_a = {}, tap_b = {};
   PackedWeights packed_weights = PackedWeights::forget;
+  /// How often each side runs each stage on the same input, to see whether its bits repeat.
+  int repeat = 1;
+  /// Beside the first diverging stage, how many of those with the largest shares of the final error
+  /// are attributed: a is run once more up to the last of them, and each is run at most ten times.
+  std::size_t attribute = attribute_none;
 };
 
 /// Walks both plans in lock-step, holding only live values:
@@ -53,16 +58,20 @@ struct DiffRequest {
 /// l is b when the inputs are bit-equal. Everything compared lies on B's backend. When A's values
 /// are double and B's are not, the shared input is float(x_A) and a is recomputed on it.
 ///
-/// Verdict of a stage, in this order (CONTRACTS section 7 without the statistical test):
-///   untrusted     no element is informative (finite, not zero on both sides), or the output equals
-///   an input
-///                 bit for bit under a head that is not pure movement
+/// Verdict of a stage, in this order (CONTRACTS section 7):
+///   untrusted     no element is informative (finite, not zero on both sides), every element is one
+///                 constant, or the output equals an input bit for bit under a head that is not pure
+///                 movement; or, with `repeat`, a side changed its bits between runs
 ///   same_bits     l and a agree in every bit
 ///   diverged      they differ under one contract that promises host_to_gpu (or on one backend and
 ///   device with
 ///                 run_to_run); or a side differs from its CPU twin, or leaves its own bound around
-///                 the exact value; or |l - a| > bound_a + bound_b somewhere
+///                 the exact value; or |l - a| > bound_a + bound_b somewhere; or a side fails the
+///                 statistical test of its contract's rounding noise (compare/statistics.hpp)
 ///   within_bound  otherwise
+///
+/// A diverged stage is diagnosed (compare/diagnosis.hpp): the referee computes it by the contracts of
+/// the side that is blamed, and looks for the fault that gives that side's output.
 ///
 /// Fills every field of the record that belongs to the walk; the caller adds tool, command, input
 /// texts and times of its own. Throws what run() throws, and Fault::internal when the two plans are

@@ -8,6 +8,7 @@ namespace {
 constexpr std::array<std::string_view, 5> verdict_names = {"same_bits", "within_bound", "diverged",
                                                            "untrusted", "not_run"};
 constexpr std::array<std::string_view, 4> blame_names = {"nobody", "a", "b", "pair"};
+constexpr std::array<std::string_view, 3> proof_names = {"bits", "bound", "pattern"};
 
 template <class E, std::size_t count>
 std::optional<E> named(const std::array<std::string_view, count>& names, std::string_view text) {
@@ -24,5 +25,8 @@ std::optional<Verdict> verdict_named(std::string_view text) {
 }
 std::string_view name(Blame blame) { return blame_names[static_cast<std::size_t>(blame)]; }
 std::optional<Blame> blame_named(std::string_view text) { return named<Blame>(blame_names, text); }
+
+std::string_view name(Proof proof) { return proof_names[static_cast<std::size_t>(proof)]; }
+std::optional<Proof> proof_named(std::string_view text) { return named<Proof>(proof_names, text); }
 
 }  // namespace parity

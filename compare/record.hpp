@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "compare/attribution.hpp"
+#include "compare/statistics.hpp"
 #include "model/comparison.hpp"
 #include "model/tensor.hpp"
 
@@ -40,6 +42,27 @@ struct TwinTest {
   std::optional<ElementPair> first;  ///< a: the twin, b: the side
 };
 
+/// How a diagnosis is known. bits: computed so, the stage gives the suspect's output bit for bit.
+/// bound: it gives it within the bound of its arithmetic, and 99 % of the difference vanish.
+/// pattern: the difference lies where such a fault would put it.
+enum class Proof { bits, bound, pattern };
+std::string_view name(Proof proof);
+std::optional<Proof> proof_named(std::string_view text);
+
+/// What a diverged or untrusted stage looks like: a fault with its evidence.
+struct Diagnosis {
+  std::string
+      label;  ///< "kernel_axes_swapped": a fault of compare/misread.hpp, or a shape of errors
+  Proof proof = Proof::pattern;
+  /// 1: every bit is explained. Of a stage computed again: the share of the difference's energy that
+  /// vanishes. Of a pattern: elements that differ and lie in it, over elements that do either.
+  double confidence = 0;
+  std::string evidence;  ///< one sentence with the figures
+  /// The smallest box that holds every element with at least half the largest difference: first and
+  /// last index per axis, inclusive.
+  std::vector<std::int64_t> box_first, box_last;
+};
+
 /// All that is known of one stage. Every double is finite, infinite or NaN as computed.
 struct StageResult {
   int id = 0;
@@ -61,6 +84,11 @@ struct StageResult {
   std::optional<Split> split;             ///< when the bits differ
   std::optional<OracleTest> exact_a, exact_b;
   std::optional<TwinTest> twin_a, twin_b;
+  /// rms of b - a that rounding noise alone is forecast to make by propagation of variances; beside
+  /// accumulated->rms. Nothing where no error is forecast.
+  std::optional<double> predicted_rms;
+  std::optional<Statistics> statistics;    ///< when the bits differ, where there are any
+  std::optional<Attribution> attribution;  ///< of the stages that diff() was asked to look into
   double bound_coefficient_a = 0, bound_coefficient_b = 0;  ///< of M; 0 where no bound was needed
   /// ||inherited|| / ||accumulated at the inputs||, each relative to its tensor's norm; 0: nothing
   /// inherited
@@ -73,7 +101,10 @@ struct StageResult {
   /// max |b - a| / RMS(a): what question (3) looks at
   double accumulated_relative = 0;
   Digest digest_a, digest_b;
-  std::optional<ErrorMap> map;  ///< of the first diverging stage and the three largest shares
+  /// Runs of each side on the same input, and how many different outputs they gave.
+  int runs = 1, distinct_a = 1, distinct_b = 1;
+  std::vector<Diagnosis> diagnoses;  ///< of a diverged or untrusted stage, likeliest first
+  std::optional<ErrorMap> map;       ///< of the first diverging stage and the three largest shares
   double seconds_a = 0, seconds_b = 0, seconds_local = 0;  ///< times: may differ between equal runs
   double seconds_magnitude = 0;                            ///< time
 };
@@ -147,6 +178,10 @@ struct Answers {
   int worst_share_stage = -1;
   std::vector<Milestone> milestones;  ///< (3)
   int first_beyond_tolerance = -1;
+  /// Causes of the final error over the attributed stages, weighted by their shares of it, largest
+  /// first; together 1. Empty when no stage was attributed.
+  std::vector<CauseTotal> causes;
+  double attributed_share = 0;               ///< of the final error, made by the attributed stages
   std::int64_t counts[5] = {0, 0, 0, 0, 0};  ///< stages per Verdict, in its order
 };
 

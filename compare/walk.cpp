@@ -5,6 +5,8 @@
 #include <limits>
 #include <set>
 
+#include "compare/misread.hpp"
+#include "model/arithmetic/bits.hpp"
 #include "model/arithmetic/bounds.hpp"
 #include "model/arithmetic/fill.hpp"
 
@@ -207,17 +209,34 @@ OracleTest judge_exact(std::span<const std::int64_t> indices, bool all, std::spa
   return test;
 }
 
-bool hands_input_through(Backend& backend, const Execution& execution, const PlannedStage& planned,
-                         std::span<const Value> inputs, const Value& output) {
-  // Movement passes bits by contract; a ReLU or a maximum of what is already so returns it
-  // unchanged.
-  const Step& head = planned.stage.steps.front();
-  if (planned.contracts.front().algorithm == Algorithm::move) return false;
+namespace {
+
+/// Whether every element of the value has the bits of the first.
+bool is_constant(Backend& backend, const Execution& execution, const Value& value) {
+  const std::int64_t size = element_count(value.shape());
+  // A few elements tell nearly always; only then is the whole tensor read.
+  const std::vector<std::int64_t> few = sample_of(size, false, 1, {});
+  const auto flat = [](std::span<const double> y) {
+    return std::all_of(y.begin(), y.end(), [&](double each) {
+      return canonical_bits(each) == canonical_bits(y.front());
+    });
+  };
+  const std::span<const std::int64_t> probe(few.data(), std::min<std::size_t>(few.size(), 64));
+  if (!flat(backend.elements(value, probe))) return false;
+  return flat(widened(backend.download(value, execution)));
+}
+
+/// Position of the input that has the output's bits.
+std::optional<std::size_t> input_handed_through(Backend& backend, const Execution& execution,
+                                                const PlannedStage& planned,
+                                                std::span<const Value> inputs,
+                                                const Value& output) {
+  // A ReLU or a maximum of what is already so returns it unchanged.
   for (const char* selection : {"Relu", "MaxPool", "ReduceMax", "Clip", "Max", "Min"})
-    if (head.op_type == selection) return false;
-  for (const Value& input : inputs) {
+    if (planned.stage.steps.front().op_type == selection) return std::nullopt;
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    const Value& input = inputs[k];
     if (input.type() != output.type() || element_count(output.shape()) == 0) continue;
-    // A few elements tell nearly always; only then is the whole tensor read.
     const std::vector<std::int64_t> few = sample_of(element_count(output.shape()), false, 1, {});
     const std::span<const std::int64_t> probe(few.data(), std::min<std::size_t>(few.size(), 64));
     const std::vector<double> x = backend.elements(input, probe),
@@ -225,9 +244,43 @@ bool hands_input_through(Backend& backend, const Execution& execution, const Pla
     bool equal = true;
     for (std::size_t i = 0; i < x.size() && equal; ++i)
       equal = x[i] == y[i] || (std::isnan(x[i]) && std::isnan(y[i]));
-    if (equal && backend.compare(input, output, nullptr, {}, execution).differing == 0) return true;
+    if (equal && backend.compare(input, output, nullptr, {}, execution).differing == 0) return k;
   }
-  return false;
+  return std::nullopt;
+}
+
+/// A tensor of fewer elements may be one constant by chance.
+constexpr std::int64_t fewest_of_a_constant = 32;
+
+}  // namespace
+
+std::optional<Diagnosis> proves_nothing(Backend& backend, const Execution& execution,
+                                        const PlannedStage& planned, std::span<const Value> inputs,
+                                        const Value& output, const Comparison& introduced) {
+  const auto found = [](Bug bug, std::string evidence) {
+    Diagnosis diagnosis;
+    diagnosis.label = name(bug);
+    diagnosis.proof = Proof::bits;
+    diagnosis.confidence = 1;
+    diagnosis.evidence = std::move(evidence);
+    return diagnosis;
+  };
+  if (introduced.informative == 0)
+    return found(Bug::output_zeroed,
+                 introduced.rms_a == 0 && introduced.rms_b == 0
+                     ? "every element is zero, so its agreement shows nothing"
+                     : "no element is finite and other than zero on both sides");
+  // Movement passes bits by contract.
+  if (planned.contracts.front().algorithm == Algorithm::move) return std::nullopt;
+  if (element_count(output.shape()) >= fewest_of_a_constant &&
+      is_constant(backend, execution, output))
+    return found(Bug::output_constant,
+                 "every element is the same constant, so its agreement shows nothing");
+  if (const auto k = input_handed_through(backend, execution, planned, inputs, output))
+    return found(Bug::input_returned, "the output equals the input '" +
+                                          planned.stage.input_names[*k] +
+                                          "' bit for bit, as if the stage had not run");
+  return std::nullopt;
 }
 
 namespace {
@@ -355,6 +408,48 @@ void conclude(RunRecord& record, const std::vector<double>& shares) {
   add_blocks(record);
   drop_maps(record);
   record.exit_code = exit_code_of(record);
+}
+
+std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_t most) {
+  if (most == attribute_none) return {};
+  std::set<int> ids = {record.answers.first_diverging};
+  for (std::size_t i = 0; i < record.answers.by_share.size() && i < most; ++i)
+    ids.insert(record.answers.by_share[i]);
+  std::vector<std::size_t> positions;
+  for (std::size_t i = 0; i < record.stages.size(); ++i) {
+    const StageResult& stage = record.stages[i];
+    const bool differs = stage.introduced && stage.introduced->differing > 0;
+    if (differs && (ids.contains(stage.id) || most == attribute_all)) positions.push_back(i);
+  }
+  return positions;
+}
+
+void add_causes(RunRecord& record) {
+  Answers& answers = record.answers;
+  double total = 0;
+  std::size_t attributed = 0;
+  for (const StageResult& stage : record.stages) {
+    if (!stage.attribution) continue;
+    ++attributed;
+    total += std::max(0.0, stage.share_of_final);
+  }
+  answers.attributed_share = total;
+  for (const StageResult& stage : record.stages) {
+    if (!stage.attribution) continue;
+    // Where no error reaches an output, the stages count alike.
+    const double weight = total > 0 ? std::max(0.0, stage.share_of_final) / total
+                                    : 1 / static_cast<double>(attributed);
+    for (const CauseShare& share : stage.attribution->causes) {
+      auto found = std::find_if(answers.causes.begin(), answers.causes.end(), [&](const auto& c) {
+        return c.cause == share.cause && c.what == share.what;
+      });
+      if (found == answers.causes.end())
+        found = answers.causes.insert(answers.causes.end(), {share.cause, share.what, 0});
+      found->share += weight * share.share;
+    }
+  }
+  std::stable_sort(answers.causes.begin(), answers.causes.end(),
+                   [](const auto& x, const auto& y) { return x.share > y.share; });
 }
 
 int exit_code_of(const RunRecord& record) {

@@ -78,10 +78,12 @@ OracleTest judge_exact(std::span<const std::int64_t> indices, bool all, std::spa
                        std::span<const double> exact, std::span<const double> magnitude,
                        const Allowance& allowance, std::int64_t terms);
 
-/// Whether a value equals one of the stage's inputs bit for bit, under a head for which that proves
-/// nothing was done. `inputs` and `output` are readable by `backend`.
-bool hands_input_through(Backend& backend, const Execution& execution, const PlannedStage& planned,
-                         std::span<const Value> inputs, const Value& output);
+/// Why an output that nothing can be said against proves nothing all the same: no element is
+/// informative, every element is one constant, or the output equals an input bit for bit under a head
+/// for which that means that nothing was done. `inputs` and `output` are readable by `backend`.
+std::optional<Diagnosis> proves_nothing(Backend& backend, const Execution& execution,
+                                        const PlannedStage& planned, std::span<const Value> inputs,
+                                        const Value& output, const Comparison& introduced);
 
 /// Which stage makes each tensor; position in `stages`.
 std::map<TensorId, int> producers_of(const std::vector<Stage>& stages);
@@ -89,6 +91,12 @@ std::map<TensorId, int> producers_of(const std::vector<Stage>& stages);
 /// The graph's outputs, each with the stage that makes it and its accumulated error where there is one.
 std::vector<OutputResult> output_results(const Graph& graph, const std::vector<Stage>& stages,
                                          const std::map<TensorId, Comparison>& accumulated);
+
+/// Positions in record.stages of those to attribute: the first diverging one and the `most` with the
+/// largest shares, as far as their bits differ.
+std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_t most);
+/// The network's causes from its stages' attributions.
+void add_causes(RunRecord& record);
 
 /// Shares, blocks, outputs' tolerance, answers, counts, maps kept, exit code. `output_shares` from
 /// ErrorFlow.

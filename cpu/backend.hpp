@@ -28,9 +28,9 @@ class CpuBackend final : public Backend, public Oracle {
                                std::span<const std::int64_t> indices) const override;
   void forget(const PlannedStage& stage) override;
 
-  std::vector<double> exact_at(const PlannedStage& stage, std::span<const Value> inputs,
-                               std::span<const std::int64_t> indices,
-                               const Execution& execution) override;
+  std::vector<ExactElement> exact_at(const PlannedStage& stage, std::span<const Value> inputs,
+                                     std::span<const std::int64_t> indices,
+                                     const Execution& execution) override;
 
  private:
   PackCache packs_;

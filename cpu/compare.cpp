@@ -5,7 +5,6 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <mutex>
 #include <string>
 #include <type_traits>
@@ -15,6 +14,7 @@
 #include "cpu/threads.hpp"
 #include "cpu/transpose.hpp"
 #include "model/arithmetic/digest.hpp"
+#include "model/arithmetic/metrics.hpp"
 #include "model/error.hpp"
 
 namespace parity::cpu {
@@ -241,17 +241,6 @@ void for_each_chunk(const std::array<Operand, operands>& all, const Execution& e
                });
 }
 
-constexpr std::int64_t nowhere = std::numeric_limits<std::int64_t>::max();
-
-/// A largest value and the lowest index that has it.
-struct Largest {
-  double value = -1;
-  std::int64_t index = nowhere;
-  void take(double other, std::int64_t at) {
-    if (other > value || (other == value && at < index)) value = other, index = at;
-  }
-};
-
 template <class T>
 bool other_bits(T a, T b) {
   using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
@@ -280,10 +269,6 @@ std::int64_t lowest(std::int64_t count, Is is) {
   return i;
 }
 
-struct ChunkSums {
-  double abs = 0, square = 0, aa = 0, bb = 0, ab = 0;
-};
-
 ElementPair pair_at(const Operand& a, const Operand& b, std::int64_t index) {
   const auto bits = [](const Operand& o, std::int64_t offset) -> std::uint64_t {
     if (o.type == Type::float64) {
@@ -302,12 +287,11 @@ Comparison compare_as(const std::array<Operand, operands>& all, const Allowance&
                       const Execution& execution) {
   constexpr bool judged = operands == 3;
   const std::int64_t size = all[0].size();
-  // CONTRACTS section 7: M(1 + 2^-9) + t >= 2^127 tells nothing.
-  const Judgement judgement{allowance.coefficient, allowance.underflow,
-                            (0x1p127 - allowance.underflow) / (1 + 0x1p-9),
-                            all[0].type != all[1].type};
+  const Judgement judgement = judgement_of(allowance, all[0].type != all[1].type);
   std::vector<ChunkSums> sums(static_cast<std::size_t>((size + metric_chunk - 1) / metric_chunk));
-  CompareState total;
+  ComparisonTotals total;
+  total.elements = size;
+  total.judged = judged;
 
   for_each_chunk<T, CompareState>(
       all, execution,
@@ -359,64 +343,25 @@ Comparison compare_as(const std::array<Operand, operands>& all, const Allowance&
         total.first_mismatch = std::min(total.first_mismatch, state.first_mismatch);
         if (state.worst.index != nowhere) total.worst.take(state.worst.value, state.worst.index);
         if (state.share.index != nowhere) total.share.take(state.share.value, state.share.index);
-        total.running.max_rel = std::max(total.running.max_rel, state.running.max_rel);
+        total.max_rel = std::max(total.max_rel, state.running.max_rel);
         for (int t = 0; t < histogram_tables; ++t)
           for (std::size_t bin = 0; bin < ulp_bins; ++bin)
-            total.running.histogram[0][bin] += state.running.histogram[t][bin];
+            total.ulp_histogram[bin] += state.running.histogram[t][bin];
       });
 
-  ChunkSums sum;
   for (const ChunkSums& chunk : sums) {
-    sum.abs += chunk.abs;
-    sum.square += chunk.square;
-    sum.aa += chunk.aa;
-    sum.bb += chunk.bb;
-    sum.ab += chunk.ab;
+    total.sums.abs += chunk.abs;
+    total.sums.square += chunk.square;
+    total.sums.aa += chunk.aa;
+    total.sums.bb += chunk.bb;
+    total.sums.ab += chunk.ab;
   }
-
-  Comparison result;
-  result.elements = size;
-  result.informative = total.informative;
-  result.differing = total.differing;
-  result.nan_mismatches = total.nan_mismatches;
-  result.infinity_mismatches = total.infinity_mismatches;
-  result.signed_zero_mismatches = total.signed_zero_mismatches;
-  std::copy(std::begin(total.running.histogram[0]), std::end(total.running.histogram[0]),
-            result.ulp_histogram.begin());
-  result.max_abs = std::max(total.worst.value, 0.0);
-  result.max_rel = total.running.max_rel;
-  // Means are over the elements that were not excluded.
-  const double counted = static_cast<double>(size - result.ulp_histogram[ulp_bins - 1]);
-  if (counted > 0) {
-    result.mean_abs = sum.abs / counted;
-    result.rms = std::sqrt(sum.square / counted);
-    result.rms_a = std::sqrt(sum.aa / counted);
-    result.rms_b = std::sqrt(sum.bb / counted);
-  }
-  if (total.differing > 0 && (sum.aa != 0 || sum.bb != 0))
-    result.cosine = sum.aa == 0 || sum.bb == 0
-                        ? 0
-                        : std::clamp(sum.ab / (std::sqrt(sum.aa) * std::sqrt(sum.bb)), -1.0, 1.0);
-  if (total.differing > 0) {
-    result.first = pair_at(all[0], all[1], total.first);
-    const std::int64_t worst = total.first_mismatch != nowhere ? total.first_mismatch
-                               : total.worst.index != nowhere  ? total.worst.index
-                                                               : total.first;
-    result.worst = pair_at(all[0], all[1], worst);
-  }
-  result.judged = judged;
-  if constexpr (judged) {
-    result.beyond = total.beyond;
-    result.uninformative_bounds = total.uninformative_bounds;
-    if (total.share.index != nowhere) {
-      result.worst_share = total.share.value;
-      result.worst_judged = pair_at(all[0], all[1], total.share.index);
-      result.worst_bound =
-          allowance.coefficient * element<double>(all[2], all[2].offset(total.share.index)) +
-          allowance.underflow;
-    }
-  }
-  return result;
+  return finish(
+      total, [&](std::int64_t index) { return pair_at(all[0], all[1], index); },
+      [&](std::int64_t index) {
+        const Operand& m = all[operands - 1];
+        return allowance.coefficient * element<double>(m, m.offset(index)) + allowance.underflow;
+      });
 }
 
 /// Calls f(item, first index, step, elements, offset) for contiguous runs, on `threads`; f adds to
@@ -461,34 +406,12 @@ void distance(const CompareKernels& kernels, const T* a, const T* b, float* out,
     kernels.distance64(a, b, out, n);
 }
 
-/// The axes of an ErrorMap: which channel and which cell of space a logical element belongs to.
-struct MapAxes {
-  std::int64_t N, C, H, W;
-  bool column_is_channel;
-};
-
-MapAxes axes_of(const Shape& shape) {
-  const std::size_t rank = shape.size();
-  if (rank == 0) return {1, 1, 1, 1, false};
-  if (rank == 1) return {1, 1, 1, shape[0], false};
-  if (rank == 2) return {1, shape[1], shape[0], shape[1], true};
-  return {shape[0], shape[1], element_count(shape, 2, rank - 1), shape[rank - 1], false};
-}
-
 template <class T>
 ErrorMap map_as(const Operand& a, const Operand& b, const Shape& shape,
                 const Execution& execution) {
-  constexpr std::int64_t most_cells = 128, most_channels = 512;
-  const MapAxes axes = axes_of(shape);
-  ErrorMap result;
-  result.height = axes.H;
-  result.width = axes.W;
-  result.rows = std::min(axes.H, most_cells);
-  result.columns = std::min(axes.W, most_cells);
-  result.channels = axes.C;
-  result.heat.assign(static_cast<std::size_t>(result.rows * result.columns), 0.0F);
-  const std::int64_t bars = std::min(axes.C, most_channels);
-  result.channel_max.assign(static_cast<std::size_t>(bars), 0.0F);
+  const MapAxes axes = map_axes(shape);
+  ErrorMap result = empty_map(axes);
+  const auto bars = static_cast<std::int64_t>(result.channel_max.size());
   if (a.size() == 0) return result;
 
   struct Part {
@@ -663,16 +586,8 @@ Split split(const Value& a, const Value& local, const Value& b, const Execution&
         },
         merge);
   ChunkSplit sum;
-  for (const ChunkSplit& chunk : chunks) {
-    sum.introduced += chunk.introduced;
-    sum.inherited += chunk.inherited;
-    sum.accumulated += chunk.accumulated;
-    sum.introduced_on_accumulated += chunk.introduced_on_accumulated;
-    sum.inherited_on_accumulated += chunk.inherited_on_accumulated;
-    sum.aa += chunk.aa;
-  }
-  return {std::sqrt(sum.introduced),     std::sqrt(sum.inherited),     std::sqrt(sum.accumulated),
-          sum.introduced_on_accumulated, sum.inherited_on_accumulated, std::sqrt(sum.aa)};
+  for (const ChunkSplit& chunk : chunks) sum.add(chunk);
+  return finish(sum);
 }
 
 ErrorMap map(const Value& a, const Value& b, const Execution& execution) {

@@ -2,24 +2,14 @@
 
 #include <cstdint>
 
-#include "model/comparison.hpp"
+#include "model/arithmetic/metrics.hpp"
 #include "model/numerics.hpp"
 
 namespace parity::cpu {
 
-/// Logical indices per chunk of the metrics' sums (CONTRACTS section 6).
-inline constexpr std::int64_t metric_chunk = 4096;
 /// ulp_histogram is counted in this many tables side by side, so that equal bins do not wait for
 /// each other.
 inline constexpr int histogram_tables = 4;
-
-/// What a chunk is judged by: |d| <= coefficient * M + underflow, unless M >= limit.
-struct Judgement {
-  double coefficient = 0, underflow = 0;
-  double limit = 0;  ///< magnitudes from here on judge nothing
-  /// One side is float32: ULP are counted between the float32 numbers nearest to both.
-  bool ulp_of_float32 = false;
-};
 
 /// One chunk of a comparison. Sums of lanes32 in double; counts are of this chunk.
 struct ChunkComparison {
@@ -38,12 +28,6 @@ struct RunningComparison {
   double max_rel = 0;
   double share_to_beat = 0;
   std::int64_t histogram[histogram_tables][ulp_bins] = {};
-};
-
-struct ChunkSplit {
-  double introduced = 0, inherited = 0, accumulated = 0;  ///< squares
-  double introduced_on_accumulated = 0, inherited_on_accumulated = 0;
-  double aa = 0;
 };
 
 /// The inner loops, one set per instruction set, all with the same results. n <= metric_chunk.

@@ -59,36 +59,13 @@ Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
 
-/// The op as an epilogue step of a MAC whose output has `channels` on axis 1, when it is one; T =
-/// float or double. Rooms of elementwise ops define it for both; every other op is none.
-template <class T, class AnyOp>
-std::optional<EpilogueStep<T>> as_epilogue(const AnyOp&,
-                                           std::span<const std::shared_ptr<const Tensor>>,
-                                           std::int64_t channels, Reading) {
-  (void)channels;
-  return std::nullopt;
-}
-template <class T>
-std::optional<EpilogueStep<T>> as_epilogue(
-    const BatchNorm& op, std::span<const std::shared_ptr<const Tensor>> parameters,
-    std::int64_t channels, Reading reading);
-template <class T>
-std::optional<EpilogueStep<T>> as_epilogue(
-    const Unary& op, std::span<const std::shared_ptr<const Tensor>> parameters,
-    std::int64_t channels, Reading reading);
-
-template <class T>
-std::optional<EpilogueStep<T>> as_epilogue(
-    const Binary& op, std::span<const std::shared_ptr<const Tensor>> parameters,
-    std::int64_t channels, Reading reading);
-
-/// Exact values of a MAC's output at logical indices, in double, before any epilogue; only MAC
+/// Elements of a MAC's output at logical indices, exact in double, before any epilogue; only MAC
 /// rooms have it.
-std::vector<double> exact_at(const Conv2d& op, const Job& job,
-                             std::span<const std::int64_t> indices);
-std::vector<double> exact_at(const ConvTranspose2d& op, const Job& job,
-                             std::span<const std::int64_t> indices);
-std::vector<double> exact_at(const MatMul& op, const Job& job,
-                             std::span<const std::int64_t> indices);
+std::vector<ExactElement> exact_at(const Conv2d& op, const Job& job,
+                                   std::span<const std::int64_t> indices);
+std::vector<ExactElement> exact_at(const ConvTranspose2d& op, const Job& job,
+                                   std::span<const std::int64_t> indices);
+std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
+                                   std::span<const std::int64_t> indices);
 
 }  // namespace parity::cpu

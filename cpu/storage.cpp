@@ -9,14 +9,6 @@
 namespace parity::cpu {
 namespace {
 
-/// N, C and the product of the spatial extents of a rank-3 or rank-4 type.
-struct Planes {
-  std::int64_t N, C, S;
-};
-Planes planes_of(const Shape& shape) {
-  return {shape[0], shape[1], element_count(shape, 2, shape.size())};
-}
-
 /// to[n][column][row] = from[n][row][column]; the threads share bands of the longer side.
 template <class T>
 void transpose_all(const T* from, T* to, std::int64_t N, std::int64_t rows, std::int64_t columns,
@@ -63,11 +55,6 @@ Value converted(const Value& value, const Execution& execution, Memory* memory) 
                  for (std::int64_t i = first; i < last; ++i) to[i] = static_cast<T>(from[i]);
                });
   return std::move(fresh).value();
-}
-
-/// channels_last means nothing for other ranks: they have one layout.
-Layout meaningful(const Shape& shape, Layout layout) {
-  return shape.size() == 3 || shape.size() == 4 ? layout : Layout::row_major;
 }
 
 std::size_t bytes_of(const TensorType& type) {

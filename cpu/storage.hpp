@@ -5,14 +5,13 @@
 #include <utility>
 
 #include "cpu/memory.hpp"
+#include "model/layout.hpp"
 #include "model/numerics.hpp"
 #include "model/value.hpp"
 
 namespace parity::cpu {
 
-/// How the elements of a value lie in memory. channels_last: {N, C, spatial…} stored as N,
-/// spatial…, C; only for rank 3 and 4. Layout is Execution: it never changes a bit.
-enum class Layout { row_major, channels_last };
+using parity::Layout;
 
 /// The CPU backend's storage: its own memory, or a host tensor's, which it keeps alive.
 class CpuStorage final : public Storage {

@@ -12,7 +12,8 @@ struct Extent {
 /// 0 is success; other values are those of cudaError_t.
 using Status = int;
 inline constexpr Status success = 0;
-inline constexpr Status out_of_memory = 2;  ///< cudaErrorMemoryAllocation
+inline constexpr Status out_of_memory = 2;    ///< cudaErrorMemoryAllocation
+inline constexpr Status not_supported = 801;  ///< cudaErrorNotSupported
 
 /// Handles of the runtime; null is none.
 using Stream = void*;

@@ -24,6 +24,12 @@ struct DeviceArithmetic {
 /// relu of the lab: NaN passes, -0 becomes +0.
 __device__ __forceinline__ float relu(float x) { return x > 0 ? x : (x != x ? x : 0.0F); }
 
+/// IEEE 754-2019 maximum: a NaN on either side gives NaN, +0 > -0.
+__device__ __forceinline__ float maximum(float a, float b) {
+  const bool positive = (device::bits_of(b) >> 31) == 0;
+  return b > a || b != b || (b == a && positive) ? b : a;
+}
+
 __device__ __forceinline__ float sigmoid(float x) {
   return sequences::sigmoid<DeviceArithmetic>(x);
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,5 +28,9 @@ Availability availability();
 /// The CUDA backend on one device. Throws Fault::device when there is none, naming the spec that
 /// predicts its bits on this machine.
 std::unique_ptr<Backend> make_backend(int device);
+
+/// The tensor-core generation of a CUDA backend's device: what `cuda:tf32` without @ARCH means. Nothing for
+/// other backends, and for devices without TF32.
+std::optional<Arch> native_arch(const Backend& backend);
 
 }  // namespace parity::cuda

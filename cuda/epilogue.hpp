@@ -23,7 +23,8 @@ struct EpilogueStep {
 /// What a kernel does to each element before it stores it. Passed to kernels by value; a stage with more
 /// steps runs the rest as launches of their own, which gives the same bits.
 struct Epilogue {
-  static constexpr int most_steps = 6;
+  static constexpr int most_steps = 8;
+  static constexpr int most_riders = most_steps - 1;  ///< the first may be the room's own bias
   EpilogueStep steps[most_steps];
   std::int32_t count = 0;
 };

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "model/arithmetic/rounding_noise.hpp"
 #include "model/comparison.hpp"
 #include "model/numerics.hpp"
 #include "model/op.hpp"
@@ -79,12 +80,14 @@ class Backend {
 class Oracle {
  public:
   virtual ~Oracle() = default;
-  /// Exact values at logical indices of output 0, each within (n + 8) * 2^-53 * M of the real
-  /// number. `inputs` must be readable by the oracle's backend. Costs about indices.size() * K
-  /// fused multiply-adds when the stage's head is a MAC, a whole run of the stage otherwise.
-  virtual std::vector<double> exact_at(const PlannedStage& stage, std::span<const Value> inputs,
-                                       std::span<const std::int64_t> indices,
-                                       const Execution& execution) = 0;
+  /// The elements at logical indices of output 0: exact values, each within (n + 8) * 2^-53 * M of
+  /// the real number, and the rounding noise to expect of a side (without gain where the head is no
+  /// MAC). `inputs` must be readable by the oracle's backend. Costs a few operations for each of
+  /// indices.size() * K products when the stage's head is a MAC, a whole run of the stage otherwise.
+  virtual std::vector<ExactElement> exact_at(const PlannedStage& stage,
+                                             std::span<const Value> inputs,
+                                             std::span<const std::int64_t> indices,
+                                             const Execution& execution) = 0;
 };
 
 }  // namespace parity

@@ -149,6 +149,8 @@ std::string answer_origin(const RunRecord& record) {
   if (items.empty() && facts.empty())
     out += "<p>Nowhere: both sides have the same bits wherever both are known.</p>\n";
   if (!items.empty()) out += "<p>Largest shares of the final error:</p>\n" + list(items, "ol");
+  if (const std::string why = causes_text(record); !why.empty())
+    out += "<p>Cause: " + markup(printable(why)) + ".</p>\n";
   if (!facts.empty()) out += "<p class=\"dim\">" + markup(capitalised(facts)) + ".</p>\n";
   return out + "</section>\n";
 }
@@ -300,6 +302,21 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
   if (!stage.reason.empty()) verdict += ": " + markup(stage.reason);
   if (stage.blame != Blame::nobody) verdict += " (blamed: " + markup(name(stage.blame)) + ")";
   pairs.raw("verdict", verdict);
+  std::string looks;
+  for (const Diagnosis& diagnosis : stage.diagnoses)
+    looks += fmt::format("{}<strong>{}</strong>{}", looks.empty() ? "" : "<br>or like ",
+                         markup(diagnosis_name(diagnosis)), markup(": " + diagnosis.evidence));
+  if (!looks.empty()) {
+    const std::string box = box_text(stage.diagnoses.front());
+    pairs.raw("looks like", looks);
+    if (!box.empty())
+      pairs.raw("worst in", fmt::format("<code>{}</code>{}", markup(box),
+                                        stage.map ? ", framed in the heat map" : ""));
+  }
+  if (stage.runs > 1)
+    pairs.add("repeated", fmt::format("{} runs of each side on one input: a gave {} and b {} "
+                                      "different outputs",
+                                      stage.runs, stage.distinct_a, stage.distinct_b));
   pairs.add("computes", ops_text(stage) + (stage.shape.empty() ? "" : " → " + stage.shape));
   pairs.add("contract a | b", contracts_text(stage));
   if (stage.introduced && stage.introduced->judged) {
@@ -318,6 +335,17 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
   }
   if (stage.exact_a) pairs.add("a against exact", oracle_text(*stage.exact_a, stage.shape));
   if (stage.exact_b) pairs.add("b against exact", oracle_text(*stage.exact_b, stage.shape));
+  if (const std::string drift = forecast_text(stage); !drift.empty()) pairs.add("forecast", drift);
+  if (stage.attribution) {
+    pairs.add("causes of l − a", shares_text(*stage.attribution));
+    pairs.add("emulation", certificate_text(*stage.attribution));
+  }
+  if (stage.statistics) {
+    const Statistics& statistics = *stage.statistics;
+    if (statistics.a) pairs.add("statistics of a", noise_text(*statistics.a));
+    if (statistics.b) pairs.add("statistics of b", noise_text(*statistics.b));
+    if (statistics.inherited) pairs.add("inherited b − l", inherited_text(*statistics.inherited));
+  }
   if (stage.twin_a) pairs.add("a against its CPU twin", twin_text(*stage.twin_a, stage.shape));
   if (stage.twin_b) pairs.add("b against its CPU twin", twin_text(*stage.twin_b, stage.shape));
   if (stage.split)
@@ -384,7 +412,9 @@ std::vector<std::size_t> largest(const std::vector<float>& values, std::size_t m
   return order;
 }
 
-std::string heat_section(const ErrorMap& map) {
+std::string heat_section(const StageResult& stage) {
+  const ErrorMap& map = *stage.map;
+  const Diagnosis* diagnosis = stage.diagnoses.empty() ? nullptr : stage.diagnoses.data();
   std::string out;
   if (!map.heat.empty()) {
     std::string rows;
@@ -405,7 +435,7 @@ std::string heat_section(const ErrorMap& map) {
         "class=\"n\">columns</th>"
         "<th scope=\"col\" class=\"n\">max "
         "|Δ|</th></tr></thead><tbody>{}</tbody></table></div></details>\n</section>\n",
-        plot_heat(map), table_attributes, rows);
+        plot_heat(map, diagnosis), table_attributes, rows);
   }
   return out;
 }
@@ -437,7 +467,7 @@ std::string channel_section(const ErrorMap& map) {
 /// Distances and channels on the left, the image on the right.
 std::string stage_pictures(const StageResult& stage) {
   return "<div>\n" + ulp_section(stage) + (stage.map ? channel_section(*stage.map) : "") +
-         "</div>\n" + (stage.map ? heat_section(*stage.map) : "");
+         "</div>\n" + (stage.map ? heat_section(stage) : "");
 }
 
 std::string focus(const RunRecord& record) {
@@ -449,6 +479,24 @@ std::string focus(const RunRecord& record) {
       "A closer look", markup(shortened(printable(name_of(*stage)), 160)), place(record, *stage),
       record.stages.size(), focus_reason(record), stage_pairs(record, *stage), comparisons(*stage));
   return out + stage_pictures(*stage) + "</div>\n";
+}
+
+/// One waterfall per attributed stage, largest share of the final error first.
+std::string causes(const RunRecord& record) {
+  const std::string text = causes_text(record);
+  if (text.empty()) return "";
+  std::string out = "<h2 id=\"causes\">By cause</h2>\n<p>" + markup(printable(text)) +
+                    ".</p>\n<div class=\"columns\">\n";
+  for (const int id : by_importance(record)) {
+    const StageResult* stage = find(record, id);
+    if (!stage || !stage->attribution) continue;
+    out += fmt::format(
+        "<section>\n<h3>{}, {} of the final error</h3>\n{}<p class=\"dim\">{}.</p>\n"
+        "</section>\n",
+        link(record, id), percent(stage->share_of_final), plot_waterfall(*stage->attribution),
+        markup(printable(certificate_text(*stage->attribution))));
+  }
+  return out + "</div>\n";
 }
 
 // ---- All stages.
@@ -706,6 +754,7 @@ std::string page(const RunRecord& record) {
   out += facts(record);
   out += pictures(record);
   out += focus(record);
+  out += causes(record);
   out += stage_table(record) + block_table(record) + output_table(record) + decision_list(record);
   out += commands(record);
   out += stage_details(record);

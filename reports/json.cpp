@@ -64,7 +64,9 @@ class Writer {
   void put(std::uint64_t bits) { out_ += fmt::format("\"0x{:x}\"", bits); }
   void put(const std::string& text) { out_ += json_string(text); }
   void put(Verdict verdict) { out_ += json_string(name(verdict)); }
+  void put(Cause cause) { out_ += json_string(name(cause)); }
   void put(Blame blame) { out_ += json_string(name(blame)); }
+  void put(Proof proof) { out_ += json_string(name(proof)); }
   void put(const Digest& digest) { out_ += json_string(to_string(digest)); }
   void put(double value) { real(value); }
   void put(float value) { real(value); }
@@ -106,6 +108,7 @@ class Writer {
   void put(const std::array<std::int64_t, ulp_bins>& list) { scalars(list); }
   void put(const std::int64_t (&list)[5]) { scalars(list); }
   void put(const std::vector<int>& list) { scalars(list); }
+  void put(const std::vector<std::int64_t>& list) { scalars(list); }
   void put(const std::vector<float>& list) { scalars(list); }
   void put(const std::vector<std::string>& list) { scalars(list); }
 
@@ -247,6 +250,20 @@ class Reader {
     const std::optional<Blame> blame = blame_named(text);
     if (!blame) refuse_at(path, "is not nobody, a, b or pair");
     value = *blame;
+  }
+  static void get(const Json& json, const std::string& path, Proof& value) {
+    std::string text;
+    get(json, path, text);
+    const std::optional<Proof> proof = proof_named(text);
+    if (!proof) refuse_at(path, "is not bits, bound or pattern");
+    value = *proof;
+  }
+  static void get(const Json& json, const std::string& path, Cause& value) {
+    std::string text;
+    get(json, path, text);
+    const std::optional<Cause> cause = cause_named(text);
+    if (!cause) refuse_at(path, "is not a cause");
+    value = *cause;
   }
   static void get(const Json& json, const std::string& path,
                   std::pair<std::string, std::string>& value) {

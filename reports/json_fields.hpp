@@ -92,6 +92,62 @@ void fields(Archive& field, S& s) {
   field("first", s.first);
 }
 
+template <class Archive, Like<Diagnosis> S>
+void fields(Archive& field, S& s) {
+  field("label", s.label);
+  field("proof", s.proof);
+  field("confidence", s.confidence);
+  field("evidence", s.evidence);
+  field("box_first", s.box_first);
+  field("box_last", s.box_last);
+}
+
+template <class Archive, Like<SideStatistics> S>
+void fields(Archive& field, S& s) {
+  field("noise", s.noise);
+  field("elements", s.elements);
+  field("effective", s.effective);
+  field("z_rms", s.z_rms);
+  field("z_limit", s.z_limit);
+  field("channels", s.channels);
+  field("slope", s.slope);
+  field("slope_error", s.slope_error);
+  field("slope_limit", s.slope_limit);
+  field("judges", s.judges);
+}
+
+template <class Archive, Like<InheritedTest> S>
+void fields(Archive& field, S& s) {
+  field("elements", s.elements);
+  field("measured", s.measured);
+  field("exact", s.exact);
+  field("unexplained", s.unexplained);
+}
+
+template <class Archive, Like<Statistics> S>
+void fields(Archive& field, S& s) {
+  field("a", s.a);
+  field("b", s.b);
+  field("inherited", s.inherited);
+}
+
+template <class Archive, class S>
+requires Like<S, CauseShare> || Like<S, CauseTotal>
+void fields(Archive& field, S& s) {
+  field("cause", s.cause);
+  field("what", s.what);
+  field("share", s.share);
+}
+
+template <class Archive, Like<Attribution> S>
+void fields(Archive& field, S& s) {
+  field("causes", s.causes);
+  field("certificate", s.certificate);
+  field("nearest", s.nearest);
+  field("nearest_residual", s.nearest_residual);
+  field("runs", s.runs);
+}
+
 template <class Archive, Like<StageResult> S>
 void fields(Archive& field, S& s) {
   field("id", s.id);
@@ -116,6 +172,9 @@ void fields(Archive& field, S& s) {
   field("exact_b", s.exact_b);
   field("twin_a", s.twin_a);
   field("twin_b", s.twin_b);
+  field("predicted_rms", s.predicted_rms);
+  field("statistics", s.statistics);
+  field("attribution", s.attribution);
   field("bound_coefficient_a", s.bound_coefficient_a);
   field("bound_coefficient_b", s.bound_coefficient_b);
   field("amplification", s.amplification);
@@ -124,6 +183,10 @@ void fields(Archive& field, S& s) {
   field("accumulated_relative", s.accumulated_relative);
   field("digest_a", s.digest_a);
   field("digest_b", s.digest_b);
+  field("runs", s.runs);
+  field("distinct_a", s.distinct_a);
+  field("distinct_b", s.distinct_b);
+  field("diagnoses", s.diagnoses);
   field("map", s.map);
 }
 
@@ -200,6 +263,8 @@ void fields(Archive& field, S& s) {
   field("first_different", s.first_different);
   field("worst_share_of_bound", s.worst_share_of_bound);
   field("worst_share_stage", s.worst_share_stage);
+  field("causes", s.causes);
+  field("attributed_share", s.attributed_share);
   field("milestones", s.milestones);
   field("first_beyond_tolerance", s.first_beyond_tolerance);
   field("counts", s.counts);

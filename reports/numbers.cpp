@@ -72,6 +72,12 @@ std::string percent(double share) {
   return fmt::format("{:.{}f} %", hundred, std::abs(hundred) < 9.95 ? 1 : 0);
 }
 
+std::string percent_in_tenths(double share) {
+  const double hundred = 100 * share;
+  return std::isfinite(share) && std::abs(hundred) >= 9.95 ? fmt::format("{:.1f} %", hundred)
+                                                           : percent(share);
+}
+
 std::string grouped(std::int64_t count) {
   std::string text = std::to_string(count);
   const std::ptrdiff_t first = count < 0 ? 1 : 0;

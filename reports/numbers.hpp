@@ -20,6 +20,8 @@ std::string brief(double value, int digits = 3);
 
 /// A share as a percentage: "31 %", "0.3 %", "<0.1 %", "0 %".
 std::string percent(double share);
+/// The same to a tenth throughout, for parts of a whole: "99.6 %".
+std::string percent_in_tenths(double share);
 
 /// A threshold that somebody chose: "1e-3", "2.5e-2", "1", "100".
 std::string scientific(double value);

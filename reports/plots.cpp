@@ -287,6 +287,48 @@ double tick_step(double largest) {
   return 10 * decade;
 }
 
+/// The accumulated errors and what is drawn beside them, all of which the axis must hold.
+std::vector<double> with_forecast(const RunRecord& record, std::vector<double> relatives) {
+  for (const StageResult& stage : record.stages)
+    if (stage.accumulated && stage.predicted_rms && stage.accumulated->rms_a > 0)
+      for (const double rms : {stage.accumulated->rms, *stage.predicted_rms})
+        relatives.push_back(rms / stage.accumulated->rms_a);
+  return relatives;
+}
+
+/// The rms of b - a as measured (dotted) and as variance propagation forecasts it (dashed), on the
+/// axis of the accumulated error.
+void draw_forecast(Svg& svg, const RunRecord& record, const Row& row, const LogAxis& relative) {
+  std::string measured, predicted;
+  double last_x = -1, last_y = 0;
+  for (std::size_t i = 0; i < row.count; ++i) {
+    const StageResult& stage = record.stages[i];
+    const bool drawn = stage.accumulated && stage.predicted_rms && stage.accumulated->rms > 0 &&
+                       stage.accumulated->rms_a > 0;
+    if (!drawn) continue;
+    const auto point = [&](double rms) {
+      const double y = relative.y(rms / stage.accumulated->rms_a);
+      return std::clamp(std::isfinite(y) ? y : relative.zero(), relative.top, relative.zero());
+    };
+    const auto join = [&](std::string& d, double y) {
+      d += (d.empty() ? "M" : "L") + coordinate(row.at(i)) + " " + coordinate(y);
+    };
+    join(measured, point(stage.accumulated->rms));
+    last_x = row.at(i);
+    last_y = point(*stage.predicted_rms);
+    join(predicted, last_y);
+  }
+  if (predicted.empty()) return;
+  svg.path(measured,
+           "fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.55\" stroke-width=\"1.2\" "
+           "stroke-dasharray=\"1.5 3\"");
+  svg.path(predicted,
+           "class=\"s0\" fill=\"none\" stroke=\"#0072B2\" stroke-width=\"1.5\" "
+           "stroke-dasharray=\"6 4\"");
+  svg.text(last_x, last_y + 18, "rms: dotted measured, dashed forecast",
+           "fill=\"currentColor\" font-size=\"11\" text-anchor=\"end\"");
+}
+
 }  // namespace
 
 std::string verdict_icon(Verdict verdict) {
@@ -309,8 +351,8 @@ std::string plot_errors(const RunRecord& record) {
   const LogAxis share =
       log_axis(shares, top + 22 + headroom, top + 22 + headroom + panel, -2, 1, Span::at_least);
   const double second = share.zero() + 44 + headroom;
-  const LogAxis relative =
-      log_axis(relatives, second, second + panel * 0.85, -7, -3, Span::of_values);
+  const LogAxis relative = log_axis(with_forecast(record, relatives), second, second + panel * 0.85,
+                                    -7, -3, Span::of_values);
   const double end = relative.zero() + 12;
   Svg svg(picture_width, end + names_height(row),
           "Error of every stage: introduced error against its derived bound, and "
@@ -344,6 +386,7 @@ std::string plot_errors(const RunRecord& record) {
     draw_rule(svg, record, row, beyond, relative.top - headroom - 2, end, "beyond --tolerance",
               "5 4", "stroke=\"currentColor\" stroke-opacity=\"0.6\"");
 
+  draw_forecast(svg, record, row, relative);
   std::string curve;
   for (std::size_t i = 0; i < row.count; ++i) {
     const bool drawn = std::isfinite(relatives[i]) && relatives[i] > 0;
@@ -530,7 +573,7 @@ std::string plot_ulp(const Comparison& comparison) {
   return std::move(svg).take();
 }
 
-std::string plot_heat(const ErrorMap& map) {
+std::string plot_heat(const ErrorMap& map, const Diagnosis* diagnosis) {
   constexpr double most = 420, x0 = 46, y0 = 14;
   constexpr int levels = 32;
   double smallest = std::numeric_limits<double>::infinity(), largest = 0;
@@ -588,6 +631,19 @@ std::string plot_heat(const ErrorMap& map) {
   }
   svg.close("g");
   svg.rect(x0, y0, width, height, fmt::format("fill=\"none\" {}", axis));
+  if (diagnosis && diagnosis->box_first.size() == 4 && diagnosis->box_last.size() == 4 &&
+      map.height > 0 && map.width > 0) {
+    const double row = height / static_cast<double>(map.height),
+                 column = width / static_cast<double>(map.width);
+    const auto corner = [](const std::vector<std::int64_t>& at, std::size_t axis) {
+      return static_cast<double>(at[axis]);
+    };
+    const double top = corner(diagnosis->box_first, 2), left = corner(diagnosis->box_first, 3);
+    svg.rect(x0 + left * column, y0 + top * row,
+             (corner(diagnosis->box_last, 3) + 1 - left) * column,
+             (corner(diagnosis->box_last, 2) + 1 - top) * row,
+             "fill=\"none\" stroke=\"#D55E00\" stroke-width=\"2\"");
+  }
   svg.text(x0 - 6, y0 + 10, "0", text_end);
   svg.text(x0 - 6, y0 + height, std::to_string(map.height), text_end);
   svg.text(x0, y0 + height + 16, "0", text_dim);
@@ -649,6 +705,46 @@ std::string plot_channels(const ErrorMap& map) {
              std::to_string(static_cast<std::int64_t>(i) * per_bar), text_middle);
   svg.text((x0 + width) / 2, bottom + 34,
            per_bar > 1 ? fmt::format("channel, {} per bar", per_bar) : "channel", text_middle);
+  return std::move(svg).take();
+}
+
+std::string plot_waterfall(const Attribution& attribution) {
+  constexpr double width = 660, label = 262, value = 66, row = 26, top = 28;
+  const double x0 = label, x1 = width - value;
+  const std::size_t bars = attribution.causes.size();
+  double least = 0, most = 1, sum = 0;
+  for (const CauseShare& cause : attribution.causes) {
+    sum += cause.share;
+    least = std::min(least, sum);
+    most = std::max(most, sum);
+  }
+  // A record may come from a file: nothing but a finite span can be drawn.
+  const bool drawable = std::isfinite(least) && std::isfinite(most);
+  const auto x_of = [&](double share) {
+    return drawable ? x0 + (share - least) / (most - least) * (x1 - x0) : x0;
+  };
+  const double bottom = top + row * static_cast<double>(bars);
+  Svg svg(width, bottom + 10,
+          "Waterfall of the introduced error by cause; the list beside it holds the same shares.",
+          "chart");
+  for (const double mark : {0.0, 0.25, 0.5, 0.75, 1.0}) {
+    svg.line(x_of(mark), top - 6, x_of(mark), bottom, mark == 0 || mark == 1 ? axis : grid);
+    svg.text(x_of(mark), top - 12, percent(mark), text_middle);
+  }
+  double before = 0;
+  for (std::size_t i = 0; i < bars; ++i) {
+    const CauseShare& cause = attribution.causes[i];
+    const double after = before + cause.share, y = top + row * static_cast<double>(i);
+    const double from = x_of(std::min(before, after)), to = x_of(std::max(before, after));
+    svg.text(x0 - 10, y + 17, shortened(printable(cause.what), 40), text_end);
+    svg.rect(from, y + 5, std::max(1.5, to - from), row - 10,
+             cause.cause == Cause::rest ? "class=\"v4\" fill=\"#8A8A8A\""
+             : cause.share < 0          ? "class=\"v3\" fill=\"#CC79A7\""
+                                        : "class=\"v0\" fill=\"#0072B2\"");
+    if (i + 1 < bars) svg.line(x_of(after), y + row - 5, x_of(after), y + row + 5, axis);
+    svg.text(width - 4, y + 17, percent_in_tenths(cause.share), text_end);
+    before = after;
+  }
   return std::move(svg).take();
 }
 

@@ -19,11 +19,16 @@ std::string plot_origins(const RunRecord& record);
 /// rest.
 std::string plot_ulp(const Comparison& comparison);
 
-/// Where in the image the difference sits, largest of all channels.
-std::string plot_heat(const ErrorMap& map);
+/// Where in the image the difference sits, largest of all channels; the worst region framed where a
+/// diagnosis gives one of a tensor with an image.
+std::string plot_heat(const ErrorMap& map, const Diagnosis* diagnosis);
 
 /// In which channels it sits.
 std::string plot_channels(const ErrorMap& map);
+
+/// A stage's introduced error taken apart: one bar per switched clause, each beginning where the one
+/// above ended, so that together they span the whole.
+std::string plot_waterfall(const Attribution& attribution);
 
 /// The marker of a verdict, for legends and tables.
 std::string verdict_icon(Verdict verdict);

@@ -50,6 +50,13 @@ std::string how_far(const StageResult& stage) {
   if (c.differing > 0 && (!c.judged || std::isinf(c.worst_share)))
     return fmt::format("{} of {} elements have other bits where none may", grouped(c.differing),
                        grouped(c.elements));
+  if (stage.statistics)
+    for (const auto* side : {&stage.statistics->a, &stage.statistics->b})
+      if (*side && (*side)->fails())
+        return fmt::format(
+            "the introduced error is within its bound ({} of it), and not within "
+            "the statistics of its rounding",
+            brief(c.worst_share, 2));
   return "one side leaves its own bound";
 }
 
@@ -150,6 +157,8 @@ std::string evidence(const RunRecord& record) {
     if (!stage->reason.empty()) parts.push_back(stage->reason);
     if (stage->blame != Blame::nobody)
       parts.push_back("blamed: " + std::string(name(stage->blame)));
+    if (!stage->diagnoses.empty())
+      parts.push_back("looks like " + diagnosis_name(stage->diagnoses.front()));
     const std::int64_t others = count(record, Verdict::diverged) - 1;
     if (others > 0) parts.push_back(fmt::format("{} more diverged", others));
   }
@@ -162,6 +171,25 @@ std::string evidence(const RunRecord& record) {
                                 a.equal, a.tested));
   parts.push_back(counts_text(record));
   return join(parts, "; ");
+}
+
+std::string diagnosis_name(const Diagnosis& diagnosis) {
+  std::string label = diagnosis.label;
+  std::replace(label.begin(), label.end(), '_', ' ');
+  const std::string proof = diagnosis.proof == Proof::bits ? "proved bit for bit"
+                            : diagnosis.proof == Proof::bound
+                                ? "proved within the bound"
+                                : "by its pattern, " + percent(diagnosis.confidence);
+  return label + " (" + proof + ")";
+}
+
+std::string box_text(const Diagnosis& diagnosis) {
+  if (diagnosis.box_first.empty()) return "";
+  const auto corner = [](const std::vector<std::int64_t>& at) {
+    return fmt::format("[{}]", fmt::join(at, ","));
+  };
+  if (diagnosis.box_first == diagnosis.box_last) return corner(diagnosis.box_first);
+  return corner(diagnosis.box_first) + " to " + corner(diagnosis.box_last);
 }
 
 std::string counts_text(const RunRecord& record) {
@@ -200,6 +228,43 @@ std::string origin_facts(const RunRecord& record) {
                          ? fmt::format(fmt::runtime(local), brief(stage->introduced->max_abs, 2))
                          : ""));
   return join(parts, "; ");
+}
+
+std::string causes_text(const RunRecord& record) {
+  const Answers& answers = record.answers;
+  std::vector<std::string> parts;
+  for (const CauseTotal& cause : answers.causes)
+    if (std::abs(cause.share) >= 5e-4 || parts.empty())
+      parts.push_back(cause.what + " " + percent_in_tenths(cause.share));
+  if (parts.empty()) return "";
+  std::int64_t attributed = 0, certified = 0;
+  for (const StageResult& stage : record.stages) {
+    attributed += stage.attribution.has_value();
+    certified += stage.attribution && !stage.attribution->certificate.empty();
+  }
+  std::string text = join(parts, ", ");
+  if (answers.attributed_share > 0)
+    text +=
+        fmt::format(" (in the {} that {} {} of it", stages_of(static_cast<std::size_t>(attributed)),
+                    attributed == 1 ? "makes" : "make", percent(answers.attributed_share));
+  else
+    text += fmt::format(" (in {}", stages_of(static_cast<std::size_t>(attributed)));
+  return text + fmt::format("; {} explained bit for bit)",
+                            certified == attributed ? "all" : std::to_string(certified));
+}
+
+std::string certificate_text(const Attribution& attribution) {
+  if (!attribution.certificate.empty())
+    return "b explained bit for bit by " + attribution.certificate;
+  return fmt::format("nearest emulation {}, which leaves {} of the error's energy",
+                     attribution.nearest, percent(attribution.nearest_residual));
+}
+
+std::string shares_text(const Attribution& attribution) {
+  std::vector<std::string> parts;
+  for (const CauseShare& cause : attribution.causes)
+    parts.push_back(cause.what + " " + percent_in_tenths(cause.share));
+  return join(parts, ", ");
 }
 
 std::string max_at_end(const BlockResult& block, int digits) {
@@ -342,6 +407,35 @@ std::string worst_text(const Comparison& comparison, const std::string& shape) {
   return fmt::format("{} at {}: a {} ({}), b {} ({})", brief(comparison.max_abs),
                      coordinates(worst.index, shape), a_value(worst), a_bits(worst), b_value(worst),
                      b_bits(worst));
+}
+
+std::string noise_text(const SideStatistics& side) {
+  std::string text =
+      fmt::format("rounding noise {} times what {} predicts", brief(side.z_rms), side.noise);
+  const auto limit = [&](double value) {
+    return side.judges ? " (alarm above " + brief(value) + ")" : std::string();
+  };
+  text += limit(side.z_limit);
+  if (side.channels > 0)
+    text += fmt::format(", slope against the value {} ± {}", brief(side.slope, 2),
+                        brief(side.slope_error, 2)) +
+            limit(side.slope_limit);
+  return text + fmt::format("; {} elements, {} independent{}", grouped(side.elements),
+                            grouped(side.effective),
+                            side.judges ? "" : ": informs, does not judge");
+}
+
+std::string forecast_text(const StageResult& stage) {
+  if (!stage.predicted_rms || !stage.accumulated) return "";
+  return fmt::format("rms of b − a {}; propagation of rounding noise predicts {}",
+                     brief(stage.accumulated->rms), brief(*stage.predicted_rms));
+}
+
+std::string inherited_text(const InheritedTest& test) {
+  return fmt::format(
+      "rms {} measured; exact arithmetic on both inputs gives {}, the rest {} is rounding "
+      "({} sampled elements)",
+      brief(test.measured), brief(test.exact), brief(test.unexplained), grouped(test.elements));
 }
 
 std::vector<int> by_importance(const RunRecord& record) {

@@ -38,6 +38,14 @@ std::vector<const StageResult*> origins(const RunRecord& record, std::size_t mos
 /// The sentence after them: the largest introduced error and the first different bits.
 std::string origin_facts(const RunRecord& record);
 
+/// "tf32 operand rounding (rna) 99.6 %, accumulator (tensor:k8f25/rna) 0.3 %, …": the causes of the
+/// final error; empty where no stage was attributed.
+std::string causes_text(const RunRecord& record);
+/// "explained bit for bit by tensor:k8f25/rna", or the nearest emulation and what it leaves.
+std::string certificate_text(const Attribution& attribution);
+/// The bars of a stage's waterfall in words.
+std::string shares_text(const Attribution& attribution);
+
 /// max |b - a| at the end of a block, "–" where its last stage was not compared.
 std::string max_at_end(const BlockResult& block, int digits);
 
@@ -88,6 +96,16 @@ std::string share_of_bound(const StageResult& stage);
 /// "4.1e-3 at [0,3,17,2]: a 1.25 (0x3fa00000), b 1.249 (0x3f9fdf3b)", empty when the bits are the
 /// same.
 std::string worst_text(const Comparison& comparison, const std::string& shape);
+/// "kernel axes swapped (proved bit for bit)" of a diagnosis.
+std::string diagnosis_name(const Diagnosis& diagnosis);
+/// "[0,3,0,0] to [0,3,15,15]", empty without a box.
+std::string box_text(const Diagnosis& diagnosis);
+/// A side's statistical test: "rounding noise 1.02 times what chain predicts (alarm above 1.85), …".
+std::string noise_text(const SideStatistics& side);
+/// "rms b − a 1.3e-3, forecast 1.2e-3"; empty without a forecast.
+std::string forecast_text(const StageResult& stage);
+/// How far exact arithmetic explains what a stage inherited: "99.98 % of 1.2e-3 rms, …".
+std::string inherited_text(const InheritedTest& test);
 /// "3 of 19 stages" and the like: how many stages have each verdict, "17 within bound, 2 same
 /// bits".
 std::string counts_text(const RunRecord& record);

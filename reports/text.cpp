@@ -110,6 +110,9 @@ std::string answers(const RunRecord& record, const TextStyle& style) {
   if (!parts.empty()) out += labelled("comes from", printable(joined(parts, " · ")), style);
   if (!facts.empty()) out += labelled(parts.empty() ? "comes from" : "", printable(facts), style);
 
+  if (const std::string causes = causes_text(record); !causes.empty())
+    out += std::string(indent) + printable("cause: " + causes) + "\n";
+
   const std::vector<std::string> milestones = growth(record);
   std::string large = milestones.empty()
                           ? "nowhere: no stage passes a milestone"
@@ -286,6 +289,16 @@ std::string focus(const RunRecord& record, const TextStyle& style) {
   };
   line("verdict",
        std::string(words(stage->verdict)) + (stage->reason.empty() ? "" : ": " + stage->reason));
+  for (const Diagnosis& diagnosis : stage->diagnoses)
+    line(&diagnosis == stage->diagnoses.data() ? "looks like" : "or like",
+         diagnosis_name(diagnosis) + ": " + diagnosis.evidence);
+  if (!stage->diagnoses.empty())
+    if (const std::string box = box_text(stage->diagnoses.front()); !box.empty())
+      line("worst in", box);
+  if (stage->runs > 1)
+    line("repeated", fmt::format("{} runs of each side on one input: a gave {} and b {} different "
+                                 "outputs",
+                                 stage->runs, stage->distinct_a, stage->distinct_b));
   line("contract", contracts_text(*stage));
   line("nodes", joined(stage->nodes, "  "));
   if (stage->introduced) {
@@ -311,6 +324,17 @@ std::string focus(const RunRecord& record, const TextStyle& style) {
   };
   oracle("a", stage->exact_a);
   oracle("b", stage->exact_b);
+  line("forecast", forecast_text(*stage));
+  if (stage->attribution) {
+    line("causes", shares_text(*stage->attribution));
+    line("", certificate_text(*stage->attribution));
+  }
+  if (stage->statistics) {
+    if (stage->statistics->a) line("", "a: " + noise_text(*stage->statistics->a));
+    if (stage->statistics->b) line("", "b: " + noise_text(*stage->statistics->b));
+    if (stage->statistics->inherited)
+      line("inherited", inherited_text(*stage->statistics->inherited));
+  }
   return out;
 }
 

@@ -14,6 +14,7 @@ PRODUCT = ("model", "cpu", "cuda", "compare", "reports", "cli")
 FORBIDDEN = ("-ffast-math", "-Ofast", "-funsafe-math-optimizations", "-fassociative-math", "-freciprocal-math",
              "-ffinite-math-only", "-fno-signed-zeros", "-march=native", "-mdaz-ftz", "-ffp-contract=fast",
              "-ffp-contract=on")
+DEVICE = ("-fmad=false", "-ftz=false", "-prec-div=true", "-prec-sqrt=true")  # what nvcc must be told
 # With -mfma and no -ffp-contract=off, g++ turns this into one fused instruction.
 PROBE = "float probe(float a, float b, float c) { return a * b + c; }\n"
 
@@ -30,7 +31,11 @@ def complaints(commands, root):
             continue
         checked += 1
         words = shlex.split(entry["command"])
-        if "-ffp-contract=off" not in words:
+        if pathlib.Path(words[0]).name == "nvcc" or "-x" in words and "cu" in words:
+            for flag in DEVICE:
+                if flag not in words:
+                    yield f"{path}: compiled without {flag}"
+        elif "-ffp-contract=off" not in words:
             yield f"{path}: compiled without -ffp-contract=off (link parity_bits)"
         for word in words:
             if word in FORBIDDEN:

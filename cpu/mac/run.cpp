@@ -1,5 +1,6 @@
 #include "cpu/mac/run.hpp"
 
+#include <algorithm>
 #include <cmath>
 
 #include "cpu/threads.hpp"
@@ -23,36 +24,38 @@ Weights<float> weights_of(const float* data, const WeightStrides& strides) {
   return {data, strides.g, strides.tap, strides.ic, strides.oc};
 }
 
-/// One output before its bias; channel = g*OC + oc.
-double exact_mac(const Window& window, const float* x, const float* w, const WeightStrides& strides,
-                 std::int64_t n, std::int64_t oh, std::int64_t ow, std::int64_t channel) {
+/// One output before its bias; channel = g*OC + oc. The order is the contract's: (ic div 32, kh, kw,
+/// ic mod 32).
+ExactSum exact_mac(const Window& window, const float* x, const float* w,
+                   const WeightStrides& strides, std::int64_t n, std::int64_t oh, std::int64_t ow,
+                   std::int64_t channel) {
   const std::int64_t g = channel / window.OC, oc = channel % window.OC;
-  double sum = 0;
-  for (std::int64_t kh = 0; kh < window.KH; ++kh) {
-    for (std::int64_t kw = 0; kw < window.KW; ++kw) {
-      std::int64_t ih = 0, iw = 0;
-      if (window.direction == Window::Direction::forward) {
-        ih = oh * window.sh + kh * window.dh - window.ph;
-        iw = ow * window.sw + kw * window.dw - window.pw;
-      } else {
-        const std::int64_t up = oh + window.ph - kh * window.dh,
-                           left = ow + window.pw - kw * window.dw;
-        if (up % window.sh != 0 || left % window.sw != 0) continue;
-        ih = up / window.sh;
-        iw = left / window.sw;
+  ExactSum sum;
+  for (std::int64_t block = 0; block < window.IC; block += 32) {
+    const std::int64_t channels = std::min<std::int64_t>(32, window.IC - block);
+    for (std::int64_t kh = 0; kh < window.KH; ++kh) {
+      for (std::int64_t kw = 0; kw < window.KW; ++kw) {
+        std::int64_t ih = 0, iw = 0;
+        if (window.direction == Window::Direction::forward) {
+          ih = oh * window.sh + kh * window.dh - window.ph;
+          iw = ow * window.sw + kw * window.dw - window.pw;
+        } else {
+          const std::int64_t up = oh + window.ph - kh * window.dh,
+                             left = ow + window.pw - kw * window.dw;
+          if (up % window.sh != 0 || left % window.sw != 0) continue;
+          ih = up / window.sh;
+          iw = left / window.sw;
+        }
+        const float* const wk = w + g * strides.g + (kh * window.KW + kw) * strides.tap +
+                                oc * strides.oc + block * strides.ic;
+        const bool inside = ih >= 0 && ih < window.IH && iw >= 0 && iw < window.IW;
+        // x[n, ih, iw, g*IC + ic], channels-last
+        const float* const xk =
+            inside ? x + ((n * window.IH + ih) * window.IW + iw) * window.G * window.IC +
+                         g * window.IC + block
+                   : nullptr;
+        sum.add(xk, wk, strides.ic, channels);
       }
-      const float* const wk =
-          w + g * strides.g + (kh * window.KW + kw) * strides.tap + oc * strides.oc;
-      const bool inside = ih >= 0 && ih < window.IH && iw >= 0 && iw < window.IW;
-      // x[n, ih, iw, g*IC + ic], channels-last
-      const float* const xk =
-          inside
-              ? x + ((n * window.IH + ih) * window.IW + iw) * window.G * window.IC + g * window.IC
-              : nullptr;
-      // Of two floats the product is exact in double: one rounding per term, like an fma.
-      for (std::int64_t ic = 0; ic < window.IC; ++ic)
-        sum +=
-            (inside ? static_cast<double>(xk[ic]) : 0.0) * static_cast<double>(wk[ic * strides.ic]);
     }
   }
   return sum;
@@ -146,11 +149,11 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
   return std::move(fresh).value();
 }
 
-std::vector<double> exact_elements(const Window& window, const float* x, const float* w,
-                                   const WeightStrides& strides, const Tensor* bias,
-                                   std::span<const std::int64_t> indices,
-                                   const Execution& execution) {
-  std::vector<double> result(indices.size());
+std::vector<ExactElement> exact_elements(const Window& window, const float* x, const float* w,
+                                         const WeightStrides& strides, const Tensor* bias,
+                                         std::span<const std::int64_t> indices,
+                                         const Execution& execution) {
+  std::vector<ExactElement> result(indices.size());
   const std::int64_t channels = window.G * window.OC, plane = window.OH * window.OW;
   parallel_for(
       static_cast<std::int64_t>(indices.size()), 16, execution.threads,
@@ -159,17 +162,20 @@ std::vector<double> exact_elements(const Window& window, const float* x, const f
           const std::int64_t index = indices[static_cast<std::size_t>(i)];
           const std::int64_t n = index / (channels * plane), channel = index / plane % channels;
           const std::int64_t oh = index % plane / window.OW, ow = index % window.OW;
-          double y = exact_mac(window, x, w, strides, n, oh, ow, channel);
-          if (bias != nullptr)
-            y += static_cast<double>(bias->values<float>()[static_cast<std::size_t>(channel)]);
+          ExactElement y = exact_element(exact_mac(window, x, w, strides, n, oh, ow, channel));
+          if (bias != nullptr) {
+            y.value +=
+                static_cast<double>(bias->values<float>()[static_cast<std::size_t>(channel)]);
+            y.epilogue = rounding_variance(y.value);
+          }
           result[static_cast<std::size_t>(i)] = y;
         }
       });
   return result;
 }
 
-std::vector<double> exact_elements(const Window& window, const WeightStrides& strides,
-                                   const Job& job, std::span<const std::int64_t> indices) {
+std::vector<ExactElement> exact_elements(const Window& window, const WeightStrides& strides,
+                                         const Job& job, std::span<const std::int64_t> indices) {
   const Elements<float> x = elements<float>(job.inputs[0], Layout::channels_last, job.execution);
   return exact_elements(window, x.data, job.parameters[0]->values<float>().data(), strides,
                         job.parameters[1].get(), indices, job.execution);

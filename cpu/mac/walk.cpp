@@ -254,6 +254,58 @@ class TileBuilder {
   std::int64_t n_ = 0, i_ = 0, j_ = 0;
 };
 
+/// Bytes of the weights that one tile meets, over all panels.
+template <class T>
+std::int64_t tile_weight_bytes(const Window& window, const std::vector<PixelClass>& classes) {
+  std::size_t taps = 0;
+  for (const PixelClass& c : classes) taps = std::max(taps, c.tap.size());
+  return static_cast<std::int64_t>(taps * sizeof(T)) * window.G * window.IC * window.OC;
+}
+
+/// A place in the order of the walk: groups of `at_once` tiles, in each the panels, in each the
+/// tiles.
+class Position {
+ public:
+  Position(std::int64_t index, std::int64_t at_once, std::int64_t tiles, std::int64_t panels,
+           const std::vector<PixelClass>& classes)
+      : at_once_(at_once), tiles_(tiles), panels_(panels), classes_(classes) {
+    first_ = index / (at_once * panels) * at_once;
+    const std::int64_t inside = index - first_ * panels, count = last() - first_;
+    panel_ = inside / count;
+    tile_ = first_ + inside % count;
+    find_class();
+  }
+  std::size_t panel() const { return static_cast<std::size_t>(panel_); }
+  const PixelClass& pixel_class() const { return *class_; }
+  std::int64_t tile_of_class() const { return tile_ - class_->first_tile; }
+
+  void advance() {
+    if (++tile_ < last()) {
+      if (std::next(class_) != classes_.end() && tile_ == std::next(class_)->first_tile) ++class_;
+      return;
+    }
+    if (++panel_ == panels_) {
+      panel_ = 0;
+      first_ = last();
+    }
+    tile_ = first_;
+    if (tile_ < tiles_) find_class();
+  }
+
+ private:
+  std::int64_t last() const { return std::min(first_ + at_once_, tiles_); }
+  void find_class() {
+    class_ = std::prev(
+        std::upper_bound(classes_.begin(), classes_.end(), tile_,
+                         [](std::int64_t t, const PixelClass& one) { return t < one.first_tile; }));
+  }
+
+  std::int64_t at_once_, tiles_, panels_;
+  const std::vector<PixelClass>& classes_;
+  std::vector<PixelClass>::const_iterator class_;
+  std::int64_t first_ = 0, panel_ = 0, tile_ = 0;
+};
+
 }  // namespace
 
 template <class T>
@@ -270,6 +322,10 @@ void walk(const Window& window, const T* x, T* y, std::span<const Panel> panels,
                                              ? zero_pixels(window, x, execution.threads)
                                              : std::vector<std::uint8_t>();
 
+  // Where all panels' weights stay in the second-level cache together, a few tiles go through all
+  // panels before the next: what they read is then in the cache too.
+  const std::int64_t at_once = tile_weight_bytes<T>(window, classes) <= 256 * 1024 ? 16 : tiles;
+
   const std::int64_t workers = std::min<std::int64_t>(std::max(execution.threads, 1), total);
   // Sixteen runs per worker: short enough that a worker held up by another process costs little,
   // long enough that neighbouring tiles find each other's input rows in the cache.
@@ -278,22 +334,10 @@ void walk(const Window& window, const T* x, T* y, std::span<const Panel> panels,
   parallel_for(workers, 1, static_cast<int>(workers), [&](std::int64_t worker, std::int64_t) {
     TileBuilder<T> builder(window, x, y, zeros.data(), zero, pixels);
     for (std::int64_t first = next.fetch_add(run); first < total; first = next.fetch_add(run)) {
-      std::size_t panel = static_cast<std::size_t>(first / tiles);
-      std::int64_t tile = first % tiles;
-      auto c = std::prev(std::upper_bound(
-          classes.begin(), classes.end(), tile,
-          [](std::int64_t t, const PixelClass& one) { return t < one.first_tile; }));
-      for (std::int64_t i = first; i < std::min(first + run, total); ++i) {
-        kernel(builder.build(*c, tile - c->first_tile, panels[panel]), panel,
+      Position at(first, at_once, tiles, std::ssize(panels), classes);
+      for (std::int64_t i = first; i < std::min(first + run, total); ++i, at.advance())
+        kernel(builder.build(at.pixel_class(), at.tile_of_class(), panels[at.panel()]), at.panel(),
                static_cast<int>(worker));
-        if (++tile == tiles) {
-          tile = 0;
-          ++panel;
-          c = classes.begin();
-        } else if (std::next(c) != classes.end() && tile == std::next(c)->first_tile) {
-          ++c;
-        }
-      }
     }
   });
 }

@@ -1,12 +1,10 @@
 #include "model/ops/binary.hpp"
 
 #include <algorithm>
-#include <cmath>
 
 #include "cpu/elementwise.hpp"
 #include "cpu/ops.hpp"
 #include "cpu/parameter.hpp"
-#include "cpu/strides.hpp"
 #include "cpu/threads.hpp"
 #include "model/shapes.hpp"
 
@@ -109,26 +107,5 @@ Value run(const Binary& op, const Job& job) {
   if (one_step) return run_as_epilogue(op, job);
   return job.in_double() ? run_in<double>(op, job) : run_in<float>(op, job);
 }
-
-template <class T>
-std::optional<EpilogueStep<T>> as_epilogue(
-    const Binary& op, std::span<const std::shared_ptr<const Tensor>> parameters,
-    std::int64_t channels, Reading reading) {
-  if (parameters.empty()) return std::nullopt;
-  const Tensor& constant = *parameters[0];
-  const bool per_channel = constant.shape().size() >= 2 && constant.shape()[1] == channels &&
-                           constant.size() == channels;
-  if (constant.size() != 1 && !per_channel) return std::nullopt;
-  using Kind = typename EpilogueStep<T>::Kind;
-  EpilogueStep<T> step{op.function == Binary::Function::add ? Kind::add : Kind::mul, {}, {}};
-  for (const float value : constant.values<float>())
-    step.a.push_back(reading == Reading::magnitudes ? std::abs(value) : value);
-  return step;
-}
-
-template std::optional<EpilogueStep<float>> as_epilogue(
-    const Binary&, std::span<const std::shared_ptr<const Tensor>>, std::int64_t, Reading);
-template std::optional<EpilogueStep<double>> as_epilogue(
-    const Binary&, std::span<const std::shared_ptr<const Tensor>>, std::int64_t, Reading);
 
 }  // namespace parity::cpu

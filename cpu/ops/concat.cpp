@@ -4,7 +4,6 @@
 #include <cstring>
 
 #include "cpu/ops.hpp"
-#include "cpu/strides.hpp"
 #include "cpu/threads.hpp"
 #include "model/shapes.hpp"
 

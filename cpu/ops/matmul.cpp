@@ -231,8 +231,8 @@ Value run(const MatMul& op, const Job& job) {
   return job.in_double() ? product<double>(op, job) : product<float>(op, job);
 }
 
-std::vector<double> exact_at(const MatMul& op, const Job& job,
-                             std::span<const std::int64_t> indices) {
+std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
+                                   std::span<const std::int64_t> indices) {
   const ProductOperands<Operand> operand = operands_of(op, job);
   const ProductExtents e = extents(op, operand.left.shape(), operand.right.shape());
   const Elements<float> left = elements_of<float>(operand.left, job),
@@ -243,19 +243,38 @@ std::vector<double> exact_at(const MatMul& op, const Job& job,
   // a[m, k] and b[k, n] as stored
   const std::int64_t am = op.left == transposed ? 1 : e.K, ak = op.left == transposed ? e.M : 1;
   const std::int64_t bk = op.right == transposed ? 1 : e.N, bn = op.right == transposed ? e.K : 1;
-  std::vector<double> result;
-  for (const std::int64_t index : indices) {
-    const auto i = static_cast<std::size_t>(index / (e.M * e.N));
-    const std::int64_t m = index / e.N % e.M, n = index % e.N;
-    const float* const a = left.data + lefts[i] * e.M * e.K + m * am;
-    const float* const b = right.data + rights[i] * e.K * e.N + n * bn;
-    double sum = 0;
-    for (std::int64_t k = 0; k < e.K; ++k)
-      sum = std::fma(static_cast<double>(a[k * ak]), static_cast<double>(b[k * bk]), sum);
-    if (op.alpha != 1) sum *= static_cast<double>(op.alpha);
-    if (addend) sum += addend->at(m, n);
-    result.push_back(sum);
-  }
+  std::vector<ExactElement> result(indices.size());
+  parallel_for(static_cast<std::int64_t>(indices.size()), 16, job.execution.threads,
+               [&](std::int64_t first, std::int64_t last) {
+                 std::vector<float> row;  // of a left operand that is stored transposed
+                 for (std::int64_t at = first; at < last; ++at) {
+                   const std::int64_t index = indices[static_cast<std::size_t>(at)];
+                   const auto i = static_cast<std::size_t>(index / (e.M * e.N));
+                   const std::int64_t m = index / e.N % e.M, n = index % e.N;
+                   const float* a = left.data + lefts[i] * e.M * e.K + m * am;
+                   const float* const b = right.data + rights[i] * e.K * e.N + n * bn;
+                   if (ak != 1) {
+                     row.resize(static_cast<std::size_t>(e.K));
+                     for (std::int64_t k = 0; k < e.K; ++k)
+                       row[static_cast<std::size_t>(k)] = a[k * ak];
+                     a = row.data();
+                   }
+                   ExactSum sum;
+                   for (std::int64_t k = 0; k < e.K; k += 32)
+                     sum.add(a + k, b + k * bk, bk, std::min<std::int64_t>(32, e.K - k));
+                   ExactElement y = exact_element(sum);
+                   const auto rounds = [&](double value) {
+                     y.value = value;
+                     y.epilogue += rounding_variance(value);
+                   };
+                   if (op.alpha != 1) {
+                     y.gain = static_cast<double>(op.alpha);
+                     rounds(y.value * y.gain);
+                   }
+                   if (addend) rounds(y.value + addend->at(m, n));
+                   result[static_cast<std::size_t>(at)] = y;
+                 }
+               });
   return result;
 }
 

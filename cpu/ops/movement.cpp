@@ -4,7 +4,6 @@
 #include <vector>
 
 #include "cpu/ops.hpp"
-#include "cpu/strides.hpp"
 #include "cpu/threads.hpp"
 
 // Shares the storage where nothing moves: identity always, the reshaping ones on row-major values.

@@ -6,7 +6,6 @@
 
 #include "cpu/maximum.hpp"
 #include "cpu/ops.hpp"
-#include "cpu/strides.hpp"
 #include "cpu/threads.hpp"
 
 // One element per set of elements that agree on the kept axes.

@@ -3,12 +3,9 @@
 #include <bit>
 #include <cstdint>
 
-namespace parity {
+#include "model/arithmetic/nan_bits.hpp"
 
-/// The one NaN of the lab: its bits are part of no contract, so every NaN is read and stored as
-/// this.
-inline constexpr std::uint32_t nan_bits32 = 0x7fffffffU;
-inline constexpr std::uint64_t nan_bits64 = 0x7fffffffffffffffULL;
+namespace parity {
 
 constexpr std::uint32_t bits_of(float value) { return std::bit_cast<std::uint32_t>(value); }
 constexpr std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 
+#include "model/arithmetic/nan_bits.hpp"
+
 namespace parity::sequences {
 
 // Elementary functions as sequences of IEEE operations, for every backend: C++17 templates over the
@@ -9,7 +11,7 @@ namespace parity::sequences {
 // instantiates with its own. Each operation is rounded to nearest even and each fused multiply-add is
 // spelled, so they give the same bits everywhere. model/arithmetic/elementary.hpp has them for the host.
 
-inline constexpr std::uint32_t canonical_nan = 0x7fffffff;
+inline constexpr std::uint32_t canonical_nan = nan_bits32;
 
 /// exp on [-104, 89] by x = n ln2 + r. No special cases; the caller clamps.
 template <class A>

@@ -40,6 +40,27 @@ TEST(MainJob, OneContractOnTwoSidesIsIdentical) {
   EXPECT_EQ(ended.code, 0) << ended.out;
 }
 
+TEST(MainJob, ExactProbesAgreeAcrossContractsAndAStageRepeats) {
+  const Workshop workshop;
+  const Ended probed =
+      paritylab(workshop, "diff sample:second/narrow --b cpu:tf32@sm_90 --probe exact");
+  EXPECT_EQ(probed.code, 0) << probed.out << probed.err;
+  EXPECT_NE(probed.out.find("all 16 stages have the same bits"), std::string::npos) << probed.out;
+  EXPECT_NE(probed.out.find("exact probe"), std::string::npos);
+  const Ended repeated = paritylab(workshop, "diff sample:second/narrow --b cpu:fp64 --repeat 2");
+  EXPECT_EQ(repeated.code, 0) << repeated.out;
+  EXPECT_NE(repeated.out.find("2 runs of each side"), std::string::npos) << repeated.out;
+}
+
+TEST(MainJob, SelftestPrintsItsFiguresAndTheirSeed) {
+  const Workshop workshop;
+  const Ended ended = paritylab(workshop, "selftest --faults 60 --clean 60 --seed 4");
+  EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
+  for (const char* told : {"named at the exact stage", "called by the right name",
+                           "false alarms in 60 runs", "seed 4", "one channel by"})
+    EXPECT_NE(ended.out.find(told), std::string::npos) << told;
+}
+
 TEST(MainJob, OutsideATerminalNothingIsColouredAndNoProgressIsDrawn) {
   const Workshop workshop;
   const Ended ended = paritylab(workshop, "diff sample:second/narrow --b cpu:fp64");

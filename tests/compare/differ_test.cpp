@@ -73,11 +73,14 @@ std::vector<Injection> faults_of(const PlannedStage& planned) {
   std::vector<Injection> all;
   for (const Bug bug : all_bugs()) {
     Injection injection{planned.stage.id, bug, 1, 7};
+    // These need inputs of their own: compare/selftest feeds them.
+    if (bug == Bug::nan_swallowed || bug == Bug::subnormals_flushed) continue;
+    if (!applies(injection, planned) || amounts(bug, planned).empty()) continue;
+    if (misreading_of(bug)) injection.amount = amounts(bug, planned).back();
     if (bug == Bug::operand_truncated) injection.amount = 12;
     if (bug == Bug::channel_scaled || bug == Bug::border_garbage) injection.amount = 1e-3;
     if (bug == Bug::wrong_epsilon) injection.amount = 1e-2;
-    if (bug == Bug::nan_swallowed) continue;  // needs NaN: a test of its own
-    if (applies(injection, planned)) all.push_back(injection);
+    all.push_back(injection);
   }
   return all;
 }
@@ -125,6 +128,13 @@ TEST(Differ, AcrossContractsNamesAGrossFaultAndNoOther) {
             fault.amount = 30;
             break;
           case Bug::ulp_bumped:
+          case Bug::run_to_run:
+          case Bug::order_changed:
+          case Bug::tf32_unnoticed:
+          case Bug::tf32_truncated:
+          case Bug::half_operands:
+          case Bug::bfloat_operands:
+          case Bug::variance_unbiased:
             continue;
           default:
             break;
@@ -330,6 +340,68 @@ TEST(Differ, ASwallowedNanIsNamed) {
   EXPECT_GT(record.stages[1].introduced->nan_mismatches, 0);
   // Across contracts a magnitude that is NaN bounds nothing, and nobody is named.
   EXPECT_TRUE(Bench::named(bench.run(fp64(), fp32())).empty());
+}
+
+TEST(Differ, RepeatedRunsShowASideThatChanges) {
+  Bench bench(small_net());
+  const auto repeated = [&](const Numerics& a, const std::optional<Injection>& fault) {
+    const std::unique_ptr<Backend> faulty = fault ? inject(bench.cpu, *fault) : nullptr;
+    Backend& on_b = faulty ? *faulty : static_cast<Backend&>(bench.cpu);
+    const Plan plan_a = make_plan(bench.stages, a, bench.cpu, "a"),
+               plan_b = make_plan(bench.stages, fp32(), bench.cpu, "b");
+    return diff({.graph = bench.graph,
+                 .stages = bench.stages,
+                 .a = {bench.cpu, plan_a, bench.execution},
+                 .b = {on_b, plan_b, bench.execution},
+                 .referee = {bench.cpu, bench.cpu, bench.execution},
+                 .inputs = bench.inputs,
+                 .repeat = 4});
+  };
+  const RunRecord clean = repeated(fp32(), {});
+  EXPECT_EQ(clean.exit_code, 0);
+  for (const StageResult& stage : clean.stages) {
+    EXPECT_EQ(stage.runs, 4);
+    EXPECT_EQ(stage.distinct_a, 1);
+    EXPECT_EQ(stage.distinct_b, 1);
+  }
+  // One ULP hides in the bounds of two contracts; that it changes does not hide.
+  const Injection atomics{1, Bug::run_to_run};
+  const StageResult across = repeated(fp64(), atomics).stages[1];
+  EXPECT_EQ(across.verdict, Verdict::untrusted);
+  EXPECT_EQ(across.distinct_a, 1);
+  EXPECT_EQ(across.distinct_b, 4);
+  EXPECT_NE(across.reason.find("b gave 4 different outputs in 4 runs"), std::string::npos);
+  // Under one contract it is the cause of the divergence.
+  const StageResult within = repeated(fp32(), atomics).stages[1];
+  EXPECT_EQ(within.verdict, Verdict::diverged);
+  ASSERT_FALSE(within.diagnoses.empty());
+  EXPECT_EQ(within.diagnoses.front().label, "run_to_run");
+}
+
+TEST(Differ, OutputsThatShowNothingAreUntrusted) {
+  struct Case {
+    Bug bug;
+    const char* reason;
+  };
+  for (const Case& each : {Case{Bug::output_zeroed, "zero"}, Case{Bug::output_constant, "constant"},
+                           Case{Bug::input_returned, "equals the input"}}) {
+    Bench bench(small_net());
+    // The same fault on both sides: they agree bit for bit, and prove nothing.
+    const std::unique_ptr<Backend> faulty = inject(bench.cpu, {1, each.bug, 1, 7});
+    const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "cpu:fp32");
+    const RunRecord record = diff({.graph = bench.graph,
+                                   .stages = bench.stages,
+                                   .a = {*faulty, plan, bench.execution},
+                                   .b = {*faulty, plan, bench.execution},
+                                   .referee = {bench.cpu, bench.cpu, bench.execution},
+                                   .inputs = bench.inputs});
+    const StageResult& stage = record.stages[1];
+    EXPECT_EQ(stage.verdict, Verdict::untrusted) << name(each.bug);
+    EXPECT_NE(stage.reason.find(each.reason), std::string::npos) << stage.reason;
+    ASSERT_EQ(stage.diagnoses.size(), 1u);
+    EXPECT_EQ(stage.diagnoses[0].label, name(each.bug));
+    EXPECT_EQ(record.exit_code, 4);
+  }
 }
 
 TEST(Differ, OverflowJudgesNothingAndNamesNobody) {

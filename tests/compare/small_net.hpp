@@ -111,11 +111,18 @@ struct Bench {
   Execution execution{1};
 };
 
+inline Numerics chunked() {
+  Numerics n;
+  n.algorithm = Algorithm::chunk256;
+  return n;
+}
+
 inline Numerics named(const std::string& what) {
   if (what == "fp64") return fp64();
   if (what == "exact") return exact();
   if (what == "folded") return folded();
   if (what == "eigen") return eigen();
+  if (what == "chunk256") return chunked();
   if (what == "sm_80") return tf32(Arch::sm_80);
   if (what == "sm_90") return tf32(Arch::sm_90);
   if (what == "sm_90/truncate") return tf32(Arch::sm_90, Rounding::truncate);

@@ -14,7 +14,7 @@
 #include "model/arithmetic/fill.hpp"
 #include "model/graph.hpp"
 #include "model/plan.hpp"
-#include "tests/cpu/reference/rooms.hpp"
+#include "tests/cpu/instances.hpp"
 
 // Every op of the variant against its contract, driven by its own cases(): a new op gets these
 // tests by having cases and an evaluate() in tests/cpu/reference/rooms.hpp.
@@ -25,11 +25,6 @@ namespace {
 using cpu::CpuBackend;
 using cpu::Layout;
 using reference::Dense;
-
-std::string to_text(Fill fill) {
-  return fill == Fill::exact ? "exact" : fill == Fill::real ? "real" : "hostile";
-}
-constexpr Fill fills[] = {Fill::exact, Fill::real, Fill::hostile};
 
 std::vector<InstructionSet> instruction_sets() {
   std::vector<InstructionSet> sets{InstructionSet::scalar};
@@ -46,61 +41,6 @@ std::vector<Execution> executions() {
   return all;
 }
 
-/// A case with its operands made.
-template <class T>
-struct Instance {
-  Case<T> of;
-  std::vector<Tensor> inputs;
-  std::vector<std::optional<Tensor>> parameters;
-  std::string text;
-
-  Instance(Case<T> the_case, Fill fill) : of(std::move(the_case)) {
-    std::uint64_t seed = 7;
-    text = of.name + ", " + to_text(fill) + " operands, first seed " + std::to_string(seed);
-    for (const TensorType& type : of.types.inputs) inputs.push_back(filled(type, fill, seed++));
-    for (const auto& type : of.types.parameters)
-      parameters.push_back(type ? std::optional(filled(*type, fill, seed++)) : std::nullopt);
-    if constexpr (std::is_same_v<T, BatchNorm>) {
-      // A variance is not negative; a NaN one stays.
-      std::vector<float> variance;
-      for (const float v : parameters[3]->template values<float>()) variance.push_back(std::abs(v));
-      parameters[3] = Tensor::of(parameters[3]->shape(), std::move(variance));
-    }
-  }
-
-  Graph graph() const {
-    GraphBuilder builder("case");
-    std::vector<TensorId> ids;
-    for (std::size_t i = 0; i < inputs.size(); ++i)
-      ids.push_back(builder.add_input("x" + std::to_string(i), inputs[i].type()));
-    builder.add_output(builder.add_step(of.op, ids, parameters, "node", {"y"}).front());
-    return builder.finish();
-  }
-
-  template <class Real>
-  Dense<Real> expected() const {
-    reference::Operands<Real> values, constants;
-    for (const Tensor& input : inputs) values.push_back(Dense<Real>::of(input));
-    for (const auto& parameter : parameters)
-      constants.push_back(parameter ? Dense<Real>::of(*parameter) : Dense<Real>{});
-    return reference::evaluate(of.op, values, constants);
-  }
-};
-
-template <class T>
-std::vector<Instance<T>> instances() {
-  std::vector<Instance<T>> all;
-  for (const Fill fill : fills)
-    for (Case<T>& the_case : T::cases()) all.emplace_back(std::move(the_case), fill);
-  return all;
-}
-
-PlannedStage planned(const Graph& graph, const Numerics& numerics, const CpuBackend& backend) {
-  Plan plan = make_plan(cut(graph), numerics, backend, "test");
-  EXPECT_EQ(plan.stages.size(), 1U) << "a case is one stage";
-  return plan.stages.front();
-}
-
 std::vector<Value> uploaded(CpuBackend& backend, const std::vector<Tensor>& inputs, Layout layout,
                             const Execution& execution) {
   std::vector<Value> values;
@@ -114,46 +54,14 @@ Tensor tensor_of(const Dense<Real>& dense) {
   return with_canonical_nan(Tensor::of(dense.shape, dense.values));
 }
 
-/// Where two tensors differ first, for a failure's text.
-template <class Real>
-std::string first_difference(const Tensor& expected, const Tensor& got) {
-  if (expected.type() != got.type())
-    return to_string(expected.type()) + " expected, got " + to_string(got.type());
-  for (std::int64_t i = 0; i < expected.size(); ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    const Tensor a = Tensor::of<Real>({1}, {expected.values<Real>()[at]});
-    const Tensor b = Tensor::of<Real>({1}, {got.values<Real>()[at]});
-    if (same_bits(a, b)) continue;
-    char text[160];
-    std::snprintf(text, sizeof text, "element %lld of %s: expected %a, got %a",
-                  static_cast<long long>(i), to_string(expected.type()).c_str(),
-                  static_cast<double>(expected.values<Real>()[at]),
-                  static_cast<double>(got.values<Real>()[at]));
-    return text;
-  }
-  return "no difference";
-}
-
 template <class T>
 constexpr bool is_mac = T::family == Family::conv || T::family == Family::matmul;
 
 template <class T>
 class Room : public testing::Test {};
 
-template <class Variant>
-struct TypesOf;
-template <class... Ts>
-struct TypesOf<std::variant<Ts...>> {
-  using type = testing::Types<Ts...>;
-};
-struct Kind {
-  template <class T>
-  static std::string GetName(int) {
-    return std::string(T::onnx_types().front());
-  }
-};
 using EveryOp = TypesOf<Op::variant>::type;
-TYPED_TEST_SUITE(Room, EveryOp, Kind);
+TYPED_TEST_SUITE(Room, EveryOp, NameOfOp);
 
 /// The alternatives that are multiply-accumulates.
 template <class... Ts>
@@ -175,7 +83,7 @@ template <class T>
 class MacRoom : public testing::Test {};
 using EveryMac =
     decltype(macs_among(decltype(list_of(static_cast<Op::variant*>(nullptr))){}, List<>{}))::types;
-TYPED_TEST_SUITE(MacRoom, EveryMac, Kind);
+TYPED_TEST_SUITE(MacRoom, EveryMac, NameOfOp);
 
 TYPED_TEST(Room, EqualsItsContractToTheBit) {
   CpuBackend backend;
@@ -363,7 +271,7 @@ TYPED_TEST(Room, LiesWithinItsBoundOfTheOracle) {
           backend.run(stage, in, Reading::magnitudes, execution).front(), execution);
       ASSERT_EQ(M.type(), got.type());
       const std::vector<double> exact =
-          backend.exact_at(stage, in, every_index(got.size()), execution);
+          values_of(backend.exact_at(stage, in, every_index(got.size()), execution));
       const double oracle = static_cast<double>(stage_terms(stage) + 8) * unit_roundoff_double;
       const Judged judged = judge(got.template values<float>(), exact, M, stage_allowance(stage),
                                   oracle, instance.text + ", " + stage.contract_text());
@@ -394,7 +302,7 @@ TYPED_TEST(Room, InDoubleLiesWithinItsBoundOfLongDouble) {
       y.assign(got.values<float>().begin(), got.values<float>().end());
     judge(y, exact, M, stage_allowance(stage), 0, instance.text);
     const std::vector<double> sampled =
-        backend.exact_at(stage, in, every_index(got.size()), execution);
+        values_of(backend.exact_at(stage, in, every_index(got.size()), execution));
     judge(sampled, exact, M, stage_allowance(stage), 0, instance.text + ", by exact_at");
     backend.forget(stage);
     if (this->HasFailure()) return;

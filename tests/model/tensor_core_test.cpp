@@ -7,52 +7,19 @@
 #include <algorithm>
 #include <bit>
 #include <cstdint>
-#include <fstream>
-#include <map>
 #include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "model/arithmetic/fill.hpp"
 #include "model/arithmetic/tf32.hpp"
 #include "model/error.hpp"
+#include "tests/model/vectors.hpp"
 
 namespace parity {
 namespace {
 
 constexpr Rounding roundings[] = {Rounding::rna, Rounding::truncate, Rounding::rn};
-
-using Row = std::map<std::string, std::string>;
-
-std::vector<std::string> cells(const std::string& line, char separator) {
-  std::vector<std::string> all;
-  std::istringstream stream(line);
-  for (std::string cell; std::getline(stream, cell, separator);) all.push_back(cell);
-  return all;
-}
-
-std::vector<Row> rows_of(const std::string& file) {
-  std::ifstream stream(std::string(PARITYLAB_SOURCE) + "/tests/data/tensor_core/" + file);
-  std::vector<std::string> header;
-  std::vector<Row> rows;
-  for (std::string line; std::getline(stream, line);) {
-    if (line.starts_with('#')) continue;
-    const std::vector<std::string> values = cells(line, ',');
-    if (header.empty()) {
-      header = values;
-      continue;
-    }
-    Row row;
-    for (std::size_t i = 0; i < header.size(); ++i) row[header[i]] = values.at(i);
-    rows.push_back(row);
-  }
-  return rows;
-}
-
-std::uint32_t hex(const std::string& text) {
-  return static_cast<std::uint32_t>(std::stoul(text, nullptr, 16));
-}
 
 std::vector<std::uint32_t> hex_list(const std::string& text, Rounding rounding) {
   std::vector<std::uint32_t> all;

@@ -9,8 +9,9 @@ namespace {
 /// A committed recording of onnxruntime, judged against the export it was made from.
 struct Recording {
   Exported exported;
-  std::string suffix;  ///< of the file: "onnxruntime", "onnxruntime-eps"
-  std::string edited;  ///< the stage whose constant the recorded model had changed; empty: none
+  std::string suffix;      ///< of the file: "onnxruntime", "onnxruntime-eps"
+  std::string edited;      ///< the stage whose constant the recorded model had changed; empty: none
+  std::string looks = {};  ///< what the diagnosis calls it
 };
 
 RunRecord judge(const Recording& recording) {
@@ -41,6 +42,9 @@ TEST_P(OnnxruntimeCapture, NamesTheEditedStageAndNoOther) {
     if (stage.name == GetParam().edited) {
       EXPECT_EQ(stage.verdict, Verdict::diverged) << stage.name << ": " << stage.reason;
       EXPECT_EQ(record.answers.first_diverging, stage.id);
+      ASSERT_FALSE(stage.diagnoses.empty());
+      EXPECT_EQ(stage.diagnoses.front().label, GetParam().looks)
+          << stage.diagnoses.front().evidence;
     } else {
       EXPECT_TRUE(stage.verdict == Verdict::within_bound || stage.verdict == Verdict::same_bits)
           << stage.name << " is " << name(stage.verdict) << ": " << stage.reason;
@@ -59,12 +63,20 @@ INSTANTIATE_TEST_SUITE_P(
                     Recording{{"centerpoint", "kept"}, "onnxruntime", ""},
                     Recording{{"resnet18", "kept"}, "onnxruntime", ""},
                     Recording{{"planner", "kept"}, "onnxruntime", ""},
-                    Recording{{"second", "kept"}, "onnxruntime-eps", "blocks.1.3"},
-                    Recording{{"second", "kept"}, "onnxruntime-transposed", "blocks.2.6"},
-                    Recording{
-                        {"centerpoint", "kept"}, "onnxruntime-transposed", "neck.deblocks.2.0"},
-                    Recording{{"resnet18", "kept"}, "onnxruntime-transposed", "layer3.0.conv2"},
-                    Recording{{"planner", "kept"}, "onnxruntime-scaled", "decoder.2"}),
+                    Recording{{"second", "kept"}, "onnxruntime-eps", "blocks.1.3", "wrong_epsilon"},
+                    Recording{{"second", "kept"},
+                              "onnxruntime-transposed",
+                              "blocks.2.6",
+                              "kernel_axes_swapped"},
+                    Recording{{"centerpoint", "kept"},
+                              "onnxruntime-transposed",
+                              "neck.deblocks.2.0",
+                              "kernel_axes_swapped"},
+                    Recording{{"resnet18", "kept"},
+                              "onnxruntime-transposed",
+                              "layer3.0.conv2",
+                              "kernel_axes_swapped"},
+                    Recording{{"planner", "kept"}, "onnxruntime-scaled", "decoder.2", "scaled"}),
     [](const testing::TestParamInfo<Recording>& info) {
       std::string text =
           info.param.exported.network + "_" + info.param.exported.variant + "_" + info.param.suffix;

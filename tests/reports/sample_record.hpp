@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "compare/record.hpp"
+#include "compare/walk.hpp"
 
 // Records that a differ could have made, with numbers that agree with each other, from a seed. They
 // exercise the reports only: nothing here was measured.
@@ -271,6 +272,13 @@ inline void add_stages(RunRecord& record, const std::vector<StageShape>& shapes,
       stage.exact_a = OracleTest{4096, false, 0.012, 3.1e-6, 77, 1.2500012, 1.2500009, 0};
       stage.exact_b =
           OracleTest{4096, false, b.share, c.max_abs, 1234, 1.249, 1.2500009, b.share > 1 ? 3 : 0};
+      stage.predicted_rms = stage.accumulated ? stage.accumulated->rms * 0.96 : 0;
+      stage.statistics = Statistics{
+          SideStatistics{"chain", 2061, 64, 1.012, 2.13, 64, 1.1e-9, 4.4e-9, 3.4e-8, true},
+          SideStatistics{"tensor:k8f25/rna", 2061, 64, b.share > 1 ? 7.5 : 0.981, 2.13, 64, 2.2e-6,
+                         1.3e-5, 1.02e-4, true},
+          InheritedTest{512, passed_on * rms_a, passed_on * rms_a * 0.999,
+                        passed_on * rms_a * 1e-3}};
       stage.verdict = b.share > 1 ? Verdict::diverged : Verdict::within_bound;
       stage.reason =
           b.share > 1
@@ -281,6 +289,21 @@ inline void add_stages(RunRecord& record, const std::vector<StageShape>& shapes,
     inherited = accumulated;
     record.stages.push_back(std::move(stage));
   }
+}
+
+/// The causes of a stage whose rounding of operands makes all but little of the error.
+inline void add_attribution(RunRecord& record, int id, double rounding) {
+  StageResult& stage = record.stages[static_cast<std::size_t>(id)];
+  const bool certified = stage.verdict != Verdict::diverged;
+  const double rest = certified ? 0 : 0.001;
+  stage.attribution =
+      Attribution{{{Cause::operand_rounding, "tf32 operand rounding (rna)", rounding},
+                   {Cause::accumulator, "accumulator (tensor:k8f25/rna)", 1 - rest - rounding}},
+                  certified ? "tensor:k8f25/rna" : "",
+                  "tensor:k8f25/rna",
+                  rest,
+                  certified ? 2 : 9};
+  if (!certified) stage.attribution->causes.push_back({Cause::rest, "not explained", rest});
 }
 
 inline void add_map(RunRecord& record, int id, Seeded& random) {
@@ -311,6 +334,9 @@ inline RunRecord clean_tf32() {
   settle(record);
   for (int i = 0; i < 3; ++i)
     add_map(record, record.answers.by_share[static_cast<std::size_t>(i)], random);
+  for (int i = 0; i < 3; ++i)
+    add_attribution(record, record.answers.by_share[static_cast<std::size_t>(i)], 0.996 - 0.04 * i);
+  add_causes(record);
   add_outputs(record);
   record.decisions = {{"spatial_features_2d",
                        "argmax:1",
@@ -370,8 +396,26 @@ inline RunRecord diverged() {
                      id < 2 ? 0 : random.between(0.01, 0.04)};
   });
   settle(record);
+  StageResult& wrong = record.stages[7];
+  wrong.runs = 3;
+  wrong.diagnoses = {
+      {"kernel_axes_swapped",
+       Proof::bits,
+       1,
+       "computed so that the kernel is read with its rows and columns exchanged, the stage gives b "
+       "bit for bit",
+       {0, 3, 0, 0},
+       {0, 3, 15, 15}},
+      {"border_garbage",
+       Proof::pattern,
+       0.625,
+       "41 of 64 elements differ in the first <column>",
+       {0, 1, 2, 0},
+       {0, 1, 2, 0}}};
   for (int i = 0; i < 3; ++i)
     add_map(record, record.answers.by_share[static_cast<std::size_t>(i)], random);
+  add_attribution(record, record.answers.first_diverging, 1.02);
+  add_causes(record);
   add_outputs(record);
   record.lints = {
       "BatchNormalization '/blocks.1/blocks.1.9/BatchNormalization' has variances below its "

@@ -54,6 +54,23 @@ def main():
             demand(flags, *output(SCRIPTS / "check_flags.py", commands), 1, part)
         commands.write_text("[]")
         demand("no commands", *output(SCRIPTS / "check_flags.py", commands), 1, "nothing was checked")
+
+        # A compiler that says what a real one would say of a kernel.
+        nvcc = root / "nvcc"
+        for stores, code, part in ((0, 0, "1 kernels for sm_90 keep everything"), (8, 1, "spills 8 bytes")):
+            nvcc.write_text("#!/bin/sh\n"
+                            "if [ $1 = --list-gpu-code ]; then echo sm_90; exit; fi\n"
+                            "cat >&2 <<END\n"
+                            "ptxas info    : Compiling entry function 'kernel' for 'sm_90'\n"
+                            "ptxas info    : Function properties for kernel\n"
+                            f"    0 bytes stack frame, {stores} bytes spill stores, 0 bytes spill loads\n"
+                            "ptxas info    : Used 255 registers, used 1 barriers\nEND\n")
+            nvcc.chmod(0o755)
+            demand(f"a kernel that spills {stores} bytes",
+                   *output(SCRIPTS / "check_registers.py", "--nvcc", nvcc, source), code, part)
+        nvcc.write_text("#!/bin/sh\necho sm_90\n")
+        demand("a compiler that says nothing", *output(SCRIPTS / "check_registers.py", "--nvcc", nvcc, source), 1,
+               "spoke of no kernel")
     for each in failures:
         print(each)
     return 1 if failures else 0

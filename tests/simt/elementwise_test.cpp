@@ -13,7 +13,7 @@ namespace {
 
 using cuda::EpilogueStep;
 using Kind = EpilogueStep::Kind;
-using CpuKind = cpu::EpilogueStep<float>::Kind;
+using CpuKind = parity::EpilogueStep<float>::Kind;
 
 struct Pair {
   Kind kind;
@@ -36,7 +36,7 @@ TEST(SimtElementwise, EveryStepHasTheBitsOfItsCpuTwinInEverySchedule) {
     const std::vector<float> a_values = simt::to_vector(a), b_values = simt::to_vector(b);
     for (const Pair& pair : pairs) {
       for (const std::int64_t constants : {std::int64_t{1}, channels}) {
-        cpu::EpilogueStep<float> step{pair.cpu_kind, {}, {}};
+        parity::EpilogueStep<float> step{pair.cpu_kind, {}, {}};
         const auto some = [&](const std::vector<float>& v) {
           return std::vector<float>(v.begin(), v.begin() + constants);
         };

@@ -15,10 +15,12 @@ namespace {
 
 // Sanitizers make frames larger.
 #if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t stack_bytes = 256 * 1024;
+constexpr std::size_t stack_size = 256 * 1024;
 #else
-constexpr std::size_t stack_bytes = 64 * 1024;
+constexpr std::size_t stack_size = 64 * 1024;
 #endif
+// Not a power of two, so that the tops of many stacks do not share cache sets.
+constexpr std::size_t stack_bytes = stack_size + 4096 + 320;
 constexpr std::size_t guard_bytes = 64;
 constexpr unsigned char guard = 0xa5, poison = 0xff;
 
@@ -39,11 +41,12 @@ Extent position_in(Extent e, std::uint64_t number) {
           static_cast<unsigned>(number / e.x / e.y)};
 }
 
-/// Puts `order` into the order of a schedule.
-template <class T>
-void arrange(std::vector<T>& order, std::uint64_t schedule, std::mt19937_64& random) {
-  if (schedule == 1) std::reverse(order.begin(), order.end());
-  if (schedule > 1) std::shuffle(order.begin(), order.end(), random);
+/// Puts the blocks of a grid into the order of a schedule.
+void arrange(std::vector<std::uint64_t>& order, std::uint64_t schedule, std::mt19937_64& random) {
+  if (schedule > 3)
+    std::shuffle(order.begin(), order.end(), random);
+  else if (schedule % 2 == 1)
+    std::reverse(order.begin(), order.end());
 }
 
 }  // namespace
@@ -128,7 +131,11 @@ void Thread::barrier(Where where) {
   suspend(state_);
 }
 
-void Thread::step() { suspend(State::ready); }
+void Thread::step() {
+  // Not at every one, which would make atomic operations slow; often enough for a spinning thread.
+  constexpr std::int64_t steps_between_turns = 64;
+  if (++own_steps_ % steps_between_turns == 0) suspend(State::ready);
+}
 
 const Warp& Thread::meet_warp(const char* what, Where where, const void* said, std::size_t bytes) {
   Warp& warp = *warp_;
@@ -287,21 +294,39 @@ std::string Block::standstill() const {
          text(one->where_) + "; " + std::to_string(done_) + " have left the kernel";
 }
 
+bool Block::turn(Thread& thread) {
+  if (thread.state_ != Thread::State::ready) return false;
+  running = &thread;
+  thread.fiber_ = std::move(thread.fiber_).resume();
+  return true;
+}
+
 std::string Block::take_turns(std::uint64_t seed) {
   std::mt19937_64 random(seed);
-  std::vector<Thread*> order;
-  order.reserve(threads_.size());
-  for (Thread& thread : threads_) order.push_back(&thread);
-  if (settings_->schedule == 1) std::reverse(order.begin(), order.end());
+  // Groups of threads that run as far as they can before the next has its turn: a whole block that takes
+  // turns fairly, or warps that run ahead.
+  const std::uint64_t schedule = settings_->schedule;
+  const bool ahead = schedule == 2 || schedule == 3 || (schedule > 3 && schedule % 2 == 0);
+  std::vector<std::vector<Thread*>> groups(ahead ? warps_.size() : 1);
+  for (Thread& thread : threads_) groups[ahead ? thread.number / warp_lanes : 0].push_back(&thread);
+  if (schedule % 2 == 1 && schedule < 4) {
+    std::reverse(groups.begin(), groups.end());
+    for (auto& group : groups) std::reverse(group.begin(), group.end());
+  }
   while (done_ < threads_.size()) {
-    if (settings_->schedule > 1) std::shuffle(order.begin(), order.end(), random);
+    if (schedule > 3) std::shuffle(groups.begin(), groups.end(), random);
     bool moved = false;
-    for (Thread* const thread : order) {
-      if (thread->state_ != Thread::State::ready) continue;
-      moved = true;
-      running = thread;
-      thread->fiber_ = std::move(thread->fiber_).resume();
-      if (!problem_.empty()) return problem_;
+    for (auto& group : groups) {
+      bool going = true;
+      while (going) {
+        if (schedule > 3) std::shuffle(group.begin(), group.end(), random);
+        going = false;
+        for (Thread* const thread : group) {
+          going = turn(*thread) || going;
+          if (!problem_.empty()) return problem_;
+        }
+        moved = moved || going;
+      }
     }
     if (!moved) return standstill();
   }

@@ -25,8 +25,8 @@ struct Site {
 
 /// How the simulated device runs kernels.
 struct Settings {
-  /// Which thread, and which block, goes first: 0 in order, 1 in reverse, others at random anew at every
-  /// meeting.
+  /// How threads take turns: 0 all in order, 1 all in reverse; 2 and 3 the same with each warp running ahead as
+  /// far as it can; from 4 on at random, odd ones fair, even ones with warps running ahead.
   std::uint64_t schedule = 0;
   /// This barrier does nothing: what a test must notice.
   std::optional<Site> silenced;
@@ -92,6 +92,8 @@ class Block {
   friend class Warp;
   void start(Thread& thread);
   std::string take_turns(std::uint64_t seed);
+  /// Lets a thread run to its next meeting; false when it is waiting or done.
+  bool turn(Thread& thread);
   void arrive_at_barrier();
   void count_step(const Thread& thread);
   /// Whether this barrier is the silenced one; every barrier met is noted.

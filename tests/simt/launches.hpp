@@ -35,7 +35,7 @@ class Launches {
   std::vector<void*> buffers_;
 };
 
-/// Runs `body` under every schedule that kernels are tested with: in order, reversed, and six at random.
+/// Runs `body` under every schedule that kernels are tested with (Settings::schedule).
 void for_each_schedule(const std::function<void(Launches&)>& body, int capability = 90);
 inline constexpr int schedules = 8;
 

@@ -1,4 +1,5 @@
-#include "cuda/device.hpp"
+#include "cuda/arithmetic.hpp"
+#include "cuda/grid.hpp"
 #include "tests/simt/probes.hpp"
 
 namespace parity::simt {
@@ -82,6 +83,24 @@ __global__ void matrix(MatrixArgument a) {
   for (int i = 0; i < 4; ++i) a.d[(g + i / 2 * 8) * 8 + 2 * t + i % 2] = d[i];
 }
 
+__global__ void conversion(ConversionArgument a) {
+  for (std::int64_t i = first_index(); i < a.count; i += index_step())
+    a.y[i] = device::cvt_rna_tf32(a.x[i]);
+}
+
+__global__ void __launch_bounds__(threads_per_block) checksum(ChecksumArgument a) {
+  std::uint64_t sum = 0;
+  const std::uint64_t end = std::uint64_t{1} << 32;
+  for (std::uint64_t i = a.first + a.step * static_cast<std::uint64_t>(first_index()); i < end;
+       i += a.step * static_cast<std::uint64_t>(index_step())) {
+    const float x = device::float_of(static_cast<std::uint32_t>(i));
+    const float y = a.function == Swept::exp ? sequences::exp<DeviceArithmetic>(x) : sigmoid(x);
+    sum += device::bits_of(y) * (2 * i + 1);
+  }
+  for (int d = 16; d > 0; d /= 2) sum += device::shuffle_xor(sum, d);
+  if (device::thread_index().x % 32 == 0) device::atomic_add(a.sum, sum);
+}
+
 }  // namespace
 
 Status launch_reverse(const Queue& queue, const ReverseArgument& argument) {
@@ -95,6 +114,17 @@ Status launch_copy(const Queue& queue, const CopyArgument& argument) {
 }
 Status launch_matrix(const Queue& queue, const MatrixArgument& argument) {
   return launch(queue, "matrix", matrix, {1}, {32}, 16 * 8 * sizeof(float), argument);
+}
+
+Status launch_conversion(const Queue& queue, const ConversionArgument& argument) {
+  return launch(queue, "conversion", conversion, blocks_for(argument.count), {threads_per_block}, 0,
+                argument);
+}
+Status launch_checksum(const Queue& queue, const ChecksumArgument& argument) {
+  const std::uint64_t count = ((std::uint64_t{1} << 32) - argument.first) / argument.step + 1;
+  // 64 inputs a thread at least.
+  return launch(queue, "checksum", checksum, blocks_for(static_cast<std::int64_t>(count / 64 + 1)),
+                {threads_per_block}, 0, argument);
 }
 
 }  // namespace parity::simt

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+
 #include "cuda/api.hpp"
 
 namespace parity::simt {
@@ -42,5 +44,23 @@ struct MatrixArgument {
   float* d;
 };
 cuda::Status launch_matrix(const cuda::Queue& queue, const MatrixArgument& argument);
+
+/// y[i] = cvt.rna.tf32(x[i]).
+struct ConversionArgument {
+  const float* x;
+  std::uint32_t* y;
+  int count;
+};
+cuda::Status launch_conversion(const cuda::Queue& queue, const ConversionArgument& argument);
+
+/// Adds bits(f(x_i)) * (2i + 1) mod 2^64 to `sum`, x_i having the bits i, over i = first, first + step, …
+/// below 2^32.
+enum class Swept { exp, sigmoid };
+struct ChecksumArgument {
+  Swept function;
+  std::uint64_t first, step;
+  std::uint64_t* sum;
+};
+cuda::Status launch_checksum(const cuda::Queue& queue, const ChecksumArgument& argument);
 
 }  // namespace parity::simt

@@ -81,6 +81,7 @@ class Thread {
   Warp* warp_ = nullptr;
   State state_ = State::ready;
   Where where_{};
+  std::int64_t own_steps_ = 0;
   boost::context::fiber fiber_, caller_;
   std::vector<Copy> starting_;
   std::vector<std::vector<Copy>> in_flight_;

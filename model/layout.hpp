@@ -3,9 +3,26 @@
 #include <cstdint>
 #include <vector>
 
-#include "cpu/storage.hpp"
+#include "model/tensor.hpp"
 
-namespace parity::cpu {
+namespace parity {
+
+/// How the elements of a value lie in memory. channels_last: {N, C, spatial…} stored as N,
+/// spatial…, C; only for rank 3 and 4. Layout is Execution: it never changes a bit.
+enum class Layout { row_major, channels_last };
+
+/// channels_last means nothing for other ranks: they have one layout.
+inline Layout meaningful(const Shape& shape, Layout layout) {
+  return shape.size() == 3 || shape.size() == 4 ? layout : Layout::row_major;
+}
+
+/// N, C and the product of the spatial extents of a rank-3 or rank-4 type.
+struct Planes {
+  std::int64_t N, C, S;
+};
+inline Planes planes_of(const Shape& shape) {
+  return {shape[0], shape[1], element_count(shape, 2, shape.size())};
+}
 
 /// The axes of a shape in the order of memory, outermost first.
 inline std::vector<std::size_t> memory_order(std::size_t rank, Layout layout) {
@@ -28,4 +45,4 @@ inline std::vector<std::int64_t> memory_strides(const Shape& shape, Layout layou
   return strides;
 }
 
-}  // namespace parity::cpu
+}  // namespace parity

@@ -1,0 +1,360 @@
+#include "compare/attribution.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <memory>
+
+#include "model/arithmetic/tf32.hpp"
+#include "model/error.hpp"
+#include "model/ops.hpp"
+#include "model/select.hpp"
+
+namespace parity {
+namespace {
+
+constexpr int most_runs = 10;
+constexpr std::array<std::string_view, 6> cause_names = {"operand_rounding", "accumulator", "order",
+                                                         "batch_norm",       "subnormals",  "rest"};
+
+/// What the operands of a multiply-accumulate are brought to before it; `flushed` also acts on the
+/// stage's outputs (CONTRACTS section 1: an emulator's clause, never a backend's).
+enum class Operands { as_given, tf32_rna, tf32_truncate, tf32_rn, bf16, fp16, flushed };
+
+std::string text_of(Operands operands) {
+  switch (operands) {
+    case Operands::as_given:
+      return {};
+    case Operands::tf32_rna:
+      return "tf32/rna operands";
+    case Operands::tf32_truncate:
+      return "tf32/truncate operands";
+    case Operands::tf32_rn:
+      return "tf32/rn operands";
+    case Operands::bf16:
+      return "bf16 operands";
+    case Operands::fp16:
+      return "fp16 operands";
+    case Operands::flushed:
+      return "subnormals flushed";
+  }
+  return {};
+}
+
+Operands operands_of(Rounding rounding) {
+  switch (rounding) {
+    case Rounding::rna:
+      return Operands::tf32_rna;
+    case Rounding::truncate:
+      return Operands::tf32_truncate;
+    case Rounding::rn:
+      return Operands::tf32_rn;
+  }
+  return Operands::tf32_rna;
+}
+
+/// To nearest even with `dropped` low bits gone; infinity and NaN stay.
+std::uint32_t nearest_even(std::uint32_t bits, int dropped) {
+  if ((bits & 0x7f800000U) == 0x7f800000U) return bits;
+  const std::uint32_t half = (1U << (dropped - 1)) - 1;
+  return (bits + half + ((bits >> dropped) & 1U)) & ~((1U << dropped) - 1);
+}
+
+float to_fp16(float x) {
+  constexpr float smallest_normal = 0x1p-14F, spacing_below = 0x1p-24F, overflow = 65520.0F;
+  if (std::fabs(x) < smallest_normal) return std::nearbyint(x / spacing_below) * spacing_below;
+  if (std::fabs(x) >= overflow && x == x)
+    return std::copysign(std::numeric_limits<float>::infinity(), x);
+  return float_of(nearest_even(bits_of(x), 13));
+}
+
+float brought_to(float x, Operands operands) {
+  switch (operands) {
+    case Operands::as_given:
+      return x;
+    case Operands::tf32_rna:
+      return float_of(round_to_tf32(bits_of(x), Rounding::rna));
+    case Operands::tf32_truncate:
+      return float_of(round_to_tf32(bits_of(x), Rounding::truncate));
+    case Operands::tf32_rn:
+      return float_of(round_to_tf32(bits_of(x), Rounding::rn));
+    case Operands::bf16:
+      return float_of(nearest_even(bits_of(x), 16));
+    case Operands::fp16:
+      return to_fp16(x);
+    case Operands::flushed:
+      return (bits_of(x) & 0x7f800000U) == 0 ? 0.0F : x;
+  }
+  return x;
+}
+
+Tensor brought_to(const Tensor& tensor, Operands operands) {
+  const Tensor given = to_float32(tensor);
+  std::vector<float> values(given.values<float>().begin(), given.values<float>().end());
+  for (float& value : values) value = brought_to(value, operands);
+  return Tensor::of<float>(given.shape(), std::move(values));
+}
+
+bool tf32(const Numerics& n) { return n.conv == Math::tf32 || n.matmul == Math::tf32; }
+
+/// An arithmetic that can be emulated: Numerics, and operands that it rounds beforehand.
+struct Arithmetic {
+  Numerics numerics;
+  Operands operands = Operands::as_given;
+};
+
+/// How close an emulation came.
+struct Probe {
+  double onto = 0;      ///< <y - a, e> / <e, e>
+  double residual = 1;  ///< ||b - y||^2 / ||e||^2
+  bool same_bits = false;
+};
+
+class Waterfall {
+ public:
+  explicit Waterfall(const AttributionRequest& request) : r_(request) {}
+
+  std::optional<Attribution> run() {
+    const Split whole = r_.host.split(r_.a_output, r_.b_output, r_.b_output, r_.execution);
+    energy_ = whole.introduced_on_accumulated;
+    if (!(energy_ > 0) || !std::isfinite(energy_)) return std::nullopt;
+    const Arithmetic target = r_.b != nullptr ? claimed() : nearest();
+    explain(target);
+    result_.runs = runs_;
+    return std::move(result_);
+  }
+
+ private:
+  static Numerics free(Numerics numerics) {
+    numerics.promise = Determinism::not_guaranteed;  // emulating asks for no promise
+    return numerics;
+  }
+
+  PlannedStage planned(const Arithmetic& arithmetic) const {
+    return make_plan({r_.stage}, arithmetic.numerics, r_.host, "emulation").stages.front();
+  }
+
+  std::string text(const Arithmetic& arithmetic) const {
+    const std::string contract = planned(arithmetic).contract_text();
+    const std::string operands = text_of(arithmetic.operands);
+    return operands.empty() ? contract : contract + " with " + operands;
+  }
+
+  /// The emulation's output, once per arithmetic.
+  const Probe& probe(const Arithmetic& arithmetic) {
+    const std::string key = text(arithmetic);
+    const auto found = probes_.find(key);
+    if (found != probes_.end()) return found->second;
+    ++runs_;
+    PlannedStage stage = planned(arithmetic);
+    std::vector<Value> inputs(r_.inputs.begin(), r_.inputs.end());
+    if (arithmetic.operands != Operands::as_given)
+      round_operands(arithmetic.operands, stage, inputs);
+    Value y = r_.host.run(stage, inputs, Reading::values, r_.execution).front();
+    r_.host.forget(stage);
+    if (arithmetic.operands == Operands::flushed)
+      y = r_.host.upload(brought_to(r_.host.download(y, r_.execution), Operands::flushed),
+                         r_.execution);
+    // Split's parts: from a to the emulation, and from there to b.
+    const Split split = r_.host.split(r_.a_output, y, r_.b_output, r_.execution);
+    Probe made{split.introduced_on_accumulated / energy_,
+               split.inherited * split.inherited / energy_, false};
+    if (made.residual == 0)
+      made.same_bits = r_.host.compare(y, r_.b_output, nullptr, {}, r_.execution).differing == 0 &&
+                       y.type() == r_.b_output.type();
+    if (made.same_bits && result_.certificate.empty()) result_.certificate = key;
+    if (result_.nearest.empty() || made.residual < result_.nearest_residual) {
+      result_.nearest = key;
+      result_.nearest_residual = made.residual;
+    }
+    return probes_.emplace(key, made).first->second;
+  }
+
+  void round_operands(Operands operands, PlannedStage& stage, std::vector<Value>& inputs) {
+    Step& head = stage.stage.steps.front();
+    const auto* product = std::get_if<MatMul>(head.op.get());
+    if (!head.parameters.empty() && head.parameters[0])
+      head.parameters[0] =
+          std::make_shared<const Tensor>(brought_to(*head.parameters[0], operands));
+    // Of a product's values the addend is no operand.
+    std::size_t count = 1;
+    if (product != nullptr && product->constant == MatMul::Constant::neither) count = 2;
+    for (std::size_t k = 0; k < std::min(count, head.inputs.size()); ++k)
+      for (std::size_t i = 0; i < inputs.size(); ++i)
+        if (stage.stage.inputs[i] == head.inputs[k])
+          inputs[i] = r_.host.upload(
+              brought_to(r_.host.download(r_.inputs[i], r_.execution), operands), r_.execution);
+  }
+
+  bool is_mac() const { return r_.stage.macs > 0; }
+
+  /// What b says it runs, unless another arithmetic has its bits or comes closer than any clause
+  /// explains.
+  Arithmetic claimed() {
+    const Arithmetic said{free(r_.b->numerics), Operands::as_given};
+    if (probe(said).same_bits) return said;
+    return closest(said, candidates(r_.b->numerics));
+  }
+
+  Arithmetic nearest() {
+    Numerics said = free(r_.a.numerics);
+    if (r_.tf32_permitted) {
+      said = numerics_of(Math::tf32, Arch::sm_90);
+      said.promise = Determinism::not_guaranteed;
+    } else if (said.conv == Math::fp64 || said.conv == Math::exact || tf32(said)) {
+      said = free(Numerics{});
+    }
+    return closest({said, Operands::as_given}, candidates(said));
+  }
+
+  /// Other arithmetics worth a run, likeliest first.
+  std::vector<Arithmetic> candidates(const Numerics& said) const {
+    std::vector<Arithmetic> list;
+    Numerics plain = free(Numerics{});
+    plain.batch_norm = said.batch_norm;
+    list.push_back({plain, Operands::as_given});
+    Numerics turned = plain;
+    turned.batch_norm = said.batch_norm == BatchNormalisation::kept ? BatchNormalisation::folded
+                                                                    : BatchNormalisation::kept;
+    list.push_back({turned, Operands::as_given});
+    if (!is_mac()) {
+      list.push_back({plain, Operands::flushed});
+      return list;
+    }
+    const auto tensor = [&](Arch arch, Rounding rounding) {
+      Numerics n = free(numerics_of(Math::tf32, arch));
+      n.rounding = rounding;
+      n.batch_norm = said.batch_norm;
+      list.push_back({n, Operands::as_given});
+    };
+    tensor(Arch::sm_90, Rounding::rna);
+    tensor(Arch::sm_90, Rounding::truncate);
+    tensor(Arch::sm_80, Rounding::rna);
+    for (const Algorithm order : {Algorithm::chunk256, Algorithm::gemm_eigen}) {
+      Numerics ordered = plain;
+      ordered.algorithm = order;
+      list.push_back({ordered, Operands::as_given});
+    }
+    list.push_back({plain, Operands::bf16});
+    list.push_back({plain, Operands::fp16});
+    list.push_back({plain, Operands::flushed});
+    tensor(Arch::sm_80, Rounding::truncate);
+    return list;
+  }
+
+  /// The first with b's bits, else the one with the least residual; `said` unless another leaves
+  /// less than half of what it leaves: two orders of one arithmetic are both as far from a third.
+  /// Keeps a run for the path to it.
+  Arithmetic closest(const Arithmetic& said, const std::vector<Arithmetic>& others) {
+    Arithmetic best = said;
+    double residual = probe(said).residual / 2;
+    for (const Arithmetic& other : others) {
+      if (!result_.certificate.empty() || runs_ >= most_runs - 1) break;
+      const Probe& made = probe(other);
+      if (!(made.residual < residual) && !made.same_bits) continue;
+      residual = made.residual;
+      best = other;
+    }
+    return best;
+  }
+
+  /// The clauses between two arithmetics, each with the arithmetic after it is switched.
+  struct Switch {
+    Cause cause;
+    std::string what;
+    Arithmetic after;
+  };
+  std::vector<Switch> path(const Arithmetic& from, const Arithmetic& to) const {
+    std::vector<Switch> switches;
+    Arithmetic at = from;
+    const auto turn = [&](Cause cause, const std::string& what, const Arithmetic& next) {
+      if (text(next) == text(at)) return;
+      at = next;
+      switches.push_back({cause, what, next});
+    };
+    Arithmetic next = at;
+    if (tf32(to.numerics)) {
+      // Ties to even came with sm_90: on an older core that clause cannot be switched alone.
+      if (tf32(at.numerics) &&
+          (to.numerics.rounding != Rounding::rn || at.numerics.arch >= Arch::sm_90))
+        next.numerics.rounding = to.numerics.rounding;
+      else if (!tf32(at.numerics))
+        next.operands = operands_of(to.numerics.rounding);
+      turn(Cause::operand_rounding,
+           "tf32 operand rounding (" + std::string(name(to.numerics.rounding)) + ")", next);
+    } else if (to.operands != Operands::as_given && to.operands != Operands::flushed) {
+      next.operands = to.operands;
+      turn(Cause::operand_rounding, text_of(to.operands), next);
+    }
+    next = at;
+    next.operands = to.operands == Operands::flushed ? Operands::as_given : to.operands;
+    next.numerics.conv = to.numerics.conv;
+    next.numerics.matmul = to.numerics.matmul;
+    next.numerics.rnn = to.numerics.rnn;
+    next.numerics.arch = to.numerics.arch;
+    next.numerics.rounding = to.numerics.rounding;
+    const bool sums_in_float32 = to.numerics.conv == Math::fp32;
+    if (!sums_in_float32 || at.numerics.conv != Math::fp32) next.numerics.algorithm.reset();
+    turn(Cause::accumulator, "accumulator (" + text({next.numerics, Operands::as_given}) + ")",
+         next);
+    next.numerics.algorithm = to.numerics.algorithm;
+    turn(Cause::order, "order of summation (" + text({next.numerics, Operands::as_given}) + ")",
+         next);
+    next.numerics.batch_norm = to.numerics.batch_norm;
+    turn(Cause::batch_norm,
+         to.numerics.batch_norm == BatchNormalisation::folded ? "batch norm folded into weights"
+                                                              : "batch norm kept out of weights",
+         next);
+    next.operands = to.operands;
+    turn(Cause::subnormals, "subnormals flushed to zero", next);
+    return switches;
+  }
+
+  /// Shares along the path from a's arithmetic to `target`.
+  void explain(const Arithmetic& target) {
+    const Arithmetic own{free(r_.a.numerics), Operands::as_given};
+    // A tensor core cannot be emulated on operands that are not rounded: the clauses between it and
+    // float32 are switched from the other end, which explains the same error.
+    const bool backwards = tf32(own.numerics) && !tf32(target.numerics);
+    const std::vector<Switch> switches = backwards ? path(target, own) : path(own, target);
+    const auto at = [&](const Arithmetic& arithmetic) {
+      return text(arithmetic) == text(own) ? 0 : probe(arithmetic).onto;
+    };
+    const double reached = at(target);
+    double before = backwards ? reached : 0;
+    std::vector<CauseShare> shares;
+    for (const Switch& each : switches) {
+      const double after = at(each.after);
+      shares.push_back({each.cause, each.what, backwards ? before - after : after - before});
+      before = after;
+    }
+    result_.causes = std::move(shares);
+    const double rest = 1 - reached;
+    if (r_.b == nullptr && r_.rest_is_order && result_.certificate.empty())
+      result_.causes.push_back({Cause::order, "another order of float32 summation", rest});
+    else if (rest != 0 || result_.causes.empty())
+      result_.causes.push_back({Cause::rest, "not explained", rest});
+  }
+
+  const AttributionRequest& r_;
+  Attribution result_;
+  std::map<std::string, Probe> probes_;
+  double energy_ = 0;
+  int runs_ = 0;
+};
+
+}  // namespace
+
+std::string_view name(Cause cause) { return cause_names[static_cast<std::size_t>(cause)]; }
+std::optional<Cause> cause_named(std::string_view text) {
+  for (std::size_t i = 0; i < cause_names.size(); ++i)
+    if (cause_names[i] == text) return static_cast<Cause>(i);
+  return std::nullopt;
+}
+
+std::optional<Attribution> attribute(const AttributionRequest& request) {
+  return Waterfall(request).run();
+}
+
+}  // namespace parity

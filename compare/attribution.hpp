@@ -1,0 +1,73 @@
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/backend.hpp"
+#include "model/plan.hpp"
+
+namespace parity {
+
+/// A clause of the arithmetic that may differ between two sides, in the order in which they are
+/// switched. rest: what no clause explains.
+enum class Cause { operand_rounding, accumulator, order, batch_norm, subnormals, rest };
+std::string_view name(Cause cause);
+std::optional<Cause> cause_named(std::string_view text);
+
+/// One bar of the waterfall.
+struct CauseShare {
+  Cause cause = Cause::rest;
+  std::string what;  ///< "tf32 operand rounding (rna)", "accumulator (tensor:k8f25)"
+  double share = 0;  ///< <e_i, e> / <e, e>; may be negative, all together 1
+};
+
+/// The introduced error e = l - a of one stage, taken apart: each clause of a's arithmetic in turn
+/// becomes b's, on the input that both sides were given.
+struct Attribution {
+  std::vector<CauseShare> causes;  ///< in switching order, rest last
+  /// The arithmetic whose emulation on the CPU has b's bits, every one of them; empty when none
+  /// that was tried has.
+  std::string certificate;
+  std::string nearest;          ///< the emulated arithmetic with the smallest residual
+  double nearest_residual = 1;  ///< ||b - emulation||^2 / ||b - a||^2
+  int runs = 0;                 ///< of the stage, at most ten
+};
+
+/// A cause over the whole network, weighted by the stages' shares of the final error.
+struct CauseTotal {
+  Cause cause = Cause::rest;
+  std::string what;
+  double share = 0;
+};
+
+/// How many stages diff() attributes: the first diverging one and those with the largest shares.
+inline constexpr std::size_t attribute_none = 0;
+inline constexpr std::size_t attribute_all = std::numeric_limits<std::size_t>::max();
+
+struct AttributionRequest {
+  const Stage& stage;  ///< as cut, BatchNorm kept
+  const PlannedStage& a;
+  /// What b says that it runs. Null for a program that nobody knows: then the nearest emulation
+  /// stands in.
+  const PlannedStage* b;
+  Backend& host;  ///< emulates
+  Execution execution;
+  std::span<const Value> inputs;  ///< the shared input
+  const Value& a_output;          ///< of output 0, all readable by host
+  const Value& b_output;
+  /// An unknown program may have used TF32.
+  bool tf32_permitted = false;
+  /// Whether b's distance from exact is what the order of float32 summation alone would make:
+  /// then what remains of an unknown program's error is called order.
+  bool rest_is_order = false;
+};
+
+/// Nothing where a's and b's bits agree or differ by infinities and NaN alone.
+std::optional<Attribution> attribute(const AttributionRequest& request);
+
+}  // namespace parity

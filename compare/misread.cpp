@@ -1,0 +1,923 @@
+#include "compare/misread.hpp"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <utility>
+
+#include "model/arithmetic/bits.hpp"
+#include "model/error.hpp"
+#include "model/ops.hpp"
+
+namespace parity {
+namespace {
+
+const Op& head_of(const PlannedStage& planned) { return *planned.stage.steps.front().op; }
+
+template <class T>
+const T* head_as(const PlannedStage& planned) {
+  return std::get_if<T>(&head_of(planned));
+}
+
+const SlidingWindow* window_of(const Op& op) {
+  return visit(
+      [](const auto& o) -> const SlidingWindow* {
+        if constexpr (requires { o.window; }) return &o.window;
+        return nullptr;
+      },
+      op);
+}
+
+std::int64_t groups_of(const PlannedStage& planned) {
+  return visit(
+      [](const auto& o) -> std::int64_t {
+        if constexpr (requires { o.group; }) return o.group;
+        return 1;
+      },
+      head_of(planned));
+}
+
+bool is_convolution(const PlannedStage& planned) {
+  return head_as<Conv2d>(planned) || head_as<ConvTranspose2d>(planned);
+}
+
+bool is_mac(const PlannedStage& planned) {
+  return is_convolution(planned) || head_as<MatMul>(planned);
+}
+
+/// Weights known at import; null for an op without.
+const Tensor* weights_of(const PlannedStage& planned) {
+  const Step& head = planned.stage.steps.front();
+  return is_mac(planned) ? head.parameters[0].get() : nullptr;
+}
+
+/// The stage with its head's op replaced by a changed copy.
+template <class Change>
+PlannedStage with_head(const PlannedStage& planned, Change change) {
+  PlannedStage wrong = planned;
+  Op op = head_of(planned);
+  std::visit([&](auto& o) { change(o); }, static_cast<Op::variant&>(op));
+  wrong.stage.steps.front().op = std::make_shared<const Op>(std::move(op));
+  return wrong;
+}
+
+PlannedStage with_weights(const PlannedStage& planned, Tensor weights) {
+  PlannedStage wrong = planned;
+  wrong.stage.steps.front().parameters[0] = std::make_shared<const Tensor>(std::move(weights));
+  return wrong;
+}
+
+/// The tensor of `shape` whose element at `at` is from's element at source(at).
+template <class Source>
+Tensor gathered(const Tensor& from, const Shape& shape, Source source) {
+  const std::span<const float> values = from.values<float>();
+  std::vector<float> made(static_cast<std::size_t>(element_count(shape)));
+  std::vector<std::int64_t> at(shape.size(), 0);
+  for (float& element : made) {
+    const std::optional<std::vector<std::int64_t>> index = source(at);
+    std::int64_t offset = 0;
+    if (index)
+      for (std::size_t axis = 0; axis < from.shape().size(); ++axis)
+        offset = offset * from.shape()[axis] + (*index)[axis];
+    element = index ? values[static_cast<std::size_t>(offset)] : 0.0F;
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+      if (++at[axis] < shape[axis]) break;
+      at[axis] = 0;
+    }
+  }
+  return Tensor::of(shape, std::move(made));
+}
+using Index = std::vector<std::int64_t>;
+
+/// The same shape, read with other indices.
+template <class Change>
+Tensor reindexed(const Tensor& from, Change change) {
+  return gathered(from, from.shape(), [&](Index at) {
+    change(at);
+    return std::optional(std::move(at));
+  });
+}
+
+template <class F>
+Tensor mapped(const Tensor& from, F f) {
+  const std::span<const float> values = from.values<float>();
+  std::vector<float> made(values.begin(), values.end());
+  for (float& value : made) value = f(value);
+  return Tensor::of(from.shape(), std::move(made));
+}
+
+std::vector<double> once(const PlannedStage&) { return {1}; }
+
+/// Sets the end pads so that the window still makes the stage's output extents: a backend whose
+/// buffers have the right size and whose indices are wrong.
+void keep_extents(SlidingWindow& window, const PlannedStage& planned) {
+  const Shape& x = planned.stage.input_types[0].shape;
+  const TensorType y =
+      visit([&](const auto& o) { return o.infer(step_operand_types(planned.stage)[0]); },
+            head_of(planned))[0];
+  for (std::size_t axis = 4 - x.size(); axis < 2; ++axis) {
+    const std::size_t at = x.size() - 2 + axis;
+    const std::int64_t reach = window.dilation[axis] * (window.kernel[axis] - 1) + 1;
+    window.pad_end[axis] =
+        (y.shape[at] - 1) * window.stride[axis] + reach - x[at] - window.pad_begin[axis];
+  }
+}
+
+template <class Change>
+Misread with_window(const PlannedStage& planned, Change change) {
+  return {with_head(planned, [&](auto& o) {
+    if constexpr (requires { o.window; }) {
+      change(o.window);
+      if constexpr (!std::is_same_v<std::decay_t<decltype(o)>, ConvTranspose2d>)
+        keep_extents(o.window, planned);
+    }
+  })};
+}
+
+/// A convolution or pool that reads its padding from an input made larger by `fill`, which maps an
+/// index outside the image to one inside or to nothing (then `value`).
+Misread with_padding(const PlannedStage& planned, float value, bool replicate) {
+  const Shape x = planned.stage.input_types[0].shape;
+  const SlidingWindow window = *window_of(head_of(planned));
+  Shape padded = x;
+  const std::size_t axes = x.size() - 2;
+  for (std::size_t i = 0; i < axes; ++i)
+    padded[2 + i] += window.pad_begin[2 - axes + i] + window.pad_end[2 - axes + i];
+  PlannedStage wrong = with_head(planned, [](auto& o) {
+    if constexpr (requires { o.window; }) o.window.pad_begin = o.window.pad_end = {0, 0};
+  });
+  wrong.stage.input_types[0].shape = padded;
+  Misread misread{std::move(wrong)};
+  misread.operand = [=](std::size_t, const Tensor& input) {
+    Tensor made = gathered(input, padded, [&](Index at) -> std::optional<Index> {
+      for (std::size_t i = 0; i < axes; ++i) {
+        at[2 + i] -= window.pad_begin[2 - axes + i];
+        if (!replicate && (at[2 + i] < 0 || at[2 + i] >= x[2 + i])) return std::nullopt;
+        at[2 + i] = std::clamp<std::int64_t>(at[2 + i], 0, x[2 + i] - 1);
+      }
+      return at;
+    });
+    if (replicate || value == 0) return made;
+    std::vector<double> elements = widened(made);
+    const Tensor inside = gathered(mapped(input, [](float) { return 1.0F; }), padded,
+                                   [&](Index at) -> std::optional<Index> {
+                                     for (std::size_t i = 0; i < axes; ++i) {
+                                       at[2 + i] -= window.pad_begin[2 - axes + i];
+                                       if (at[2 + i] < 0 || at[2 + i] >= x[2 + i])
+                                         return std::nullopt;
+                                     }
+                                     return at;
+                                   });
+    const std::span<const float> mask = inside.values<float>();
+    for (std::size_t i = 0; i < elements.size(); ++i)
+      if (mask[i] == 0) elements[i] = value;
+    return narrowed(made.type(), elements);
+  };
+  return misread;
+}
+
+bool has_pads(const PlannedStage& planned) {
+  const SlidingWindow* window = window_of(head_of(planned));
+  if (!window || head_as<ConvTranspose2d>(planned)) return false;
+  const auto zero = [](const auto& pads) { return pads[0] <= 0 && pads[1] <= 0; };
+  return !zero(window->pad_begin) || !zero(window->pad_end);
+}
+
+/// The BatchNorm of the stage and its parameters, changed.
+template <class Change>
+PlannedStage with_norm(const PlannedStage& planned, Change change) {
+  PlannedStage wrong = planned;
+  Step& step = wrong.stage.steps[batch_norm_of(planned.stage)];
+  BatchNorm op = std::get<BatchNorm>(*step.op);
+  change(op, step.parameters);
+  step.op = std::make_shared<const Op>(op);
+  return wrong;
+}
+bool has_norm(const PlannedStage& planned) {
+  return batch_norm_of(planned.stage) < planned.stage.steps.size();
+}
+std::shared_ptr<const Tensor> constant_like(const Tensor& tensor, float value) {
+  return std::make_shared<const Tensor>(mapped(tensor, [&](float) { return value; }));
+}
+
+/// The last step when it is that activation.
+bool ends_with(const PlannedStage& planned, Unary::Function function) {
+  const auto* last = std::get_if<Unary>(planned.stage.steps.back().op.get());
+  return last && last->function == function && planned.stage.steps.size() >= 2;
+}
+/// The last activation replaced by f.
+Misread with_activation(const PlannedStage& planned, std::function<double(double)> f) {
+  Misread misread{prefix_of(planned, planned.stage.steps.size() - 1)};
+  misread.element = std::move(f);
+  return misread;
+}
+
+/// Every operand of the products rounded first: inputs, and weights where there are any.
+template <class Round>
+Misread with_operands(const PlannedStage& planned, Round round) {
+  Misread misread{planned};
+  if (const Tensor* w = weights_of(planned))
+    misread.stage = with_weights(planned, mapped(*w, round));
+  misread.operand = [=](std::size_t, const Tensor& x) { return mapped(x, round); };
+  return misread;
+}
+
+Misread with_tensor_core(const PlannedStage& planned, Algorithm algorithm, Rounding rounding) {
+  PlannedStage wrong = planned;
+  wrong.contracts.front().algorithm = algorithm;
+  wrong.contracts.front().rounding = rounding;
+  return {wrong};
+}
+bool runs_tensor_core(const PlannedStage& planned) {
+  return planned.contracts.front().rounding.has_value();
+}
+/// 0: sm_90 and later, 1: sm_80 to sm_89.
+Algorithm tensor_core_numbered(double amount) {
+  return amount == 0 ? Algorithm::tensor_k8f25 : Algorithm::tensor_k4f24;
+}
+
+/// Nearest float with `bits` stored mantissa bits, ties to even; beyond `largest` infinity.
+float rounded_to(float x, int bits, float largest) {
+  const auto u = bits_of(x);
+  if ((u & 0x7f800000U) == 0x7f800000U) return x;
+  const int drop = 23 - bits;
+  const std::uint32_t half = (1U << (drop - 1)) - 1 + ((u >> drop) & 1U);
+  const float y = float_of((u + half) & ~((1U << drop) - 1));
+  return std::fabs(y) > largest ? std::copysign(std::numeric_limits<float>::infinity(), x) : y;
+}
+/// IEEE binary16 by value; its subnormals are multiples of 2^-24.
+float to_half(float x) {
+  if (std::fabs(x) < 0x1p-14F)
+    return std::copysign(std::nearbyintf(std::fabs(x) * 0x1p24F) * 0x1p-24F, x);
+  return rounded_to(x, 10, 65504.0F);
+}
+float to_bfloat(float x) { return rounded_to(x, 7, std::numeric_limits<float>::max()); }
+
+/// Cut to `bits` stored mantissa bits, toward zero.
+float truncated(float value, int bits) {
+  return float_of(bits_of(value) & ~((1U << (23 - bits)) - 1));
+}
+
+bool float_inputs(const PlannedStage& planned) {
+  return std::all_of(planned.stage.input_types.begin(), planned.stage.input_types.end(),
+                     [](const TensorType& type) { return type.type == Type::float32; });
+}
+
+float flushed(float x) {
+  return std::fabs(x) < std::numeric_limits<float>::min() ? std::copysign(0.0F, x) : x;
+}
+
+/// Along which axis of the weights k runs, and how long it is inside a group.
+struct Contraction {
+  std::size_t axis;
+  std::int64_t length;
+};
+std::optional<Contraction> contraction_of(const PlannedStage& planned) {
+  const Tensor* w = weights_of(planned);
+  if (!w) return std::nullopt;
+  const Shape& shape = w->shape();
+  if (head_as<Conv2d>(planned)) return Contraction{1, shape[1]};
+  if (head_as<ConvTranspose2d>(planned)) return Contraction{0, shape[0] / groups_of(planned)};
+  const auto& product = *head_as<MatMul>(planned);
+  if (shape.size() < 2) return std::nullopt;
+  const bool right = product.constant == MatMul::Constant::right;
+  const bool transposed = (right ? product.right : product.left) == MatMul::Stored::transposed;
+  const std::size_t axis = shape.size() - (right != transposed ? 2 : 1);
+  return Contraction{axis, shape[axis]};
+}
+
+constexpr std::array<std::array<std::int64_t, 2>, 6> shifts{
+    {{-1, -1}, {-1, 0}, {0, -1}, {1, 1}, {1, 0}, {0, 1}}};
+
+/// How far reading the pads as top, bottom, left, right moves the columns.
+std::int64_t misordered_by(const PlannedStage& planned) {
+  const auto* conv = head_as<Conv2d>(planned);
+  if (!conv || planned.stage.input_types[0].shape.size() != 4) return 0;
+  return conv->window.pad_end[0] - conv->window.pad_begin[1];
+}
+
+bool shift_matters(const PlannedStage& planned, std::size_t axis) {
+  const SlidingWindow& window = *window_of(head_of(planned));
+  const bool flat = planned.stage.input_types[0].shape.size() < 4;
+  return (axis == 1 || !flat) && (window.kernel[axis] > 1 || window.stride[axis] > 1);
+}
+
+const Movement* flattening_of(const PlannedStage& planned) {
+  return std::get_if<Movement>(planned.stage.steps.back().op.get());
+}
+/// The shape that the last step flattens.
+Shape before_flattening(const PlannedStage& planned) {
+  return step_operand_types(planned.stage).back().inputs[0].shape;
+}
+
+/// The output extents of a pool whose end pads are no larger than its begin pads, as exporters write
+/// them without ceil_mode.
+Shape written_without_ceil(const PlannedStage& planned) {
+  const PlannedStage floor = with_head(planned, [](auto& o) {
+    if constexpr (requires { o.window; })
+      for (std::size_t axis = 0; axis < 2; ++axis)
+        o.window.pad_end[axis] = std::min(o.window.pad_end[axis], o.window.pad_begin[axis]);
+  });
+  return visit([&](const auto& o) { return o.infer(step_operand_types(floor.stage)[0]); },
+               head_of(floor))[0]
+      .shape;
+}
+
+const std::array<Misreading, 38> rows{{
+    {Bug::kernel_axes_swapped, 11, "the kernel is read with its rows and columns exchanged",
+     [](const PlannedStage& p) {
+       const Tensor* w = is_convolution(p) ? weights_of(p) : nullptr;
+       return w && w->shape().size() == 4 && w->shape()[2] == w->shape()[3] && w->shape()[2] > 1;
+     },
+     once,
+     [](const Seat& s, double) {
+       return Misread{with_weights(s.planned, reindexed(*weights_of(s.planned), [](Index& at) {
+                                     std::swap(at[2], at[3]);
+                                   }))};
+     }},
+    {Bug::kernel_flipped, 10, "the kernel is read rotated by half a turn (a true convolution)",
+     [](const PlannedStage& p) {
+       return is_convolution(p) &&
+              element_count(weights_of(p)->shape(), 2, weights_of(p)->shape().size()) > 1;
+     },
+     once,
+     [](const Seat& s, double) {
+       const Shape shape = weights_of(s.planned)->shape();
+       return Misread{with_weights(s.planned, reindexed(*weights_of(s.planned), [&](Index& at) {
+                                     for (std::size_t axis = 2; axis < shape.size(); ++axis)
+                                       at[axis] = shape[axis] - 1 - at[axis];
+                                   }))};
+     }},
+    {Bug::weights_transposed, 11, "the weights are read with input and output channels exchanged",
+     [](const PlannedStage& p) {
+       const Tensor* w = weights_of(p);
+       if (!w || w->shape().size() < 2) return false;
+       const std::size_t first = is_convolution(p) ? 0 : w->shape().size() - 2;
+       return w->shape()[first] == w->shape()[first + 1] && w->shape()[first] > 1;
+     },
+     once,
+     [](const Seat& s, double) {
+       const std::size_t first =
+           is_convolution(s.planned) ? 0 : weights_of(s.planned)->shape().size() - 2;
+       return Misread{with_weights(s.planned, reindexed(*weights_of(s.planned), [&](Index& at) {
+                                     std::swap(at[first], at[first + 1]);
+                                   }))};
+     }},
+    {Bug::weights_misordered, 11, "the weights' memory is read as kernel-major (HWIO)",
+     [](const PlannedStage& p) {
+       const Tensor* w = is_convolution(p) ? weights_of(p) : nullptr;
+       return w && element_count(w->shape(), 2, w->shape().size()) > 1 &&
+              w->shape()[0] * w->shape()[1] > 1;
+     },
+     once,
+     [](const Seat& s, double) {
+       // The element at [o, i, kernel...] is taken from where [kernel..., i, o] would lie.
+       const Tensor& w = *weights_of(s.planned);
+       const std::int64_t O = w.shape()[0], I = w.shape()[1];
+       const Tensor flat = w.reshaped({w.size()});
+       return Misread{with_weights(s.planned, gathered(flat, w.shape(), [&](const Index& at) {
+                                     std::int64_t offset = 0;
+                                     for (std::size_t axis = 2; axis < at.size(); ++axis)
+                                       offset = offset * w.shape()[axis] + at[axis];
+                                     return std::optional(Index{(offset * I + at[1]) * O + at[0]});
+                                   }))};
+     }},
+    // amount: which of `shifts`
+    {Bug::window_shifted, 7, "every window is read off by a pixel (asymmetric SAME padding)",
+     [](const PlannedStage& p) {
+       return is_convolution(p) && (shift_matters(p, 0) || shift_matters(p, 1));
+     },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (std::size_t i = 0; i < shifts.size(); ++i)
+         if ((shifts[i][0] == 0 || shift_matters(p, 0)) &&
+             (shifts[i][1] == 0 || shift_matters(p, 1)) &&
+             // Which is pads_misordered by another name.
+             (shifts[i][0] != 0 || shifts[i][1] != misordered_by(p)))
+           amounts.push_back(static_cast<double>(i));
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       const auto& by = shifts[static_cast<std::size_t>(amount)];
+       return with_window(s.planned, [&](SlidingWindow& window) {
+         for (std::size_t axis = 0; axis < 2; ++axis) {
+           window.pad_begin[axis] += by[axis];
+           window.pad_end[axis] -= by[axis];
+         }
+       });
+     }},
+    {Bug::pads_misordered, 8, "the pads are read as top, bottom, left, right",
+     [](const PlannedStage& p) { return misordered_by(p) != 0; }, once,
+     [](const Seat& s, double) {
+       return with_window(s.planned,
+                          [](SlidingWindow& window) { window.pad_begin[1] = window.pad_end[0]; });
+     }},
+    {Bug::padding_replicated, 9, "padding repeats the border instead of being no term",
+     [](const PlannedStage& p) { return has_pads(p) && !head_as<MaxPool>(p); }, once,
+     [](const Seat& s, double) { return with_padding(s.planned, 0, true); }},
+    // amount: the value of the padding
+    {Bug::padding_not_zero, 9, "padding holds a value other than zero",
+     [](const PlannedStage& p) { return has_pads(p) && !head_as<MaxPool>(p); }, once,
+     [](const Seat& s, double amount) {
+       return with_padding(s.planned, static_cast<float>(amount), false);
+     },
+     Amount::real},
+    {Bug::stride_swapped, 14, "the strides of rows and columns are exchanged",
+     [](const PlannedStage& p) {
+       const SlidingWindow* w = window_of(head_of(p));
+       return w && head_as<Conv2d>(p) && p.stage.input_types[0].shape.size() == 4 &&
+              w->stride[0] != w->stride[1];
+     },
+     once,
+     [](const Seat& s, double) {
+       return with_window(s.planned, [](SlidingWindow& w) { std::swap(w.stride[0], w.stride[1]); });
+     }},
+    {Bug::dilation_swapped, 14, "the dilations of rows and columns are exchanged",
+     [](const PlannedStage& p) {
+       const SlidingWindow* w = window_of(head_of(p));
+       return w && head_as<Conv2d>(p) && p.stage.input_types[0].shape.size() == 4 &&
+              w->dilation[0] != w->dilation[1];
+     },
+     once,
+     [](const Seat& s, double) {
+       return with_window(s.planned,
+                          [](SlidingWindow& w) { std::swap(w.dilation[0], w.dilation[1]); });
+     }},
+    // amount 0: the channels of the groups interleave; 1: each group reads the next one's channels
+    {Bug::groups_misread, 15, "groups read each other's channels",
+     [](const PlannedStage& p) { return groups_of(p) > 1; },
+     [](const PlannedStage& p) {
+       const std::int64_t channels = p.stage.input_types[0].shape[1];
+       return channels == groups_of(p) ? std::vector<double>{1} : std::vector<double>{0, 1};
+     },
+     [](const Seat& s, double amount) {
+       const std::int64_t G = groups_of(s.planned);
+       const std::int64_t C = s.planned.stage.input_types[0].shape[1], per_group = C / G;
+       Misread misread{s.planned};
+       misread.operand = [=](std::size_t, const Tensor& x) {
+         return reindexed(x, [&](Index& at) {
+           const std::int64_t g = at[1] / per_group, i = at[1] % per_group;
+           at[1] = amount == 0 ? i * G + g : (at[1] + per_group) % C;
+         });
+       };
+       return misread;
+     }},
+    // amount: the tile; the terms past its last whole multiple are left out
+    {Bug::tail_dropped, 33, "the last terms of each sum, which fill no whole tile, are left out",
+     [](const PlannedStage& p) {
+       const auto k = contraction_of(p);
+       return k && k->length > 4 && k->length % 16 != 0;
+     },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       const std::int64_t K = contraction_of(p)->length;
+       std::int64_t last = 0;
+       for (const std::int64_t tile : {4, 8, 16, 32})
+         if (K > tile && K % tile != 0 && K % tile != last) {
+           last = K % tile;
+           amounts.push_back(static_cast<double>(tile));
+         }
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       const Contraction k = *contraction_of(s.planned);
+       const auto tile = static_cast<std::int64_t>(amount);
+       const std::int64_t kept = k.length / tile * tile;
+       const Tensor& w = *weights_of(s.planned);
+       return Misread{with_weights(
+           s.planned, gathered(w, w.shape(), [&](const Index& at) -> std::optional<Index> {
+             if (at[k.axis] % k.length >= kept) return std::nullopt;
+             return at;
+           }))};
+     }},
+    {Bug::bias_dropped, 6, "the bias is left out",
+     [](const PlannedStage& p) {
+       return is_convolution(p) && p.stage.steps[0].parameters.size() > 1 &&
+              p.stage.steps[0].parameters[1];
+     },
+     once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       misread.stage.stage.steps[0].parameters[1] = nullptr;
+       return misread;
+     }},
+    {Bug::folded_twice, 6, "BatchNorm is applied twice (folded into the weights and kept)",
+     has_norm, once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       Stage& stage = misread.stage.stage;
+       const auto at = static_cast<std::ptrdiff_t>(batch_norm_of(stage));
+       Step again = stage.steps[static_cast<std::size_t>(at)];
+       std::int32_t unused = 0;
+       for (const Step& step : stage.steps)
+         for (const TensorId id : step.outputs)
+           unused = std::max(unused, static_cast<std::int32_t>(id) + 1);
+       stage.steps[static_cast<std::size_t>(at)].outputs = {TensorId{unused}};
+       again.inputs = {TensorId{unused}};
+       stage.steps.insert(stage.steps.begin() + at + 1, again);
+       auto& contracts = misread.stage.contracts;
+       contracts.insert(contracts.begin() + at, contracts[static_cast<std::size_t>(at)]);
+       return misread;
+     }},
+    {Bug::shift_dropped, 6, "BatchNorm's shift is left out, as when its bias is lost in folding",
+     has_norm, once,
+     [](const Seat& s, double) {
+       return Misread{with_norm(s.planned, [](BatchNorm&, auto& p) {
+         p[1] = constant_like(*p[1], 0);
+         p[2] = constant_like(*p[2], 0);
+       })};
+     }},
+    // amount: added to eps
+    {Bug::wrong_epsilon, 1, "BatchNorm computes with another eps", has_norm,
+     [](const PlannedStage& p) {
+       const auto& norm = std::get<BatchNorm>(*p.stage.steps[batch_norm_of(p.stage)].op);
+       std::vector<double> amounts;
+       for (const float eps : {1e-5F, 1e-3F, 1e-6F, 1e-4F, 1e-12F, 0.0F, 1e-2F, 1e-1F})
+         if (eps != norm.epsilon)
+           amounts.push_back(static_cast<double>(eps) - static_cast<double>(norm.epsilon));
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       return Misread{with_norm(s.planned, [&](BatchNorm& norm, auto&) {
+         norm.epsilon = static_cast<float>(static_cast<double>(norm.epsilon) + amount);
+       })};
+     },
+     Amount::real},
+    {Bug::batch_statistics, 2, "BatchNorm uses the statistics of this batch (training mode)",
+     has_norm, once,
+     [](const Seat& s, double) {
+       const PlannedStage before = prefix_of(s.planned, batch_norm_of(s.planned.stage));
+       const Value z = before.stage.steps.empty()
+                           ? s.inputs[0]
+                           : s.backend.run(before, s.inputs, Reading::values, s.execution)[0];
+       const std::vector<double> values = widened(s.backend.download(z, s.execution));
+       const std::int64_t C = z.shape()[1];
+       const std::int64_t pixels = element_count(z.shape(), 2, z.shape().size());
+       std::vector<double> sum(static_cast<std::size_t>(C)), squares = sum;
+       const double n = static_cast<double>(values.size()) / static_cast<double>(C);
+       const auto channel = [&](std::size_t i) {
+         return static_cast<std::size_t>(static_cast<std::int64_t>(i) / pixels % C);
+       };
+       for (std::size_t i = 0; i < values.size(); ++i) sum[channel(i)] += values[i];
+       for (double& each : sum) each /= n;
+       for (std::size_t i = 0; i < values.size(); ++i) {
+         const double d = values[i] - sum[channel(i)];
+         squares[channel(i)] += d * d / n;
+       }
+       return Misread{with_norm(s.planned, [&](BatchNorm&, auto& p) {
+         p[2] = std::make_shared<const Tensor>(narrowed(p[2]->type(), sum));
+         p[3] = std::make_shared<const Tensor>(narrowed(p[3]->type(), squares));
+       })};
+     }},
+    {Bug::variance_unbiased, 4, "BatchNorm's variance is scaled by n/(n - 1)", has_norm, once,
+     [](const Seat& s, double) {
+       const std::size_t at = batch_norm_of(s.planned.stage);
+       const Shape x = step_operand_types(s.planned.stage)[at].inputs[0].shape;
+       const auto n = static_cast<double>(element_count(x) / x[1]);
+       return Misread{with_norm(s.planned, [&](BatchNorm&, auto& p) {
+         p[3] = std::make_shared<const Tensor>(
+             mapped(*p[3], [&](float v) { return static_cast<float>(v * n / (n - 1)); }));
+       })};
+     }},
+    {Bug::scale_shift_swapped, 5, "BatchNorm's gamma and beta are exchanged", has_norm, once,
+     [](const Seat& s, double) {
+       return Misread{with_norm(s.planned, [](BatchNorm&, auto& p) { std::swap(p[0], p[1]); })};
+     }},
+    {Bug::mean_variance_swapped, 5, "BatchNorm's mean and variance are exchanged", has_norm, once,
+     [](const Seat& s, double) {
+       return Misread{with_norm(s.planned, [](BatchNorm&, auto& p) { std::swap(p[2], p[3]); })};
+     }},
+    {Bug::activation_dropped, 36, "the activation is left out",
+     [](const PlannedStage& p) {
+       return p.stage.steps.size() >= 2 && std::holds_alternative<Unary>(*p.stage.steps.back().op);
+     },
+     once,
+     [](const Seat& s, double) {
+       return Misread{prefix_of(s.planned, s.planned.stage.steps.size() - 1)};
+     }},
+    // amount: the slope at 0
+    {Bug::sigmoid_hardened, 24, "sigmoid is the piecewise linear one",
+     [](const PlannedStage& p) { return ends_with(p, Unary::Function::sigmoid); },
+     [](const PlannedStage&) {
+       return std::vector<double>{1.0 / 6, 0.2};
+     },
+     [](const Seat& s, double slope) {
+       return with_activation(s.planned,
+                              [=](double x) { return std::clamp(slope * x + 0.5, 0.0, 1.0); });
+     },
+     Amount::real},
+    // amount: the slope below 0
+    {Bug::relu_leaks, 24, "ReLU lets part of negative values through",
+     [](const PlannedStage& p) { return ends_with(p, Unary::Function::relu); },
+     [](const PlannedStage&) {
+       return std::vector<double>{0.01, 0.1, 0.2};
+     },
+     [](const Seat& s, double slope) {
+       return with_activation(s.planned, [=](double x) { return x < 0 ? slope * x : x; });
+     },
+     Amount::real},
+    // amount: the cap
+    {Bug::relu_capped, 24, "ReLU is cut off above",
+     [](const PlannedStage& p) { return ends_with(p, Unary::Function::relu); },
+     [](const PlannedStage&) {
+       return std::vector<double>{6, 1};
+     },
+     [](const Seat& s, double cap) {
+       return with_activation(s.planned, [=](double x) { return x > cap ? cap : relu(x); });
+     },
+     Amount::real},
+    {Bug::pool_pads_zero, 17, "the pool's padding takes part as 0 instead of being no term",
+     [](const PlannedStage& p) { return head_as<MaxPool>(p) && has_pads(p); }, once,
+     [](const Seat& s, double) { return with_padding(s.planned, 0, false); }},
+    {Bug::pool_ceil_lost, 16, "the windows of ceil_mode at the end were never written",
+     [](const PlannedStage& p) {
+       if (!head_as<MaxPool>(p) || p.stage.steps.size() != 1) return false;
+       const Shape written = written_without_ceil(p);
+       return written != p.stage.output_types[0].shape && element_count(written) > 0;
+     },
+     once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       misread.result = [written = written_without_ceil(s.planned)](const Shape& shape,
+                                                                    std::vector<double>& y) {
+         const std::size_t rank = shape.size();
+         for (std::size_t i = 0; i < y.size(); ++i) {
+           const auto at = static_cast<std::int64_t>(i);
+           const bool inside =
+               at % shape[rank - 1] < written[rank - 1] &&
+               (rank < 4 || at / shape[rank - 1] % shape[rank - 2] < written[rank - 2]);
+           if (!inside) y[i] = 0;
+         }
+       };
+       return misread;
+     }},
+    {Bug::mean_undivided, 16, "the mean is not divided by its count",
+     [](const PlannedStage& p) {
+       const auto* reduce = head_as<Reduce>(p);
+       return reduce && reduce->function == Reduce::Function::mean &&
+              reduce->terms(p.stage.input_types[0]) > 1;
+     },
+     once,
+     [](const Seat& s, double) {
+       return Misread{with_head(s.planned, [](auto& o) {
+         if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Reduce>)
+           o.function = Reduce::Function::sum;
+       })};
+     }},
+    {Bug::inputs_reversed, 12, "the inputs are taken in the reverse order",
+     [](const PlannedStage& p) { return head_as<Concat>(p) && p.stage.inputs.size() > 1; }, once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       auto& inputs = misread.stage.stage.steps[0].inputs;
+       std::reverse(inputs.begin(), inputs.end());
+       return misread;
+     }},
+    // amount: which input
+    {Bug::input_dropped, 36, "one input is taken as zeros",
+     [](const PlannedStage& p) { return p.stage.inputs.size() > 1; },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (std::size_t i = 0; i < p.stage.inputs.size(); ++i)
+         amounts.push_back(static_cast<double>(i));
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       Misread misread{s.planned};
+       misread.operand = [=](std::size_t index, const Tensor& x) {
+         if (index != static_cast<std::size_t>(amount)) return x;
+         return mapped(x, [](float) { return 0.0F; });
+       };
+       return misread;
+     }},
+    {Bug::channels_reversed, 13, "the input's channels are read in the reverse order (RGB as BGR)",
+     [](const PlannedStage& p) {
+       const Shape& x = p.stage.input_types[0].shape;
+       return p.stage.inputs.size() == 1 && x.size() >= 3 && x[1] > 1;
+     },
+     once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       misread.operand = [](std::size_t, const Tensor& x) {
+         return reindexed(x, [&](Index& at) { at[1] = x.shape()[1] - 1 - at[1]; });
+       };
+       return misread;
+     }},
+    {Bug::flattened_channels_last, 12, "the image is flattened with its channels last",
+     [](const PlannedStage& p) {
+       if (!flattening_of(p)) return false;
+       const Shape x = before_flattening(p);
+       const Shape& y = p.stage.output_types[0].shape;
+       return x.size() >= 3 && y.size() == 2 && x[0] == y[0] && x[1] > 1 &&
+              element_count(x, 2, x.size()) > 1;
+     },
+     once,
+     [](const Seat& s, double) {
+       const Shape x = before_flattening(s.planned);
+       const std::int64_t C = x[1], P = element_count(x, 2, x.size());
+       Misread misread{s.planned};
+       misread.result = [=](const Shape&, std::vector<double>& y) {
+         const std::vector<double> right = y;
+         for (std::int64_t i = 0; i < static_cast<std::int64_t>(y.size()); ++i) {
+           const std::int64_t item = i / (C * P), c = i % C, pixel = i % (C * P) / C;
+           y[static_cast<std::size_t>(i)] =
+               right[static_cast<std::size_t>((item * C + c) * P + pixel)];
+         }
+       };
+       return misread;
+     }},
+    // amount: which tensor core
+    {Bug::tf32_unnoticed, 25, "the operands were rounded to TF32",
+     [](const PlannedStage& p) { return is_mac(p) && !runs_tensor_core(p); },
+     [](const PlannedStage&) {
+       return std::vector<double>{0, 1};
+     },
+     [](const Seat& s, double amount) {
+       return with_tensor_core(s.planned, tensor_core_numbered(amount), Rounding::rna);
+     }},
+    {Bug::tf32_truncated, 26, "the operands were cut to TF32 without rounding",
+     [](const PlannedStage& p) {
+       return is_mac(p) && p.contracts.front().rounding != Rounding::truncate;
+     },
+     [](const PlannedStage&) {
+       return std::vector<double>{0, 1};
+     },
+     [](const Seat& s, double amount) {
+       return with_tensor_core(s.planned, tensor_core_numbered(amount), Rounding::truncate);
+     }},
+    {Bug::half_operands, 27, "the operands were rounded to float16", is_mac, once,
+     [](const Seat& s, double) { return with_operands(s.planned, to_half); }},
+    {Bug::bfloat_operands, 27, "the operands were rounded to bfloat16", is_mac, once,
+     [](const Seat& s, double) { return with_operands(s.planned, to_bfloat); }},
+    // amount: stored mantissa bits that are kept
+    {Bug::operand_truncated, 27, "the inputs lost their low mantissa bits", float_inputs,
+     [](const PlannedStage&) {
+       std::vector<double> amounts;
+       for (int bits = 2; bits <= 22; ++bits) amounts.push_back(bits);
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       Misread misread{s.planned};
+       misread.operand = [=](std::size_t, const Tensor& x) {
+         return mapped(x, [&](float v) { return truncated(v, static_cast<int>(amount)); });
+       };
+       return misread;
+     }},
+    {Bug::subnormals_flushed, 34, "subnormal operands and results became zero", float_inputs, once,
+     [](const Seat& s, double) {
+       Misread misread = with_operands(s.planned, flushed);
+       misread.element = [](double y) {
+         return std::fabs(y) < static_cast<double>(std::numeric_limits<float>::min())
+                    ? std::copysign(0.0, y)
+                    : y;
+       };
+       return misread;
+     }},
+    {Bug::order_changed, 37, "the terms were summed in another order (gemm:eigen)",
+     [](const PlannedStage& p) {
+       return is_mac(p) && p.contracts.front().algorithm == Algorithm::chain;
+     },
+     once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       misread.stage.contracts.front().algorithm = Algorithm::gemm_eigen;
+       misread.stage.contracts.front().promise = promise_of(Algorithm::gemm_eigen);
+       return misread;
+     }},
+}};
+
+constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_swapped",
+                                                                  "kernel_flipped",
+                                                                  "weights_transposed",
+                                                                  "weights_misordered",
+                                                                  "window_shifted",
+                                                                  "pads_misordered",
+                                                                  "padding_replicated",
+                                                                  "padding_not_zero",
+                                                                  "stride_swapped",
+                                                                  "dilation_swapped",
+                                                                  "groups_misread",
+                                                                  "tail_dropped",
+                                                                  "bias_dropped",
+                                                                  "folded_twice",
+                                                                  "shift_dropped",
+                                                                  "wrong_epsilon",
+                                                                  "batch_statistics",
+                                                                  "variance_unbiased",
+                                                                  "scale_shift_swapped",
+                                                                  "mean_variance_swapped",
+                                                                  "activation_dropped",
+                                                                  "sigmoid_hardened",
+                                                                  "relu_leaks",
+                                                                  "relu_capped",
+                                                                  "pool_pads_zero",
+                                                                  "pool_ceil_lost",
+                                                                  "mean_undivided",
+                                                                  "inputs_reversed",
+                                                                  "input_dropped",
+                                                                  "channels_reversed",
+                                                                  "flattened_channels_last",
+                                                                  "tf32_unnoticed",
+                                                                  "tf32_truncated",
+                                                                  "half_operands",
+                                                                  "bfloat_operands",
+                                                                  "operand_truncated",
+                                                                  "subnormals_flushed",
+                                                                  "order_changed",
+                                                                  "bit_flipped",
+                                                                  "ulp_bumped",
+                                                                  "channel_scaled",
+                                                                  "channel_offset",
+                                                                  "channel_replaced",
+                                                                  "channels_permuted",
+                                                                  "stale_buffer",
+                                                                  "border_garbage",
+                                                                  "lane_corrupted",
+                                                                  "tile_tail_garbage",
+                                                                  "index_overflow",
+                                                                  "nan_swallowed",
+                                                                  "output_zeroed",
+                                                                  "output_constant",
+                                                                  "input_returned",
+                                                                  "run_to_run",
+                                                                  "race",
+                                                                  "batch_dependent"});
+static_assert(bug_names.size() == static_cast<std::size_t>(Bug::batch_dependent) + 1);
+
+}  // namespace
+
+std::string_view name(Bug bug) { return bug_names.at(static_cast<std::size_t>(bug)); }
+
+std::span<const Misreading> misreadings() { return rows; }
+
+const Misreading* misreading_of(Bug bug) {
+  for (const Misreading& row : rows)
+    if (row.bug == bug) return &row;
+  return nullptr;
+}
+
+std::size_t batch_norm_of(const Stage& stage) {
+  std::size_t i = 0;
+  while (i < stage.steps.size() && !std::holds_alternative<BatchNorm>(*stage.steps[i].op)) ++i;
+  return i;
+}
+
+PlannedStage prefix_of(const PlannedStage& planned, std::size_t steps) {
+  PlannedStage first = planned;
+  Stage& stage = first.stage;
+  stage.steps.resize(steps);
+  first.contracts.resize(steps);
+  if (steps == 0 || steps == planned.stage.steps.size()) return first;
+  const Step& last = stage.steps.back();
+  const std::vector<OperandTypes> types = step_operand_types(stage);
+  stage.outputs = last.outputs;
+  stage.output_types = visit([&](const auto& o) { return o.infer(types.back()); }, *last.op);
+  stage.output_names.resize(1);
+  return first;
+}
+
+std::vector<double> widened(const Tensor& tensor) {
+  if (tensor.type().type == Type::float64) {
+    const std::span<const double> values = tensor.values<double>();
+    return {values.begin(), values.end()};
+  }
+  const std::span<const float> values = tensor.values<float>();
+  return {values.begin(), values.end()};
+}
+
+Tensor narrowed(const TensorType& type, std::span<const double> elements) {
+  if (type.type == Type::float64)
+    return Tensor::of(type.shape, std::vector<double>(elements.begin(), elements.end()));
+  std::vector<float> values(elements.size());
+  std::transform(elements.begin(), elements.end(), values.begin(),
+                 [](double value) { return static_cast<float>(value); });
+  return Tensor::of(type.shape, std::move(values));
+}
+
+std::vector<Value> run_misread(const Seat& seat, const Misread& misread, Reading reading) {
+  std::vector<Value> inputs(seat.inputs.begin(), seat.inputs.end());
+  if (misread.operand)
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      inputs[i] = seat.backend.upload(
+          misread.operand(i, to_float32(seat.backend.download(inputs[i], seat.execution))),
+          seat.execution);
+  // Copies of its own, so that nothing packed for the right stage is taken for this one.
+  PlannedStage stage = misread.stage;
+  for (Step& step : stage.stage.steps)
+    for (auto& parameter : step.parameters)
+      if (parameter) parameter = std::make_shared<const Tensor>(*parameter);
+  std::vector<Value> outputs = seat.backend.run(stage, inputs, reading, seat.execution);
+  seat.backend.forget(stage);
+  if (reading == Reading::magnitudes || (!misread.element && !misread.result)) return outputs;
+  const Tensor made = seat.backend.download(outputs[0], seat.execution);
+  std::vector<double> y = widened(made);
+  if (misread.element)
+    for (double& value : y) value = misread.element(value);
+  if (misread.result) misread.result(made.shape(), y);
+  outputs[0] = seat.backend.upload(narrowed(made.type(), y), seat.execution);
+  return outputs;
+}
+
+}  // namespace parity

@@ -1,0 +1,269 @@
+#include "cuda/backend.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "cuda/facts.hpp"
+#include "cuda/measure.hpp"
+#include "cuda/movement.hpp"
+#include "model/steps.hpp"
+#include "model/text.hpp"
+
+namespace parity::cuda {
+namespace {
+
+/// |x| as magnitudes read it, in x's layout.
+Value magnitude_of(const Value& x, Session& session) {
+  const Elements<float> in = cuda::elements<float>(x, layout_of(x), session);
+  Fresh fresh({Type::float32, x.shape()}, layout_of(x), session);
+  session.check(
+      launch_magnitude(session.queue(), {in.data, fresh.data<float>(), element_count(x.shape())}),
+      "launching magnitudes");
+  return std::move(fresh).value();
+}
+
+/// Why a device of this capability does not compute by the algorithm; empty when it does.
+std::string cannot(Algorithm algorithm, int capability, const std::string& device) {
+  switch (algorithm) {
+    case Algorithm::chain:
+    case Algorithm::chunk256:
+    case Algorithm::lanes32:
+    case Algorithm::elementwise:
+    case Algorithm::move:
+      return {};
+    case Algorithm::tensor_k4f24:
+      if (capability >= 80 && capability < 90) return {};
+      return "tensor:k4f24 is the tensor core of sm_80, 86, 87 and 89, and " + device +
+             " has another; cpu:tf32@sm_80 computes it on the processor";
+    case Algorithm::tensor_k8f25:
+      if (capability >= 90) return {};
+      return "tensor:k8f25 is the tensor core of sm_90, 100 and 120, and " + device +
+             " has another; cpu:tf32@sm_90 computes it on the processor";
+    case Algorithm::fp64:
+    case Algorithm::exact:
+      return "double arithmetic runs on the processor only; ask for it there (cpu:fp64, cpu:exact)";
+    case Algorithm::gemm_eigen:
+      return "gemm:eigen is a library of the processor; ask for it there "
+             "(cpu:fp32,algorithm=gemm:eigen)";
+  }
+  return "the CUDA backend does not know this algorithm";
+}
+
+/// What the operands of a product go through under a contract.
+ProductMath expected_math(const Contract& contract) {
+  if (!contract.rounding) return ProductMath::fp32;
+  switch (*contract.rounding) {
+    case Rounding::rna:
+      return ProductMath::tf32_rna;
+    case Rounding::rn:
+      return ProductMath::tf32_rn;
+    case Rounding::truncate:
+      break;
+  }
+  return ProductMath::tf32_truncate;
+}
+
+}  // namespace
+
+CudaBackend::CudaBackend(std::shared_ptr<Api> api, int device)
+    : session_(Session::open(std::move(api), device)) {}
+
+void CudaBackend::settle() const {
+  if (launched_.empty()) return;
+  std::string action = "running stage " + shown(launched_.front());
+  if (launched_.size() > 1)
+    action = "running stages " + shown(launched_.front()) + " to " + shown(launched_.back());
+  launched_.clear();
+  session_->wait(action);
+}
+
+BackendInfo CudaBackend::info(const Execution&) const {
+  int driver = 0, runtime = 0;
+  session_->check(session_->api().versions(&driver, &runtime), "asking for versions");
+  const DeviceProperties& p = session_->properties();
+  BackendInfo info{"cuda",
+                   session_->name(),
+                   {{"device", p.name},
+                    {"compute capability", std::to_string(p.major) + "." + std::to_string(p.minor)},
+                    {"multiprocessors", std::to_string(p.multiprocessors)},
+                    {"memory bytes", std::to_string(p.memory_bytes)},
+                    {"driver supports", version_text(driver)},
+                    {"runtime", version_text(runtime)}}};
+  for (const auto& [contract, math] : proven_)
+    info.facts.emplace_back("products of " + contract, cuda::name(math) + ", by a probe");
+  return info;
+}
+
+std::vector<AlgorithmInfo> CudaBackend::algorithms() const {
+  const std::string macs = "Conv, ConvTranspose, MatMul, Gemm";
+  return {
+      {Algorithm::chain, macs, "one FP32 fused multiply-add chain per output; the default"},
+      {Algorithm::chunk256, macs, "chains of 256 terms added in order"},
+      {Algorithm::tensor_k4f24, macs, "mma.sync of sm_80, 86, 87, 89; refused on other devices"},
+      {Algorithm::tensor_k8f25, macs, "mma.sync of sm_90, 100, 120; refused on other devices"},
+      {Algorithm::lanes32, "GlobalAveragePool, ReduceMean, ReduceSum",
+       "32 interleaved lanes and an xor tree"},
+      {Algorithm::elementwise, "BatchNormalization, Relu, Sigmoid, Add, Mul, MaxPool, ReduceMax",
+       "one rounded sequence per element, or a selection"},
+      {Algorithm::move, "Concat, Reshape, Flatten, Transpose, Identity, Dropout, Constant",
+       "bits pass"},
+  };
+}
+
+ProductMath CudaBackend::product_math(const Contract& contract) const {
+  const auto probes = product_probes();
+  const auto n = static_cast<std::int64_t>(probes.size());
+  std::vector<float> column, row;
+  for (const ProductProbe& probe : probes) {
+    column.push_back(probe.x);
+    row.push_back(probe.y);
+  }
+  const auto uploaded = [&](Shape shape, const std::vector<float>& values) {
+    Fresh fresh({Type::float32, std::move(shape)}, Layout::row_major, *session_);
+    session_->check(
+        session_->api().copy_in(fresh.data<float>(), values.data(), values.size() * sizeof(float),
+                                session_->queue().stream),
+        "uploading the product probe");
+    return std::move(fresh).value();
+  };
+  // A column by a row: products of length one, those of the probe on the diagonal.
+  const std::vector<Value> operands{uploaded({n, 1}, column), uploaded({1, n}, row)};
+  const auto op = std::make_shared<const Op>(MatMul{.constant = MatMul::Constant::neither});
+  const std::vector<std::shared_ptr<const Tensor>> parameters(2);
+  const TensorType output{Type::float32, {n, n}};
+  const Epilogue none;
+  PackCache packs;
+  const Job job{contract,        operands,  op,    parameters, output,
+                Reading::values, *session_, packs, none};
+  const Value product = cuda::run(std::get<MatMul>(static_cast<const Op::variant&>(*op)), job);
+  std::vector<std::int64_t> diagonal;
+  for (std::int64_t i = 0; i < n; ++i) diagonal.push_back(i * n + i);
+  std::vector<float> answers;
+  for (const double answer : elements_at(product, diagonal, *session_))
+    answers.push_back(static_cast<float>(answer));
+  return classify(answers);
+}
+
+std::optional<Refusal> CudaBackend::refuses(const PlannedStage& planned) const {
+  const auto refusal = [&](const Contract& contract, const std::string& why) {
+    return Refusal{planned.stage.name, std::string(name(contract.algorithm)), why};
+  };
+  for (std::size_t i = 0; i < planned.contracts.size(); ++i) {
+    const Contract& contract = planned.contracts[i];
+    const std::string why = cannot(contract.algorithm, session_->capability(), session_->name());
+    if (!why.empty()) return refusal(contract, why);
+    if (!is_mac(*planned.stage.steps[i].op)) continue;
+    Contract product = contract;
+    product.batch_norm = BatchNormalisation::kept;
+    const auto [known, fresh] = proven_.try_emplace(product.text(), ProductMath::unknown);
+    if (fresh) {
+      try {
+        known->second = product_math(product);
+      } catch (...) {
+        proven_.erase(known);
+        throw;
+      }
+    }
+    const ProductMath expected = expected_math(contract);
+    if (known->second != expected)
+      return refusal(contract, "a probe on " + session_->name() + " shows " +
+                                   cuda::name(known->second) + " where " + product.text() +
+                                   " means " + cuda::name(expected) +
+                                   ", so its results would not be what their name says; run "
+                                   "`paritylab doctor`");
+  }
+  return std::nullopt;
+}
+
+Value CudaBackend::upload(const Tensor& tensor, const Execution&) {
+  const Tensor kept = with_canonical_nan(tensor);
+  Fresh fresh(kept.type(), Layout::row_major, *session_);
+  settle();
+  if (kept.size_bytes() > 0)
+    session_->check(session_->api().copy_in(fresh.data<void>(), kept.data(), kept.size_bytes(),
+                                            session_->queue().stream),
+                    "uploading a tensor");
+  session_->wait("uploading a tensor");  // `kept` ends here
+  return std::move(fresh).value();
+}
+
+Tensor CudaBackend::download(const Value& value, const Execution&) {
+  settle();
+  const Value ordered = with_layout(value, Layout::row_major, *session_);
+  const std::size_t bytes =
+      static_cast<std::size_t>(element_count(value.shape())) * byte_width(value.type().type);
+  auto host = std::make_shared<std::vector<std::byte>>(bytes);
+  if (bytes > 0)
+    session_->check(session_->api().copy_out(host->data(), storage_of(ordered).data(), bytes,
+                                             session_->queue().stream),
+                    "downloading a tensor");
+  session_->wait("downloading a tensor");
+  const void* const data = host->data();
+  return with_canonical_nan(Tensor(ordered.type(), std::move(host), data));
+}
+
+bool CudaBackend::reads(const Value& value) const {
+  return is_cuda(value) && storage_of(value).session() == session_.get();
+}
+
+std::vector<Value> CudaBackend::run(const PlannedStage& planned, std::span<const Value> inputs,
+                                    Reading reading, const Execution&) {
+  launched_.push_back(planned.stage.name);
+  std::vector<Value> read(inputs.begin(), inputs.end());
+  if (reading == Reading::magnitudes)
+    for (Value& input : read) input = magnitude_of(input, *session_);
+  return run_steps(planned, read, reading, [&](const StepRun& run) -> StepResult {
+    Epilogue riders;
+    if (carries_riders(*run.step.op, run.output.shape)) {
+      parity::Epilogue<float> all;
+      fuse(planned.stage, run.index, run.output.shape[1], reading, all);
+      // What does not fit is launched by itself: the same bits.
+      const std::size_t some = std::min<std::size_t>(all.size(), Epilogue::most_riders);
+      for (std::size_t i = 0; i < some; ++i) {
+        const Step& step = planned.stage.steps[run.index + 1 + i];
+        riders.steps[i] =
+            on_device(all[i], makers(step.op, step.parameters), reading, packs_, *session_);
+      }
+      riders.count = static_cast<std::int32_t>(some);
+    }
+    const Job job{run.contract, run.inputs, run.step.op, run.step.parameters, run.output, reading,
+                  *session_,    packs_,     riders};
+    return {visit([&](const auto& op) { return cuda::run(op, job); }, *run.step.op),
+            static_cast<std::size_t>(riders.count)};
+  });
+}
+
+Digest CudaBackend::digest(const Value& value, const Execution&) {
+  settle();
+  return cuda::digest(value, *session_);
+}
+
+Comparison CudaBackend::compare(const Value& a, const Value& b, const Value* magnitude,
+                                const Allowance& allowance, const Execution&) {
+  settle();
+  return cuda::compare(a, b, magnitude, allowance, *session_);
+}
+
+Split CudaBackend::split(const Value& a, const Value& local, const Value& b, const Execution&) {
+  settle();
+  return cuda::split(a, local, b, *session_);
+}
+
+ErrorMap CudaBackend::map(const Value& a, const Value& b, const Execution&) {
+  settle();
+  return cuda::map(a, b, *session_);
+}
+
+std::vector<double> CudaBackend::elements(const Value& value,
+                                          std::span<const std::int64_t> indices) const {
+  settle();
+  return elements_at(value, indices, *session_);
+}
+
+void CudaBackend::forget(const PlannedStage& planned) {
+  for (const Step& step : planned.stage.steps)
+    for (const auto& maker : makers(step.op, step.parameters))
+      if (maker) packs_.forget(maker);
+}
+
+}  // namespace parity::cuda

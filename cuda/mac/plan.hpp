@@ -1,0 +1,25 @@
+#pragma once
+
+#include <optional>
+
+#include "cuda/mac/mac.hpp"
+
+namespace parity::cuda {
+
+/// A window as the tiled kernels take it, operands and epilogue still to be filled in; nothing when
+/// only the plain kernels do: more classes of pixels or more taps than they have room for, or extents
+/// beyond 31 bits.
+std::optional<TiledMacArgument> tiled(const Window& window);
+
+/// Whether the smallest tiles, and so all, take the problem in one launch.
+bool fits_one_launch(const TiledMacArgument& argument);
+
+/// Whether x (y) of the problem can be read (written) by four channels at once.
+bool wide(const void* data, std::int64_t pixel_stride, std::int64_t channels_per_group);
+
+/// The tile by which a problem is likely done first on a device of so many multiprocessors: the
+/// largest that fills them, small ones where blocks are few. It decides no bit.
+SimtTile simt_tile(const TiledMacArgument& argument, MacOrder order, int multiprocessors);
+TensorTile tensor_tile(const TiledMacArgument& argument, int multiprocessors);
+
+}  // namespace parity::cuda

@@ -1,0 +1,115 @@
+#include "cuda/ops.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "cuda/elementwise.hpp"
+
+namespace parity::cuda {
+
+const float* PackCache::find(const Makers& of, const std::string& packing) const {
+  for (const Entry& entry : entries_)
+    if (entry.packing == packing && entry.of == of)
+      return static_cast<const float*>(entry.memory.get());
+  return nullptr;
+}
+
+const float* PackCache::get(const Makers& of, const std::string& packing, Session& session,
+                            const std::function<std::vector<float>()>& make) {
+  if (const float* const known = find(of, packing)) return known;
+  const std::vector<float> values = make();
+  return get(of, packing, session, values.size(), [&](float* to) {
+    session.check(session.api().copy_in(to, values.data(), values.size() * sizeof(float),
+                                        session.queue().stream),
+                  "uploading parameters");
+    session.wait("uploading parameters");  // `values` ends here
+  });
+}
+
+const float* PackCache::get(const Makers& of, const std::string& packing, Session& session,
+                            std::size_t count, const std::function<void(float*)>& write) {
+  if (const float* const known = find(of, packing)) return known;
+  Entry entry{of, packing, session.take(count * sizeof(float))};
+  auto* const data = static_cast<float*>(entry.memory.get());
+  write(data);
+  entries_.push_back(std::move(entry));
+  return data;
+}
+
+std::shared_ptr<const void> PackCache::memory_of(const float* data) const {
+  for (const Entry& entry : entries_)
+    if (entry.memory.get() == data) return entry.memory;
+  throw Error(Fault::internal, "a packed parameter was asked for that is not kept");
+}
+
+void PackCache::forget(const std::shared_ptr<const void>& maker) {
+  std::erase_if(entries_, [&](const Entry& entry) {
+    return std::find(entry.of.begin(), entry.of.end(), maker) != entry.of.end();
+  });
+}
+
+const float* parameter_data(const std::shared_ptr<const Tensor>& parameter, const Job& job) {
+  return job.packs.get({parameter}, job.magnitudes() ? "absolute" : "as given", job.session, [&] {
+    const auto values = parameter->values<float>();
+    std::vector<float> read(values.begin(), values.end());
+    if (job.magnitudes())
+      for (float& value : read) value = std::abs(value);
+    return read;
+  });
+}
+
+PackCache::Makers makers(const std::shared_ptr<const Op>& op,
+                         std::span<const std::shared_ptr<const Tensor>> parameters) {
+  PackCache::Makers all{op};
+  all.insert(all.end(), parameters.begin(), parameters.end());
+  return all;
+}
+
+EpilogueStep on_device(const parity::EpilogueStep<float>& step, const PackCache::Makers& of,
+                       Reading reading, PackCache& packs, Session& session) {
+  using Given = parity::EpilogueStep<float>::Kind;
+  EpilogueStep result;
+  switch (step.kind) {
+    case Given::add:
+      result.kind = EpilogueStep::Kind::add;
+      break;
+    case Given::fma:
+      result.kind = EpilogueStep::Kind::fma;
+      break;
+    case Given::mul:
+      result.kind = EpilogueStep::Kind::mul;
+      break;
+    case Given::relu:
+      result.kind = EpilogueStep::Kind::relu;
+      break;
+    case Given::sigmoid:
+      result.kind = EpilogueStep::Kind::sigmoid;
+      break;
+  }
+  const std::string text =
+      reading == Reading::magnitudes ? "epilogue, magnitudes" : "epilogue, values";
+  const auto uploaded = [&](const std::vector<float>& values, const char* which) -> const float* {
+    if (values.empty()) return nullptr;
+    return packs.get(of, text + which, session, [&] { return values; });
+  };
+  result.stride = step.a.size() > 1 ? 1 : 0;
+  result.a = uploaded(step.a, ", a");
+  result.b = uploaded(step.b, ", b");
+  return result;
+}
+
+Value run_elementwise(const Epilogue& epilogue, const Job& job) {
+  const Layout layout = layout_of(job.inputs[0]);
+  const Elements<float> x = elements<float>(job.inputs[0], layout, job.session);
+  Fresh fresh = job.fresh(layout);
+  const Shape& shape = job.output.shape;
+  // Channels-last, and for rank 2, channel c is every C-th element; otherwise a plane of its own.
+  const bool inner = layout == Layout::channels_last || shape.size() < 2;
+  job.check(launch_elementwise(job.queue(), {x.data, fresh.data<float>(), element_count(shape),
+                                             inner ? 1 : element_count(shape, 2, shape.size()),
+                                             shape.size() < 2 ? 1 : shape[1], epilogue}),
+            "launching an elementwise step");
+  return std::move(fresh).value();
+}
+
+}  // namespace parity::cuda

@@ -1,0 +1,38 @@
+# Decides whether the CUDA backend is built: sets PARITYLAB_HAS_CUDA and PARITYLAB_CUDA_ARCHITECTURES.
+set(PARITYLAB_HAS_CUDA FALSE)
+if(PARITYLAB_CUDA STREQUAL "AUTO")
+  include(CheckLanguage)
+  check_language(CUDA)
+  if(CMAKE_CUDA_COMPILER)
+    set(PARITYLAB_HAS_CUDA TRUE)
+  else()
+    message(STATUS "ParityLab: no CUDA toolkit found, so this build has no CUDA backend; its kernels are still "
+                   "tested on the processor")
+  endif()
+elseif(PARITYLAB_CUDA)
+  set(PARITYLAB_HAS_CUDA TRUE)
+endif()
+if(NOT PARITYLAB_HAS_CUDA)
+  return()
+endif()
+
+if(NOT DEFINED CMAKE_CUDA_ARCHITECTURES)
+  set(CMAKE_CUDA_ARCHITECTURES OFF)  # every target says its own
+endif()
+enable_language(CUDA)
+find_package(CUDAToolkit REQUIRED)
+set(version ${CMAKE_CUDA_COMPILER_VERSION})
+if(version VERSION_LESS 11.8)
+  message(FATAL_ERROR "ParityLab: CUDA ${version} at ${CMAKE_CUDA_COMPILER} is too old: 11.8 is the first that "
+                      "compiles for sm_90. Use a newer toolkit, or -DPARITYLAB_CUDA=OFF.")
+endif()
+# PTX of the oldest GPU runs on every newer one, compiled by the driver.
+if(PARITYLAB_CUDA_ARCHITECTURES STREQUAL "")
+  set(PARITYLAB_CUDA_ARCHITECTURES 75-virtual 90)
+elseif(PARITYLAB_CUDA_ARCHITECTURES STREQUAL "all")
+  set(PARITYLAB_CUDA_ARCHITECTURES 75-real 80-real 86-real 87-real 89-real 90)
+  if(version VERSION_GREATER_EQUAL 12.8)
+    list(APPEND PARITYLAB_CUDA_ARCHITECTURES 100-real 120)
+  endif()
+endif()
+message(STATUS "ParityLab: CUDA backend with toolkit ${version}, for ${PARITYLAB_CUDA_ARCHITECTURES}")

@@ -1,0 +1,41 @@
+#pragma once
+
+#include <functional>
+#include <span>
+#include <vector>
+
+#include "model/backend.hpp"
+#include "model/ops_fwd.hpp"
+
+namespace parity {
+
+// How a stage is walked, the same for every backend that computes.
+
+bool is_mac(const Op& op);
+
+/// Whether steps after this one may ride on it: a MAC whose innermost index, the engine's output
+/// channel, is axis 1.
+bool carries_riders(const Op& op, const Shape& output);
+
+/// What a step is run by when the stage is read as magnitudes.
+Contract magnitude_contract(const Contract& contract, const Op& op);
+
+/// One step about to be run.
+struct StepRun {
+  std::size_t index;  ///< in the stage
+  const Step& step;
+  const Contract& contract;  ///< already that of magnitudes when they are read
+  std::span<const Value> inputs;
+  const TensorType& output;  ///< float64 in double, and where a movement moves double
+};
+struct StepResult {
+  Value value;
+  std::size_t riders = 0;  ///< steps after this one that were done with it
+};
+
+/// Runs the steps of a stage in order; `inputs` as the reading has them. A value that only the stage
+/// knows is dropped after its one reader. Outputs of an `exact` stage are still double.
+std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value> inputs,
+                             Reading reading, const std::function<StepResult(const StepRun&)>& run);
+
+}  // namespace parity

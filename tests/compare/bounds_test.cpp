@@ -1,0 +1,100 @@
+#include "model/arithmetic/bounds.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+#include "compare/walk.hpp"
+#include "tests/compare/small_net.hpp"
+
+namespace parity {
+namespace {
+
+/// How much of their bounds random sums of products use.
+struct Bounds {
+  std::int64_t instances = 0, beyond = 0;
+  std::vector<double> shares;  ///< of each instance that differs from exact
+  double median() {
+    if (shares.empty()) return 0;
+    const auto middle = shares.begin() + static_cast<std::ptrdiff_t>(shares.size() / 2);
+    std::nth_element(shares.begin(), middle, shares.end());
+    return *middle;
+  }
+};
+
+/// A convolution with BatchNorm of a random shape; every second one sums what nearly cancels.
+Graph random_stage(const Counter& random) {
+  const auto pick = [&](std::uint64_t which, std::int64_t least, std::int64_t most) {
+    return least + static_cast<std::int64_t>(random.bits(which) %
+                                             static_cast<std::uint64_t>(most - least + 1));
+  };
+  GraphBuilder graph("random");
+  const TensorId x =
+      graph.add_input("x", {Type::float32, {1, pick(0, 1, 70), pick(1, 3, 8), pick(2, 3, 8)}});
+  const TensorId z = add_conv(graph, x, pick(3, 1, 12), "/Conv", "z", random.bits(4));
+  graph.add_output(add_norm(graph, z, "/BatchNormalization", "y", random.bits(5)));
+  return graph.finish();
+}
+
+/// x whose second half of channels takes back what the first half gave, but for a little.
+Tensor cancelling(const Tensor& x, const Counter& random) {
+  std::vector<float> values(x.values<float>().begin(), x.values<float>().end());
+  const float large = std::ldexp(1.0F, static_cast<int>(random.bits(6) % 24));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] += i % 2 == 0 ? large : -large;
+  return Tensor::of<float>(x.shape(), std::move(values));
+}
+
+/// Judges every element of random stages under every contract against the oracle; prints its seed.
+Bounds check_bounds(std::uint64_t seed, std::int64_t instances) {
+  Bounds found;
+  cpu::CpuBackend cpu;
+  const Execution execution{1};
+  for (std::uint64_t draw = 0; found.instances < instances; ++draw) {
+    const Counter random(seed + draw, "bounds");
+    const Graph graph = random_stage(random);
+    const std::vector<Stage> stages = cut(graph);
+    Tensor x = filled(graph.tensor(graph.inputs[0]).type, Fill::real, random.bits(7));
+    if (draw % 2 == 1) x = cancelling(x, random);
+    const std::vector<Value> in{cpu.upload(x, execution)};
+    for (const char* spec :
+         {"fp32", "chunk256", "eigen", "folded", "sm_80", "sm_90", "sm_90/truncate"}) {
+      Numerics numerics = named(spec);
+      numerics.promise = Determinism::not_guaranteed;
+      const PlannedStage planned = make_plan(stages, numerics, cpu, spec).stages[0];
+      const PlannedStage kept = make_plan(stages, Numerics{}, cpu, "kept").stages[0];
+      const Value y = cpu.run(planned, in, Reading::values, execution)[0],
+                  m = cpu.run(kept, in, Reading::magnitudes, execution)[0];
+      const std::vector<std::int64_t> all = sample_of(element_count(y.shape()), true, 0, {});
+      const std::vector<double> exact = values_of(cpu.exact_at(kept, in, all, execution)),
+                                got = cpu.elements(y, all), magnitude = cpu.elements(m, all);
+      const Allowance allowance = stage_allowance(planned);
+      for (std::size_t i = 0; i < all.size(); ++i) {
+        const OracleTest one = judge_exact({&all[i], 1}, true, {&got[i], 1}, {&exact[i], 1},
+                                           {&magnitude[i], 1}, allowance, stage_terms(kept));
+        ++found.instances;
+        found.beyond += one.beyond;
+        if (one.max_abs > 0) found.shares.push_back(one.worst_share);
+      }
+      cpu.forget(planned);
+      cpu.forget(kept);
+    }
+  }
+  std::printf(
+      "bounds hold in %lld of %lld random instances (seed %llu), median share %.3g, worst %.3g\n",
+      static_cast<long long>(found.instances - found.beyond),
+      static_cast<long long>(found.instances), static_cast<unsigned long long>(seed),
+      found.median(),
+      found.shares.empty() ? 0 : *std::max_element(found.shares.begin(), found.shares.end()));
+  return found;
+}
+
+TEST(Bounds, HoldInEveryRandomInstance) {
+  Bounds found = check_bounds(1, 100'000);
+  EXPECT_EQ(found.beyond, 0);
+  EXPECT_GT(static_cast<std::int64_t>(found.shares.size()) * 2, found.instances);
+}
+
+}  // namespace
+}  // namespace parity

@@ -1,0 +1,109 @@
+#include "compare/diagnosis.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/compare/small_net.hpp"
+
+namespace parity {
+namespace {
+
+Diagnosis first_of(const RunRecord& record, int stage) {
+  const StageResult& result = record.stages[static_cast<std::size_t>(stage)];
+  EXPECT_EQ(result.verdict, Verdict::diverged);
+  EXPECT_FALSE(result.diagnoses.empty());
+  return result.diagnoses.empty() ? Diagnosis() : result.diagnoses.front();
+}
+
+TEST(Diagnosis, ProvesAMisreadStageBitForBit) {
+  Bench bench(small_net());
+  for (const Bug bug : {Bug::kernel_axes_swapped, Bug::kernel_flipped, Bug::weights_transposed,
+                        Bug::folded_twice, Bug::activation_dropped, Bug::batch_statistics}) {
+    const RunRecord record = bench.run(fp32(), fp32(), Injection{1, bug});
+    const Diagnosis found = first_of(record, 1);
+    EXPECT_EQ(found.label, name(bug));
+    EXPECT_EQ(found.proof, Proof::bits);
+    EXPECT_EQ(found.confidence, 1);
+    EXPECT_NE(found.evidence.find("bit for bit"), std::string::npos) << found.evidence;
+  }
+}
+
+TEST(Diagnosis, FitsAnEpsilonThatNobodyListed) {
+  Bench bench(small_net());
+  const Diagnosis found =
+      first_of(bench.run(fp32(), fp32(), Injection{1, Bug::wrong_epsilon, 0.047}), 1);
+  EXPECT_EQ(found.label, "wrong_epsilon");
+  EXPECT_EQ(found.proof, Proof::bits);
+  EXPECT_NE(found.evidence.find("0.047"), std::string::npos) << found.evidence;
+}
+
+TEST(Diagnosis, NamesTheBitThatFlipped) {
+  Bench bench(small_net());
+  for (const int bit : {1, 7, 22, 23, 30, 31}) {
+    const Diagnosis found = first_of(
+        bench.run(fp32(), fp32(), Injection{1, Bug::bit_flipped, static_cast<double>(bit)}), 1);
+    EXPECT_EQ(found.label, "bit_flipped");
+    EXPECT_NE(found.evidence.find("bit " + std::to_string(bit) + " "), std::string::npos)
+        << found.evidence;
+    EXPECT_EQ(found.box_first, found.box_last);
+  }
+}
+
+TEST(Diagnosis, DrawsTheBoxAroundTheWorst) {
+  Bench bench(small_net());
+  const RunRecord record = bench.run(fp32(), fp32(), Injection{1, Bug::channel_scaled, 0.125, 3});
+  const StageResult& stage = record.stages[1];
+  const Diagnosis found = first_of(record, 1);
+  EXPECT_EQ(found.label, "channel_scaled");
+  ASSERT_EQ(found.box_first.size(), 4u);
+  EXPECT_EQ(found.box_first[1], found.box_last[1]);
+  // The worst element lies in the box.
+  std::int64_t index = stage.introduced->worst->index;
+  const Shape shape = bench.stages[1].output_types[0].shape;
+  for (std::size_t axis = 4; axis-- > 0;) {
+    const std::int64_t at = index % shape[axis];
+    index /= shape[axis];
+    EXPECT_LE(found.box_first[axis], at);
+    EXPECT_GE(found.box_last[axis], at);
+  }
+}
+
+TEST(Diagnosis, ExaminesTheSideThatIsBlamed) {
+  Bench bench(small_net());
+  const std::unique_ptr<Backend> faulty = inject(bench.cpu, {1, Bug::kernel_flipped});
+  const Plan plan_a = make_plan(bench.stages, fp32(), bench.cpu, "a"),
+             plan_b = make_plan(bench.stages, tf32(Arch::sm_90), bench.cpu, "b");
+  const RunRecord record = diff({.graph = bench.graph,
+                                 .stages = bench.stages,
+                                 .a = {*faulty, plan_a, bench.execution},
+                                 .b = {bench.cpu, plan_b, bench.execution},
+                                 .referee = {bench.cpu, bench.cpu, bench.execution},
+                                 .inputs = bench.inputs});
+  EXPECT_EQ(record.stages[1].blame, Blame::a);
+  const Diagnosis found = first_of(record, 1);
+  EXPECT_EQ(found.label, "kernel_flipped");
+  EXPECT_NE(found.evidence.find("gives a bit for bit"), std::string::npos) << found.evidence;
+}
+
+TEST(Diagnosis, OfALargeStageStartsWithAFewElements) {
+  // 3 x 3 x 64 x 64 x 40 x 40: above the limit at which whole stages are tried.
+  GraphBuilder graph("large");
+  const TensorId x = graph.add_input("x", {Type::float32, {1, 64, 40, 40}});
+  const TensorId z = add_conv(graph, x, 64, "/0/Conv", "z", 1);
+  graph.add_output(
+      add_relu(graph, add_norm(graph, z, "/0/BatchNormalization", "n", 2), "/0/Relu", "y"));
+  Bench bench(graph.finish());
+  EXPECT_GT(bench.stages[0].macs, 50'000'000);
+  const Diagnosis found =
+      first_of(bench.run(fp32(), fp32(), Injection{0, Bug::kernel_axes_swapped}), 0);
+  EXPECT_EQ(found.label, "kernel_axes_swapped");
+  EXPECT_EQ(found.proof, Proof::bits);
+}
+
+TEST(Diagnosis, SaysNothingWhereNothingDiffers) {
+  Bench bench(small_net());
+  for (const StageResult& stage : bench.run(fp32(), tf32(Arch::sm_90)).stages)
+    EXPECT_TRUE(stage.diagnoses.empty()) << stage.name;
+}
+
+}  // namespace
+}  // namespace parity
