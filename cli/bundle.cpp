@@ -11,12 +11,12 @@
 #include <system_error>
 #include <vector>
 
-#include "cli/archive.hpp"
 #include "cli/child.hpp"
 #include "cli/file_bytes.hpp"
 #include "cli/output.hpp"
 #include "model/arithmetic/digest.hpp"
 #include "model/error.hpp"
+#include "model/files/archive.hpp"
 #include "model/files/npz.hpp"
 #include "model/onnx/export.hpp"
 #include "model/onnx/import.hpp"

@@ -57,9 +57,9 @@ TEST(Mma, QuotedCommasBelongToTheirCell) {
       mma("\"c\",note,a0,b0\n3F800000,\"one, plus \"\"six\"\"\",40000000,\"40400000\"\n",
           Arch::sm_80),
       "\"c\",note,a0,b0,d\n3F800000,\"one, plus \"\"six\"\"\",40000000,\"40400000\",40e00000\n");
-  EXPECT_NE(refusal("c,note,a0,b0\n3F800000,\"open,40000000,40400000\n", Arch::sm_80)
-                .what.find("cells where"),
-            std::string::npos);
+  EXPECT_NE(
+      refused("c,note,a0,b0\n3F800000,\"open,40000000,40400000\n").sentence.find("cells where"),
+      std::string::npos);
 }
 
 /// The committed vectors hold both cores' answers in columns of their own, which pass through.

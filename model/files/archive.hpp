@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-namespace parity::cli {
+namespace parity {
 
 /// Puts files of a folder into a ZIP archive, stored, under a fixed time: the bytes depend on names
 /// and contents alone. Throws Fault::io.
@@ -18,4 +18,4 @@ void pack(const std::filesystem::path& folder, std::span<const std::string> name
 void unpack(const std::filesystem::path& archive, std::span<const std::string> names,
             const std::filesystem::path& folder, std::uint64_t largest_bytes);
 
-}  // namespace parity::cli
+}  // namespace parity

@@ -1,4 +1,4 @@
-#include "cli/archive.hpp"
+#include "model/files/archive.hpp"
 
 #include <zip.h>
 
@@ -10,7 +10,7 @@
 #include "model/error.hpp"
 #include "model/text.hpp"
 
-namespace parity::cli {
+namespace parity {
 namespace {
 
 struct Discard {
@@ -113,4 +113,4 @@ void unpack(const std::filesystem::path& archive, std::span<const std::string> n
       throw refuse("it lacks " + name);
 }
 
-}  // namespace parity::cli
+}  // namespace parity
