@@ -186,8 +186,9 @@ class StageProbe {
     for (const Tensor& input : exact_.inputs)
       inputs.push_back(referee.backend.upload(input, referee.execution));
     const std::vector<std::int64_t> all = sample_of(b.size(), true, 1, {});
-    const Tensor right = narrowed({Type::float32, b.shape()},
-                                  referee.oracle.exact_at(oracle_, inputs, all, referee.execution));
+    const Tensor right =
+        narrowed({Type::float32, b.shape()},
+                 values_of(referee.oracle.exact_at(oracle_, inputs, all, referee.execution)));
     const auto value = [&](const Tensor& tensor) {
       return referee.backend.upload(tensor, referee.execution);
     };
