@@ -85,8 +85,9 @@ inline constexpr double stages_demanded = 0.995, labels_demanded = 0.95;
 ///
 /// A fault is visible when no correct arithmetic could have made it: it changes a bit where both
 /// sides run one contract that promises its bits; otherwise it leaves, at some element, the bound of
-/// its contract (of a recording: of any order of its arithmetic) around the exact value. What is not visible cannot be told from rounding by anybody
-/// and is counted apart.
+/// the faulty side's own contract around the exact value (a recording is judged more widely, by any
+/// order of its arithmetic, so that a few visible faults may hide from it: they count as missed).
+/// What is not visible cannot be told from rounding by anybody and is counted apart.
 SelftestResult selftest(const SelftestRequest& request);
 
 }  // namespace parity
