@@ -2,18 +2,14 @@
 
 #include <cstdint>
 
+#include "model/arithmetic/epilogue_kind.hpp"
+
 namespace parity::cuda {
 
 /// One rounded operation per element that may ride on a MAC, in graph order. `a` and `b` lie on the
 /// device and hold one element per channel (stride 1), or one for all (stride 0).
 struct EpilogueStep {
-  enum class Kind {
-    add,     ///< y = add(y, a[c]): a bias or a constant
-    fma,     ///< y = fma(y, a[c], b[c]): BatchNorm
-    mul,     ///< y = mul(y, a[c])
-    relu,    ///< y > 0 ? y : (y != y ? y : +0)
-    sigmoid  ///< model/arithmetic/sequences.hpp
-  };
+  using Kind = EpilogueKind;
   Kind kind = Kind::relu;
   std::int32_t stride = 0;
   const float* a = nullptr;

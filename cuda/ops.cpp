@@ -67,25 +67,8 @@ PackCache::Makers makers(const std::shared_ptr<const Op>& op,
 
 EpilogueStep on_device(const parity::EpilogueStep<float>& step, const PackCache::Makers& of,
                        Reading reading, PackCache& packs, Session& session) {
-  using Given = parity::EpilogueStep<float>::Kind;
   EpilogueStep result;
-  switch (step.kind) {
-    case Given::add:
-      result.kind = EpilogueStep::Kind::add;
-      break;
-    case Given::fma:
-      result.kind = EpilogueStep::Kind::fma;
-      break;
-    case Given::mul:
-      result.kind = EpilogueStep::Kind::mul;
-      break;
-    case Given::relu:
-      result.kind = EpilogueStep::Kind::relu;
-      break;
-    case Given::sigmoid:
-      result.kind = EpilogueStep::Kind::sigmoid;
-      break;
-  }
+  result.kind = step.kind;
   const std::string text =
       reading == Reading::magnitudes ? "epilogue, magnitudes" : "epilogue, values";
   const auto uploaded = [&](const std::vector<float>& values, const char* which) -> const float* {

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "model/arithmetic/epilogue_kind.hpp"
 #include "model/backend.hpp"
 #include "model/ops.hpp"
 
@@ -15,13 +16,7 @@ namespace parity {
 /// element per channel, or one for all.
 template <class T>
 struct EpilogueStep {
-  enum class Kind {
-    add,     ///< y = add(y, a[c]): a bias or a constant
-    fma,     ///< y = fma(y, a[c], b[c]): BatchNorm
-    mul,     ///< y = mul(y, a[c])
-    relu,    ///< y > 0 ? y : (y != y ? y : +0)
-    sigmoid  ///< model/arithmetic/sequences.hpp
-  };
+  using Kind = EpilogueKind;
   Kind kind;
   std::vector<T> a, b;
 };

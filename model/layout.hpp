@@ -45,4 +45,10 @@ inline std::vector<std::int64_t> memory_strides(const Shape& shape, Layout layou
   return strides;
 }
 
+/// Whether a transpose by `axes` only renames the layout: {N, …, C} row-major is {N, C, …} channels-last.
+inline bool brings_channels_forward(const std::vector<std::size_t>& axes, Layout layout) {
+  return layout == Layout::row_major && (axes == std::vector<std::size_t>{0, 3, 1, 2} ||
+                                         axes == std::vector<std::size_t>{0, 2, 1});
+}
+
 }  // namespace parity

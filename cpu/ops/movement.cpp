@@ -13,12 +13,6 @@
 namespace parity::cpu {
 namespace {
 
-/// {N, …, C} row-major is {N, C, …} channels-last.
-bool brings_channels_forward(const std::vector<std::size_t>& axes, Layout layout) {
-  return layout == Layout::row_major && (axes == std::vector<std::size_t>{0, 3, 1, 2} ||
-                                         axes == std::vector<std::size_t>{0, 2, 1});
-}
-
 template <class T>
 Value transposed(const Movement& op, const Job& job) {
   const Value& input = job.inputs[0];
