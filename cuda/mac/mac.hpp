@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "cuda/api.hpp"
@@ -114,6 +115,8 @@ struct TiledMacArgument {
 /// Tiles of the simt family: pixels x output channels.
 enum class SimtTile { m128n64, m64n64, m128n128 };
 inline constexpr SimtTile simt_tiles[] = {SimtTile::m128n64, SimtTile::m64n64, SimtTile::m128n128};
+/// Shared memory of a block.
+std::size_t simt_shared_bytes(SimtTile tile);
 /// Whether the tile can do this problem in this order.
 bool simt_takes(SimtTile tile, MacOrder order, const TiledMacArgument& argument);
 /// A tile that does not take the problem, or takes it in more than most_mac_blocks, is refused with

@@ -126,21 +126,25 @@ bool wide(const void* data, std::int64_t pixel_stride, std::int64_t channels_per
          channels_per_group % 4 == 0;
 }
 
-SimtTile simt_tile(const TiledMacArgument& argument, MacOrder order, int multiprocessors) {
+SimtTile simt_tile(const TiledMacArgument& argument, MacOrder order,
+                   const DeviceProperties& device) {
+  if (!simt_takes(SimtTile::m128n64, order, argument)) return SimtTile::m64n64;
   // Shares: multiply-adds among the instructions of the inner loop (bench/README.md).
   constexpr Tile tiles[] = {{128, 128, 1.00}, {128, 64, 0.97}, {64, 64, 0.86}};
   constexpr SimtTile names[] = {SimtTile::m128n128, SimtTile::m128n64, SimtTile::m64n64};
-  const bool big = simt_takes(SimtTile::m128n128, order, argument);
-  if (!simt_takes(SimtTile::m128n64, order, argument)) return SimtTile::m64n64;
-  const std::span<const Tile> all(tiles);
-  return names[(big ? 0 : 1) + cheapest(argument, all.subspan(big ? 0 : 1), multiprocessors)];
+  const bool largest =
+      simt_takes(SimtTile::m128n128, order, argument) &&
+      simt_shared_bytes(SimtTile::m128n128) <= device.shared_bytes_per_block;  // not on sm_75
+  const std::size_t first = largest ? 0 : 1;
+  return names[first + cheapest(argument, std::span<const Tile>(tiles).subspan(first),
+                                device.multiprocessors)];
 }
 
-TensorTile tensor_tile(const TiledMacArgument& argument, int multiprocessors) {
-  if (!argument.wide_reads) return TensorTile::m64n64;
+TensorTile tensor_tile(const TiledMacArgument& argument, const DeviceProperties& device) {
+  if (!tensor_takes(TensorTile::m128n128, argument)) return TensorTile::m64n64;
   constexpr Tile tiles[] = {{128, 128, 1.00}, {128, 64, 0.90}, {64, 64, 0.75}};
   constexpr TensorTile names[] = {TensorTile::m128n128, TensorTile::m128n64, TensorTile::m64n64};
-  return names[cheapest(argument, tiles, multiprocessors)];
+  return names[cheapest(argument, tiles, device.multiprocessors)];
 }
 
 }  // namespace parity::cuda

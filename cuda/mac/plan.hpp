@@ -17,9 +17,10 @@ bool fits_one_launch(const TiledMacArgument& argument);
 /// Whether x (y) of the problem can be read (written) by four channels at once.
 bool wide(const void* data, std::int64_t pixel_stride, std::int64_t channels_per_group);
 
-/// The tile by which a problem is likely done first on a device of so many multiprocessors: the
-/// largest that fills them, small ones where blocks are few. It decides no bit.
-SimtTile simt_tile(const TiledMacArgument& argument, MacOrder order, int multiprocessors);
-TensorTile tensor_tile(const TiledMacArgument& argument, int multiprocessors);
+/// The tile by which a problem is likely done first on the device: the largest that fits and fills
+/// its multiprocessors, small ones where blocks are few. It decides no bit.
+SimtTile simt_tile(const TiledMacArgument& argument, MacOrder order,
+                   const DeviceProperties& device);
+TensorTile tensor_tile(const TiledMacArgument& argument, const DeviceProperties& device);
 
 }  // namespace parity::cuda

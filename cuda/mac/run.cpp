@@ -171,11 +171,10 @@ void run_mac(const Window& window, const float* x, const MacWeights& weights,
   const std::int64_t packed_matrix =
       mac_panels(a->OC) * mac_packed_rows(a->IC, a->taps) * mac_panel;
   a->matrices = matrices_of(items, weights.matrices > 1 ? packed_matrix : 0, job);
-  const int multiprocessors = job.session.properties().multiprocessors;
+  const DeviceProperties& device = job.session.properties();
   const Status status =
-      tensor ? launch_tensor_mac(job.queue(), tensor_tile(*a, multiprocessors),
-                                 *job.contract.rounding, *a)
-             : launch_simt_mac(job.queue(), simt_tile(*a, order, multiprocessors), order, *a);
+      tensor ? launch_tensor_mac(job.queue(), tensor_tile(*a, device), *job.contract.rounding, *a)
+             : launch_simt_mac(job.queue(), simt_tile(*a, order, device), order, *a);
   job.check(status, "launching a multiply-accumulate kernel");
 }
 

@@ -237,6 +237,18 @@ Status launch_order(const Queue& queue, SimtTile tile, const TiledMacArgument& a
 
 }  // namespace
 
+std::size_t simt_shared_bytes(SimtTile tile) {
+  switch (tile) {
+    case SimtTile::m128n128:
+      return M128N128::shared_floats * sizeof(float);
+    case SimtTile::m128n64:
+      return M128N64::shared_floats * sizeof(float);
+    case SimtTile::m64n64:
+      break;
+  }
+  return M64N64::shared_floats * sizeof(float);
+}
+
 bool simt_takes(SimtTile tile, MacOrder order, const TiledMacArgument& a) {
   if (!a.wide_reads && tile != SimtTile::m64n64) return false;
   if (order == MacOrder::chain) return true;

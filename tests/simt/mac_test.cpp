@@ -197,6 +197,29 @@ class OnDevice {
   cuda::Epilogue epilogue_;
 };
 
+TEST(SimtMac, LargeTilesAreForLargeProblemsOnDevicesThatHoldThem) {
+  cuda::DeviceProperties device;
+  device.multiprocessors = 132;
+  device.shared_bytes_per_block = 227 * 1024;
+  const auto tile = [&](std::int64_t side, MacOrder order) {
+    return cuda::simt_tile(
+        [&] {
+          TiledMacArgument a = *cuda::tiled(
+              cpu::padded(cpu::convolution(1, 1, 128, 128, side, side, 3, 3), 1, 1, 1, 1));
+          a.wide_reads = true;
+          return a;
+        }(),
+        order, device);
+  };
+  EXPECT_EQ(tile(512, MacOrder::chain), cuda::SimtTile::m128n128);
+  EXPECT_EQ(tile(16, MacOrder::chain), cuda::SimtTile::m64n64);
+  EXPECT_NE(tile(512, MacOrder::chunk256), cuda::SimtTile::m128n128);
+  device.shared_bytes_per_block = 64 * 1024;  // sm_75
+  EXPECT_EQ(tile(512, MacOrder::chain), cuda::SimtTile::m128n64);
+  for (const cuda::SimtTile each : {cuda::SimtTile::m128n64, cuda::SimtTile::m64n64})
+    EXPECT_LE(cuda::simt_shared_bytes(each), device.shared_bytes_per_block);
+}
+
 constexpr Fill fills[] = {Fill::exact, Fill::real, Fill::hostile};
 
 TEST(SimtMac, PlainKernelsHaveTheBitsOfTheirCpuTwins) {
