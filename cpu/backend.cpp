@@ -44,7 +44,7 @@ namespace {
 Value magnitude_of(const Value& x, Memory& memory, const Execution& execution) {
   if (x.type().type != Type::float32 && x.type().type != Type::float64) return x;
   const Layout layout = layout_of(x);
-  const Elements<float> in = elements<float>(x, layout, execution);
+  const Elements<float> in = elements<float>(x, layout, execution, &memory);
   Fresh fresh({Type::float32, x.shape()}, layout, &memory);
   float* const out = fresh.data<float>();
   parallel_for(element_count(x.shape()), std::int64_t{1} << 16, execution.threads,
@@ -54,9 +54,9 @@ Value magnitude_of(const Value& x, Memory& memory, const Execution& execution) {
   return std::move(fresh).value();
 }
 
-Value rounded_to_float(const Value& value, const Execution& execution) {
+Value rounded_to_float(const Value& value, Memory& memory, const Execution& execution) {
   if (value.type().type != Type::float64) return value;
-  return elements<float>(value, layout_of(value), execution).value;
+  return elements<float>(value, layout_of(value), execution, &memory).value;
 }
 
 /// Everything of a stage run but the last conversion: outputs of an `exact` stage are still double.
@@ -217,7 +217,7 @@ std::vector<Value> CpuBackend::run(const PlannedStage& stage, std::span<const Va
   const bool exact = std::any_of(stage.contracts.begin(), stage.contracts.end(),
                                  [](const Contract& c) { return c.algorithm == Algorithm::exact; });
   if (exact)
-    for (Value& output : outputs) output = rounded_to_float(output, execution);
+    for (Value& output : outputs) output = rounded_to_float(output, memory_, execution);
   return outputs;
 }
 
@@ -280,7 +280,7 @@ std::vector<ExactElement> CpuBackend::exact_at(const PlannedStage& planned,
   const Epilogue<float> none;
   const Epilogue<double> no_riders;
   std::vector<Value> operands(inputs.begin(), inputs.end());
-  for (Value& operand : operands) operand = rounded_to_float(operand, execution);
+  for (Value& operand : operands) operand = rounded_to_float(operand, memory_, execution);
   const TensorType in_double{Type::float64, output.shape};
   const Job job{oracle.contracts.front(),
                 operands,

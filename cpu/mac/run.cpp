@@ -28,9 +28,9 @@ Weights<float> weights_of(const float* data, const WeightStrides& strides) {
 /// ic mod 32).
 ExactSum exact_mac(const Window& window, const float* x, const float* w,
                    const WeightStrides& strides, std::int64_t n, std::int64_t oh, std::int64_t ow,
-                   std::int64_t channel) {
+                   std::int64_t channel, ExactSum::Keep keep) {
   const std::int64_t g = channel / window.OC, oc = channel % window.OC;
-  ExactSum sum;
+  ExactSum sum(keep);
   for (std::int64_t block = 0; block < window.IC; block += 32) {
     const std::int64_t channels = std::min<std::int64_t>(32, window.IC - block);
     for (std::int64_t kh = 0; kh < window.KH; ++kh) {
@@ -162,7 +162,8 @@ std::vector<ExactElement> exact_elements(const Window& window, const float* x, c
           const std::int64_t index = indices[static_cast<std::size_t>(i)];
           const std::int64_t n = index / (channels * plane), channel = index / plane % channels;
           const std::int64_t oh = index % plane / window.OW, ow = index % window.OW;
-          ExactElement y = exact_element(exact_mac(window, x, w, strides, n, oh, ow, channel));
+          ExactElement y = exact_element(exact_mac(window, x, w, strides, n, oh, ow, channel,
+                                                   kept_of(i, std::ssize(indices))));
           if (bias != nullptr) {
             y.value +=
                 static_cast<double>(bias->values<float>()[static_cast<std::size_t>(channel)]);
@@ -176,7 +177,8 @@ std::vector<ExactElement> exact_elements(const Window& window, const float* x, c
 
 std::vector<ExactElement> exact_elements(const Window& window, const WeightStrides& strides,
                                          const Job& job, std::span<const std::int64_t> indices) {
-  const Elements<float> x = elements<float>(job.inputs[0], Layout::channels_last, job.execution);
+  const Elements<float> x =
+      elements<float>(job.inputs[0], Layout::channels_last, job.execution, &job.memory);
   return exact_elements(window, x.data, job.parameters[0]->values<float>().data(), strides,
                         job.parameters[1].get(), indices, job.execution);
 }

@@ -259,7 +259,7 @@ std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
                        row[static_cast<std::size_t>(k)] = a[k * ak];
                      a = row.data();
                    }
-                   ExactSum sum;
+                   ExactSum sum(kept_of(at, std::ssize(indices)));
                    for (std::int64_t k = 0; k < e.K; k += 32)
                      sum.add(a + k, b + k * bk, bk, std::min<std::int64_t>(32, e.K - k));
                    ExactElement y = exact_element(sum);

@@ -19,6 +19,11 @@ double tf32(float x, Rounding rounding) {
 }  // namespace
 
 void ExactSum::add(const float* x, const float* w, std::int64_t stride, std::int64_t count) {
+  if (keep_ == Keep::sum) {
+    for (std::int64_t i = 0; i < count; ++i)
+      sum_ += (x != nullptr ? static_cast<double>(x[i]) : 0.0) * static_cast<double>(w[i * stride]);
+    return;
+  }
   if (x == nullptr) {
     for (std::int64_t i = 0; i < count; ++i) {
       sum_ += 0.0 * static_cast<double>(w[i * stride]);  // a weight that is not finite acts
