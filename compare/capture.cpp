@@ -525,7 +525,9 @@ class CaptureWalk {
          .a_output = for_host(a),
          .b_output = for_host(a_.upload(captured_.at(stage.outputs[0]), r_.a.execution)),
          .tf32_permitted = may_use_tf32(),
-         .rest_is_order = statistics && statistics->b && statistics->b->as_predicted()});
+         // Under a permission to round operands the rest may be the rounding of a unit unknown here.
+         .rest_is_order = record_.stages[i].verdict == Verdict::within_bound && !may_use_tf32() &&
+                          statistics && statistics->b && statistics->b->as_predicted()});
   }
 
   bool may_use_tf32() const {

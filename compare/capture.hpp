@@ -32,7 +32,7 @@ struct CaptureRequest {
   std::optional<double> tolerance = {};
   Observer observer = {};
   std::span<const Decision> decisions = {};  ///< checked: check_decisions(decisions, graph)
-  std::size_t attribute = attribute_none;  ///< as in DiffRequest
+  std::size_t attribute = attribute_none;    ///< as in DiffRequest
 };
 
 /// The lock-step walk with a capture in B's place.

@@ -288,7 +288,9 @@ class Examination {
   /// The one bit whose flip turns the suspect's element into the reference's; 0: none above the
   /// lowest, whose flip is a bump of one ULP. Where arithmetic may differ, the highest that does.
   int flipped_bit(std::size_t i, std::uint64_t r, std::uint64_t s, bool wide) const {
-    if (of_.tolerance.empty()) return std::has_single_bit(r ^ s) ? std::countr_zero(r ^ s) : 0;
+    // A flipped exponent bit makes any value tiny: beside a zero that shows nothing.
+    if (of_.tolerance.empty() || p_.r[i] == 0)
+      return std::has_single_bit(r ^ s) ? std::countr_zero(r ^ s) : 0;
     for (int bit = wide ? 63 : 31; bit > 0; --bit) {
       const std::uint64_t back = s ^ (std::uint64_t{1} << bit);
       const double y =
@@ -320,6 +322,7 @@ class Examination {
                                r, s)));
       return true;
     }
+    if (!std::isfinite(p_.r[i]) || !std::isfinite(p_.s[i])) return false;  // no distance to name
     const auto ulp = static_cast<std::int64_t>(s - r);
     found_.push_back(named_as(Bug::ulp_bumped, of_.tolerance.empty() ? Proof::bits : Proof::pattern,
                               1,
@@ -436,7 +439,7 @@ class Examination {
 
   static std::string with_amount(const Misreading& row, double amount) {
     std::string text(row.means);
-    if (row.bug == Bug::wrong_epsilon) text += fmt::format(" (eps {:+.3g})", amount);
+    if (row.bug == Bug::wrong_epsilon) text += fmt::format(" (off by {:+.3g})", amount);
     if (row.bug == Bug::operand_truncated) text += fmt::format(" ({} are left)", amount);
     if (row.bug == Bug::padding_not_zero) text += fmt::format(" ({:.6g})", amount);
     return text;

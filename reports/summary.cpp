@@ -346,6 +346,7 @@ std::vector<std::string> decision_points(const DecisionResult& decision) {
 
 Remedy remedy(const RunRecord& record) {
   if (record.b.numerics.find("tf32") == std::string::npos) return {};
+  if (record.answers.first_different < 0 && record.answers.by_share.empty()) return {};  // no need
   if (record.b.backend == "capture")
     return {"", "switch TF32 off in the runtime that made the capture, and capture again"};
   std::string kept;
