@@ -138,7 +138,7 @@ TEST(Statistics, IdenticalWindowsCountOnce) {
   const TensorType type = bench.inputs[0].type();
   bench.inputs = {Tensor::of<float>(
       type.shape, std::vector<float>(static_cast<std::size_t>(element_count(type.shape)), 0.1F))};
-  const SideStatistics& side = *bench.run(named("eigen"), named("fp32")).stages[0].statistics->b;
+  const SideStatistics side = *bench.run(named("eigen"), named("fp32")).stages[0].statistics->b;
   EXPECT_LE(side.effective, 9);  // inside, four edges, four corners
   EXPECT_LE(side.elements, 9 * 96);
   EXPECT_FALSE(side.judges);
