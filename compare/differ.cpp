@@ -66,8 +66,11 @@ class Walk {
     std::vector<Value> a, a_on_b;  ///< A on its own past, and the same for B to read
     std::vector<Value> a_local;    ///< A on the shared input, for B to read; mostly a_on_b
     std::vector<Value> b, l;
-    std::vector<Value> magnitude;    ///< empty until somebody asks
-    std::vector<std::int64_t> few;   ///< where the inherited error is looked at
+    std::vector<Value> magnitude;  ///< empty until somebody asks
+    std::vector<std::int64_t>
+        sample;                      ///< where the oracle was asked, ascending; empty if it was not
+    std::vector<double> exact;       ///< there: exact arithmetic on the shared input
+    std::vector<std::int64_t> few;   ///< of the sample: where the inherited error is looked at
     std::vector<double> exact_of_b;  ///< there: exact arithmetic on b's own inputs
     std::optional<ChannelNoise> noise;
     bool inputs_equal = false;
@@ -76,6 +79,14 @@ class Walk {
 
   static constexpr std::int64_t runs_per_stage = 4;  // A, B, l, M
 
+  Value for_referee(const Value& value) {
+    return on(r_.referee.backend, r_.referee.execution, b_, r_.b.execution, value);
+  }
+  std::vector<Value> for_referee(std::span<const Value> values) {
+    std::vector<Value> result;
+    for (const Value& value : values) result.push_back(for_referee(value));
+    return result;
+  }
   Value for_b(const Value& value) { return on(b_, r_.b.execution, a_, r_.a.execution, value); }
 
   void report(const std::string& stage) {
@@ -127,7 +138,7 @@ class Walk {
         r_.a.plan.stages[i], r_.b.plan.stages[i], live_x_.at(stage.inputs), {}, {}, {}, {}, {}, {}};
     spot.inputs_equal = std::all_of(stage.inputs.begin(), stage.inputs.end(),
                                     [&](TensorId id) { return equal_.contains(id); });
-    run_sides(stage, spot, result);
+    run_sides(i, spot, result);
     repeat(spot, result);
     judge(i, spot, result);
     accumulate(i, spot, result);
@@ -143,7 +154,8 @@ class Walk {
   }
 
   /// a, b and l.
-  void run_sides(const Stage& stage, Spot& spot, StageResult& result) {
+  void run_sides(std::size_t i, Spot& spot, StageResult& result) {
+    const Stage& stage = r_.stages[i];
     Stopwatch watch;
     const std::vector<Value> a_inputs = live_a_.at(stage.inputs);
     spot.a = a_.run(spot.a_stage, a_inputs, Reading::values, r_.a.execution);
@@ -174,7 +186,7 @@ class Walk {
       result.seconds_b = watch.lap();
       if (!spot.inputs_equal && stage.macs > 0) {
         spot.few = few_of(element_count(spot.b[0].shape()));
-        spot.exact_of_b = exact_values(stage, b_inputs, spot.few);
+        spot.exact_of_b = exact_values(i, b_inputs, spot.few);
       }
       watch.lap();
     }
@@ -196,26 +208,31 @@ class Walk {
     return few;
   }
 
-  std::vector<double> exact_values(const Stage& stage, const std::vector<Value>& inputs,
+  std::vector<double> exact_values(std::size_t i, std::span<const Value> inputs,
                                    std::span<const std::int64_t> indices) {
-    std::vector<Value> for_referee;
-    for (const Value& input : inputs)
-      for_referee.push_back(
-          on(r_.referee.backend, r_.referee.execution, b_, r_.b.execution, input));
-    const auto i = static_cast<std::size_t>(&stage - r_.stages.data());
-    return values_of(r_.referee.oracle.exact_at(exact_plan_.stages[i], for_referee, indices,
+    return values_of(r_.referee.oracle.exact_at(exact_plan_.stages[i], for_referee(inputs), indices,
                                                 r_.referee.execution));
   }
 
+  /// Exact arithmetic on the shared input at `few`, which lie in the sample if there is one.
+  std::vector<double> exact_of_shared(std::size_t i, const Spot& spot) {
+    if (spot.sample.empty()) return exact_values(i, spot.x_inputs, spot.few);
+    std::vector<double> values;
+    for (const std::int64_t index : spot.few)
+      values.push_back(spot.exact[static_cast<std::size_t>(
+          std::lower_bound(spot.sample.begin(), spot.sample.end(), index) - spot.sample.begin())]);
+    return values;
+  }
+
   /// What the stage inherited against f(x_b) - f(x_a) in double.
-  void explain_inheritance(const Stage& stage, Spot& spot, StageResult& result) {
+  void explain_inheritance(std::size_t i, Spot& spot, StageResult& result) {
     if (spot.exact_of_b.empty()) return;
-    const std::vector<double> exact_of_a = exact_values(stage, spot.x_inputs, spot.few),
+    const std::vector<double> exact_of_a = exact_of_shared(i, spot),
                               b = b_.elements(spot.b[0], spot.few),
                               l = b_.elements(spot.l[0], spot.few);
     double measured = 0, exact = 0, rest = 0;
-    for (std::size_t i = 0; i < b.size(); ++i) {
-      const double inherited = b[i] - l[i], expected = spot.exact_of_b[i] - exact_of_a[i];
+    for (std::size_t k = 0; k < b.size(); ++k) {
+      const double inherited = b[k] - l[k], expected = spot.exact_of_b[k] - exact_of_a[k];
       measured += inherited * inherited;
       exact += expected * expected;
       rest += (inherited - expected) * (inherited - expected);
@@ -346,12 +363,11 @@ class Walk {
       if (pair) also.push_back(pair->index);
     const std::vector<std::int64_t> indices = sample_of(elements, all, sample_seed, also);
     Referee referee = r_.referee;
-    std::vector<Value> inputs;
-    for (const Value& x : spot.x_inputs)
-      inputs.push_back(on(referee.backend, referee.execution, b_, r_.b.execution, x));
-    const std::vector<ExactElement> elements_exact =
-        referee.oracle.exact_at(exact_stage, inputs, indices, referee.execution);
-    const std::vector<double> exact = values_of(elements_exact);
+    const std::vector<ExactElement> elements_exact = referee.oracle.exact_at(
+        exact_stage, for_referee(spot.x_inputs), indices, referee.execution);
+    spot.sample = indices;
+    spot.exact = values_of(elements_exact);
+    const std::vector<double>& exact = spot.exact;
     const std::vector<double> m = b_.elements(magnitude(i, spot, result)[0], indices);
     const std::int64_t terms = stage_terms(exact_stage);
     const bool complete = static_cast<std::int64_t>(indices.size()) == elements;
@@ -482,14 +498,11 @@ class Walk {
     const PlannedStage& planned = a_is_suspect ? spot.a_stage : spot.b_stage;
     Referee referee = r_.referee;
     const auto on_host = [&](const Value& value) {
-      return referee.backend.download(
-          on(referee.backend, referee.execution, b_, r_.b.execution, value), referee.execution);
+      return referee.backend.download(for_referee(value), referee.execution);
     };
     const Tensor suspect = on_host((a_is_suspect ? spot.a_local : spot.l)[0]);
     const Tensor other = on_host((a_is_suspect ? spot.l : spot.a_local)[0]);
-    std::vector<Value> inputs;
-    for (const Value& x : spot.x_inputs)
-      inputs.push_back(on(referee.backend, referee.execution, b_, r_.b.execution, x));
+    const std::vector<Value> inputs = for_referee(spot.x_inputs);
     Tensor reference = suspect;
     if (!referee.backend.refuses(planned)) {
       reference = referee.backend.download(
@@ -556,7 +569,7 @@ class Walk {
       result.conversion = step.rms_a > 0 ? step.rms / step.rms_a : 0;
     }
     flow_.pass(i, stage.inputs, stage.outputs, result.split, norm_square);
-    explain_inheritance(stage, spot, result);
+    explain_inheritance(i, spot, result);
     const double active =
         c.elements > 0 ? static_cast<double>(c.informative) / static_cast<double>(c.elements) : 0;
     result.predicted_rms =
@@ -652,9 +665,7 @@ class Walk {
                                             const Value& a_output) {
     const PlannedStage& a_stage = r_.a.plan.stages[i];
     const PlannedStage& b_stage = r_.b.plan.stages[i];
-    const bool b_keeps_double =
-        std::any_of(b_stage.contracts.begin(), b_stage.contracts.end(),
-                    [](const Contract& c) { return c.algorithm == Algorithm::fp64; });
+    const bool b_keeps_double = keeps_double(b_stage);
     std::vector<Value> shared;
     bool converted = false;
     for (const Value& input : a_inputs) {
@@ -672,19 +683,15 @@ class Walk {
     }
     const Value l = b_.run(b_stage, shared, Reading::values, r_.b.execution).front();
     if (r_.packed_weights == PackedWeights::forget) b_.forget(b_stage);
-    const auto for_host = [&](const Value& value) {
-      return on(r_.referee.backend, r_.referee.execution, b_, r_.b.execution, value);
-    };
-    std::vector<Value> inputs;
-    for (const Value& x : shared) inputs.push_back(for_host(x));
+    const std::vector<Value> inputs = for_referee(shared);
     return attribute({.stage = r_.stages[i],
                       .a = a_stage,
                       .b = &b_stage,
                       .host = r_.referee.backend,
                       .execution = r_.referee.execution,
                       .inputs = inputs,
-                      .a_output = for_host(a),
-                      .b_output = for_host(l)});
+                      .a_output = for_referee(a),
+                      .b_output = for_referee(l)});
   }
 
   static constexpr std::uint64_t sample_seed = 7;

@@ -2,6 +2,7 @@
 #include <set>
 
 #include "compare/run.hpp"
+#include "compare/walk.hpp"
 #include "model/arithmetic/bounds.hpp"
 
 // What a process holds at its fullest, from shapes, contracts and the order in which run() and
@@ -37,11 +38,6 @@ std::int64_t packed_bytes(const PlannedStage& planned, bool wide) {
   return static_cast<std::int64_t>(head.parameters[0]->size_bytes()) * (wide ? 2 : 1);
 }
 
-/// Whether the stage keeps double values between stages (exact rounds its outputs).
-bool keeps_double(const PlannedStage& planned) {
-  return std::any_of(planned.contracts.begin(), planned.contracts.end(),
-                     [](const Contract& c) { return c.algorithm == Algorithm::fp64; });
-}
 bool computes_double(const PlannedStage& planned) {
   return std::any_of(planned.contracts.begin(), planned.contracts.end(),
                      [](const Contract& c) { return in_double(c); });

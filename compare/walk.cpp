@@ -86,6 +86,11 @@ std::vector<double> ErrorFlow::shares_of(std::span<const TensorId> tensors) cons
   return total;
 }
 
+bool keeps_double(const PlannedStage& planned) {
+  return std::any_of(planned.contracts.begin(), planned.contracts.end(),
+                     [](const Contract& c) { return c.algorithm == Algorithm::fp64; });
+}
+
 std::map<TensorId, int> producers_of(const std::vector<Stage>& stages) {
   std::map<TensorId, int> made_by;
   for (std::size_t i = 0; i < stages.size(); ++i)

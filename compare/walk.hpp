@@ -85,6 +85,9 @@ std::optional<Diagnosis> proves_nothing(Backend& backend, const Execution& execu
                                         const PlannedStage& planned, std::span<const Value> inputs,
                                         const Value& output, const Comparison& introduced);
 
+/// Whether the stage's outputs stay double between stages (exact rounds its outputs).
+bool keeps_double(const PlannedStage& planned);
+
 /// Which stage makes each tensor; position in `stages`.
 std::map<TensorId, int> producers_of(const std::vector<Stage>& stages);
 
