@@ -25,32 +25,10 @@ namespace {
 
 const MatMul::Stored transposed = MatMul::Stored::transposed;
 
-/// Where each operand comes from: a value of the job, or a parameter.
-struct Operand {
-  const Value* value = nullptr;
-  std::shared_ptr<const Tensor> parameter;
-
-  const Shape& shape() const { return value != nullptr ? value->shape() : parameter->shape(); }
-};
-
-ProductOperands<Operand> operands_of(const MatMul& op, const Job& job) {
-  std::size_t next = 0;
-  const auto take = [&](bool constant, std::size_t parameter) {
-    return constant ? Operand{nullptr, job.parameters[parameter]}
-                    : Operand{&job.inputs[next++], nullptr};
-  };
-  ProductOperands<Operand> result;
-  result.left = take(op.constant == MatMul::Constant::left, 0);
-  result.right = take(op.constant == MatMul::Constant::right, 0);
-  if (op.addend != MatMul::Addend::none)
-    result.addend = take(op.addend == MatMul::Addend::parameter, 1);
-  return result;
-}
-
 /// The elements of an operand of the product, row-major; parameters in magnitudes as the MAC reads
 /// them.
 template <class T>
-Elements<T> elements_of(const Operand& operand, const Job& job) {
+Elements<T> elements_of(const ProductOperand& operand, const Job& job) {
   if (operand.value != nullptr)
     return elements<T>(*operand.value, Layout::row_major, job.execution);
   Fresh fresh({type_of<T>(), operand.shape()}, Layout::row_major);
@@ -72,7 +50,7 @@ void transpose(const T* from, T* to, std::int64_t M, std::int64_t K) {
 template <class T>
 class RightOperand {
  public:
-  RightOperand(const Operand& operand, const ProductExtents& e, MatMul::Stored stored,
+  RightOperand(const ProductOperand& operand, const ProductExtents& e, MatMul::Stored stored,
                const Job& job)
       : operand_(operand), e_(e), stored_(stored), job_(job) {
     if (operand.value != nullptr || job.magnitudes()) elements_ = elements_of<T>(operand, job);
@@ -98,7 +76,7 @@ class RightOperand {
     return {data + index * e_.K * e_.N, 0, 0, turned ? 1 : e_.N, turned ? e_.K : 1};
   }
 
-  const Operand& operand_;
+  const ProductOperand& operand_;
   const ProductExtents& e_;
   MatMul::Stored stored_;
   const Job& job_;
@@ -146,7 +124,7 @@ struct Addend {
   }
 };
 template <class T>
-std::optional<Addend<T>> addend_of(const MatMul& op, const std::optional<Operand>& operand,
+std::optional<Addend<T>> addend_of(const MatMul& op, const std::optional<ProductOperand>& operand,
                                    const Job& job) {
   if (!operand) return std::nullopt;
   Addend<T> addend;
@@ -166,7 +144,7 @@ std::optional<Addend<T>> addend_of(const MatMul& op, const std::optional<Operand
 template <class T>
 Value product(const MatMul& op, const Job& job) {
   using Kind = typename EpilogueStep<T>::Kind;
-  const ProductOperands<Operand> operand = operands_of(op, job);
+  const ProductOperands<ProductOperand> operand = operands(op, job.inputs, job.parameters);
   const ProductExtents e = extents(op, operand.left.shape(), operand.right.shape());
   Fresh fresh(job.output, Layout::row_major, &job.memory);
   T* const y = fresh.data<T>();
@@ -233,7 +211,7 @@ Value run(const MatMul& op, const Job& job) {
 
 std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
                                    std::span<const std::int64_t> indices) {
-  const ProductOperands<Operand> operand = operands_of(op, job);
+  const ProductOperands<ProductOperand> operand = operands(op, job.inputs, job.parameters);
   const ProductExtents e = extents(op, operand.left.shape(), operand.right.shape());
   const Elements<float> left = elements_of<float>(operand.left, job),
                         right = elements_of<float>(operand.right, job);

@@ -24,30 +24,8 @@ namespace {
 
 const MatMul::Stored transposed = MatMul::Stored::transposed;
 
-/// Where each operand comes from: a value of the job, or a parameter.
-struct Operand {
-  const Value* value = nullptr;
-  std::shared_ptr<const Tensor> parameter;
-
-  const Shape& shape() const { return value != nullptr ? value->shape() : parameter->shape(); }
-};
-
-ProductOperands<Operand> operands_of(const MatMul& op, const Job& job) {
-  std::size_t next = 0;
-  const auto take = [&](bool constant, std::size_t parameter) {
-    return constant ? Operand{nullptr, job.parameters[parameter]}
-                    : Operand{&job.inputs[next++], nullptr};
-  };
-  ProductOperands<Operand> result;
-  result.left = take(op.constant == MatMul::Constant::left, 0);
-  result.right = take(op.constant == MatMul::Constant::right, 0);
-  if (op.addend != MatMul::Addend::none)
-    result.addend = take(op.addend == MatMul::Addend::parameter, 1);
-  return result;
-}
-
 /// The rows of the left operand on the device, as the MAC reads them; kept alive by `value`.
-Elements<float> rows_of(const Operand& left, const MatMul& op, const ProductExtents& e,
+Elements<float> rows_of(const ProductOperand& left, const MatMul& op, const ProductExtents& e,
                         const Job& job) {
   Elements<float> rows;
   if (left.value != nullptr) {
@@ -78,7 +56,7 @@ struct Addend {
   const float* data = nullptr;
   std::int64_t row = 0, column = 0;  ///< strides
 };
-Addend addend_of(const MatMul& op, const Operand& operand, const Job& job) {
+Addend addend_of(const MatMul& op, const ProductOperand& operand, const Job& job) {
   Addend addend;
   if (operand.value != nullptr) {
     const Elements<float> c = elements<float>(*operand.value, Layout::row_major, job.session);
@@ -122,7 +100,7 @@ bool has_constants_per_channel(const Epilogue& epilogue) {
 }  // namespace
 
 Value run(const MatMul& op, const Job& job) {
-  const ProductOperands<Operand> operand = operands_of(op, job);
+  const ProductOperands<ProductOperand> operand = operands(op, job.inputs, job.parameters);
   const ProductExtents e = extents(op, operand.left.shape(), operand.right.shape());
   Fresh fresh = job.fresh(Layout::row_major);
   auto* const y = fresh.data<float>();

@@ -46,6 +46,21 @@ Imported<MatMul> from_gemm(const NodeView& node) {
   return imported;
 }
 
+/// The operands by their places: input(i) is the i-th value, parameter(i) the i-th constant.
+template <class T, class Input, class Parameter>
+ProductOperands<T> placed(const MatMul& op, const Input& input, const Parameter& parameter) {
+  std::size_t next = 0;
+  const auto take = [&](bool constant, std::size_t i) {
+    return constant ? parameter(i) : input(next++);
+  };
+  ProductOperands<T> result;
+  result.left = take(op.constant == MatMul::Constant::left, 0);
+  result.right = take(op.constant == MatMul::Constant::right, 0);
+  if (op.addend != MatMul::Addend::none)
+    result.addend = take(op.addend == MatMul::Addend::parameter, 1);
+  return result;
+}
+
 }  // namespace
 
 std::span<const std::string_view> MatMul::onnx_types() {
@@ -66,14 +81,22 @@ ProductOperands<TensorType> operands(const MatMul& op, const OperandTypes& types
   if (types.parameters[0].has_value() != constant ||
       types.parameters[1].has_value() != (op.addend == MatMul::Addend::parameter))
     throw Error(Fault::internal, "MatMul's parameters are not the ones its fields announce");
-  ProductOperands<TensorType> result;
-  std::size_t next = 0;
-  result.left = op.constant == MatMul::Constant::left ? *types.parameters[0] : types.inputs[next++];
-  result.right =
-      op.constant == MatMul::Constant::right ? *types.parameters[0] : types.inputs[next++];
-  if (op.addend == MatMul::Addend::parameter) result.addend = types.parameters[1];
-  if (op.addend == MatMul::Addend::value) result.addend = types.inputs[next];
-  return result;
+  return placed<TensorType>(
+      op, [&](std::size_t i) { return types.inputs[i]; },
+      [&](std::size_t i) { return *types.parameters[i]; });
+}
+
+ProductOperands<ProductOperand> operands(
+    const MatMul& op, std::span<const Value> inputs,
+    std::span<const std::shared_ptr<const Tensor>> parameters) {
+  return placed<ProductOperand>(
+      op,
+      [&](std::size_t i) {
+        return ProductOperand{&inputs[i], nullptr};
+      },
+      [&](std::size_t i) {
+        return ProductOperand{nullptr, parameters[i]};
+      });
 }
 
 ProductExtents extents(const MatMul& op, const Shape& left, const Shape& right) {

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
 #include "model/op.hpp"
+#include "model/value.hpp"
 
 namespace parity {
 
@@ -56,6 +59,16 @@ struct ProductOperands {
   std::optional<T> addend;
 };
 ProductOperands<TensorType> operands(const MatMul& op, const OperandTypes& types);
+
+/// Where an operand comes from when the product is run: a value, or a parameter.
+struct ProductOperand {
+  const Value* value = nullptr;
+  std::shared_ptr<const Tensor> parameter;
+
+  const Shape& shape() const { return value != nullptr ? value->shape() : parameter->shape(); }
+};
+ProductOperands<ProductOperand> operands(const MatMul& op, std::span<const Value> inputs,
+                                         std::span<const std::shared_ptr<const Tensor>> parameters);
 
 /// The extents of a product: `batch` is the stretched stack, and matrix i of an operand's stack is
 /// found by broadcast_strides over its own leading axes.
