@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 
+#include "compare/forwarding.hpp"
 #include "model/arithmetic/bits.hpp"
 #include "model/arithmetic/fill.hpp"
 #include "model/error.hpp"
@@ -314,22 +315,9 @@ Row row_of(Bug bug) {
   return {bug, row.zoo, row.means, row.applies, row.amounts, misreads};
 }
 
-class Injected final : public Backend {
+class Injected final : public Forwarding {
  public:
-  Injected(Backend& inner, const Injection& injection) : inner_(inner), injection_(injection) {}
-
-  BackendInfo info(const Execution& execution) const override { return inner_.info(execution); }
-  std::vector<AlgorithmInfo> algorithms() const override { return inner_.algorithms(); }
-  std::optional<Refusal> refuses(const PlannedStage& stage) const override {
-    return inner_.refuses(stage);
-  }
-  Value upload(const Tensor& tensor, const Execution& execution) override {
-    return inner_.upload(tensor, execution);
-  }
-  Tensor download(const Value& value, const Execution& execution) override {
-    return inner_.download(value, execution);
-  }
-  bool reads(const Value& value) const override { return inner_.reads(value); }
+  Injected(Backend& inner, const Injection& injection) : Forwarding(inner), injection_(injection) {}
 
   std::vector<Value> run(const PlannedStage& stage, std::span<const Value> inputs, Reading reading,
                          const Execution& execution) override {
@@ -344,28 +332,7 @@ class Injected final : public Backend {
     return row_of(injection_.bug).run({stage, inner_, inputs, execution}, injection_, runs_++);
   }
 
-  Digest digest(const Value& value, const Execution& execution) override {
-    return inner_.digest(value, execution);
-  }
-  Comparison compare(const Value& a, const Value& b, const Value* magnitude,
-                     const Allowance& allowance, const Execution& execution) override {
-    return inner_.compare(a, b, magnitude, allowance, execution);
-  }
-  Split split(const Value& a, const Value& local, const Value& b,
-              const Execution& execution) override {
-    return inner_.split(a, local, b, execution);
-  }
-  ErrorMap map(const Value& a, const Value& b, const Execution& execution) override {
-    return inner_.map(a, b, execution);
-  }
-  std::vector<double> elements(const Value& value,
-                               std::span<const std::int64_t> indices) const override {
-    return inner_.elements(value, indices);
-  }
-  void forget(const PlannedStage& stage) override { inner_.forget(stage); }
-
  private:
-  Backend& inner_;
   Injection injection_;
   std::uint64_t runs_ = 0;
 };

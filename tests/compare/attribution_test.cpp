@@ -6,6 +6,7 @@
 #include <set>
 
 #include "compare/capture.hpp"
+#include "compare/forwarding.hpp"
 #include "tests/compare/small_net.hpp"
 
 namespace parity {
@@ -101,40 +102,20 @@ TEST(Attribution, LeavesAFaultUnexplained) {
 TEST(Attribution, SeesThatASideComputesOtherThanItSays) {
   // b says chain and rounds its operands like the device it hides.
   Bench bench(small_net());
-  class Liar final : public Backend {
+  class Liar final : public Forwarding {
    public:
-    Liar(Backend& inner, const Plan& truly) : inner_(inner), truly_(truly) {}
+    Liar(Backend& inner, const Plan& truly) : Forwarding(inner), truly_(truly) {}
     BackendInfo info(const Execution& e) const override {
       return {"liar", inner_.info(e).device, {}};
     }
-    std::vector<AlgorithmInfo> algorithms() const override { return inner_.algorithms(); }
     std::optional<Refusal> refuses(const PlannedStage&) const override { return {}; }
-    Value upload(const Tensor& t, const Execution& e) override { return inner_.upload(t, e); }
-    Tensor download(const Value& v, const Execution& e) override { return inner_.download(v, e); }
-    bool reads(const Value& v) const override { return inner_.reads(v); }
     std::vector<Value> run(const PlannedStage& stage, std::span<const Value> in, Reading reading,
                            const Execution& e) override {
       const auto id = static_cast<std::size_t>(stage.stage.id);
       return inner_.run(reading == Reading::values ? truly_.stages[id] : stage, in, reading, e);
     }
-    Digest digest(const Value& v, const Execution& e) override { return inner_.digest(v, e); }
-    Comparison compare(const Value& a, const Value& b, const Value* m, const Allowance& c,
-                       const Execution& e) override {
-      return inner_.compare(a, b, m, c, e);
-    }
-    Split split(const Value& a, const Value& l, const Value& b, const Execution& e) override {
-      return inner_.split(a, l, b, e);
-    }
-    ErrorMap map(const Value& a, const Value& b, const Execution& e) override {
-      return inner_.map(a, b, e);
-    }
-    std::vector<double> elements(const Value& v, std::span<const std::int64_t> i) const override {
-      return inner_.elements(v, i);
-    }
-    void forget(const PlannedStage& stage) override { inner_.forget(stage); }
 
    private:
-    Backend& inner_;
     const Plan& truly_;
   };
   for (const auto& [truth, cause] :

@@ -1,5 +1,6 @@
 #include "compare/determinism.hpp"
 
+#include "compare/forwarding.hpp"
 #include "model/arithmetic/digest.hpp"
 #include "tests/compare/small_net.hpp"
 
@@ -7,40 +8,18 @@ namespace parity {
 namespace {
 
 /// Hands everything on to one backend, and chosen runs of stages to another.
-class Turning : public Backend {
+class Turning : public Forwarding {
  public:
   using When = std::function<bool(const PlannedStage&, const Execution&)>;
   Turning(Backend& usual, Backend& other, When other_when)
-      : usual_(usual), other_(other), other_when_(std::move(other_when)) {}
+      : Forwarding(usual), other_(other), other_when_(std::move(other_when)) {}
 
-  BackendInfo info(const Execution& e) const override { return usual_.info(e); }
-  std::vector<AlgorithmInfo> algorithms() const override { return usual_.algorithms(); }
-  std::optional<Refusal> refuses(const PlannedStage& s) const override { return usual_.refuses(s); }
-  Value upload(const Tensor& t, const Execution& e) override { return usual_.upload(t, e); }
-  Tensor download(const Value& v, const Execution& e) override { return usual_.download(v, e); }
-  bool reads(const Value& v) const override { return usual_.reads(v); }
   std::vector<Value> run(const PlannedStage& stage, std::span<const Value> in, Reading reading,
                          const Execution& e) override {
-    return (other_when_(stage, e) ? other_ : usual_).run(stage, in, reading, e);
+    return (other_when_(stage, e) ? other_ : inner_).run(stage, in, reading, e);
   }
-  Digest digest(const Value& v, const Execution& e) override { return usual_.digest(v, e); }
-  Comparison compare(const Value& a, const Value& b, const Value* m, const Allowance& allowance,
-                     const Execution& e) override {
-    return usual_.compare(a, b, m, allowance, e);
-  }
-  Split split(const Value& a, const Value& l, const Value& b, const Execution& e) override {
-    return usual_.split(a, l, b, e);
-  }
-  ErrorMap map(const Value& a, const Value& b, const Execution& e) override {
-    return usual_.map(a, b, e);
-  }
-  std::vector<double> elements(const Value& v, std::span<const std::int64_t> i) const override {
-    return usual_.elements(v, i);
-  }
-  void forget(const PlannedStage& s) override { usual_.forget(s); }
 
  private:
-  Backend& usual_;
   Backend& other_;
   When other_when_;
 };
