@@ -300,10 +300,7 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       "diff", "Run a network on two sides; find the first stage that diverges, and why.");
   const auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
-  command->add_option("--a", options->a, "the side to trust")
-      ->type_name("SPEC")
-      ->capture_default_str();
-  command->add_option("--b", options->b, "the side to question; required")->type_name("SPEC");
+  add_side_options(*command, options->a, options->b);
   command
       ->add_option("--tolerance", options->tolerance,
                    "largest |b - a| of an output, absolute; beyond it the exit code is 1")

@@ -157,6 +157,11 @@ std::vector<std::string> words_of(const ModelOptions& options) {
   return words;
 }
 
+void add_side_options(CLI::App& command, std::string& a, std::string& b) {
+  command.add_option("--a", a, "the side to trust")->type_name("SPEC")->capture_default_str();
+  command.add_option("--b", b, "the side to question; required")->type_name("SPEC");
+}
+
 void add_execution_options(CLI::App& command, ExecutionOptions& options) {
   command.add_option("--threads", options.threads, "threads; all by default. Never changes a bit")
       ->type_name("N")

@@ -33,6 +33,8 @@ struct ExecutionOptions {
 };
 /// Adds --threads and --isa.
 void add_execution_options(CLI::App& command, ExecutionOptions& options);
+/// --a, whose default stands in `a`, and --b, of a command that compares two sides.
+void add_side_options(CLI::App& command, std::string& a, std::string& b);
 Execution execution_of(const ExecutionOptions& options);
 
 /// A network ready to run.

@@ -210,10 +210,7 @@ void add_narrow(CLI::App& program, Invocation& invocation) {
       "narrow", "Find every stage that the final difference is owed to, verified by substitution.");
   const auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
-  command->add_option("--a", options->a, "the side to trust")
-      ->type_name("SPEC")
-      ->capture_default_str();
-  command->add_option("--b", options->b, "the side to question; required")->type_name("SPEC");
+  add_side_options(*command, options->a, options->b);
   command
       ->add_option("--goal", options->goal,
                    "largest share of the final difference that the culprits, replaced by a, may "
