@@ -405,8 +405,8 @@ class CaptureWalk {
                      const Value& y, StageResult& result) {
     const Shape& shape = y.shape();
     const std::vector<std::int64_t> indices = sample_of(element_count(shape), false, 7, {});
-    const std::vector<ExactElement> exact =
-        r_.referee.oracle.exact_at(exact_plan_.stages[i], on_host, indices, r_.referee.execution);
+    const std::vector<ExactElement> exact = r_.referee.oracle.exact_at(
+        exact_plan_.stages[i], on_host, indices, ExactSum::Keep::noise, r_.referee.execution);
     Statistics statistics{
         side_statistics(r_.a.plan.stages[i], shape, indices, exact, a_.elements(local, indices),
                         r_.stages.size()),

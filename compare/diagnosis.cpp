@@ -519,7 +519,7 @@ class Examination {
             misread.operand(i, to_float32(of_.runner.download(inputs[i], of_.execution))),
             of_.execution);
     const std::vector<double> y =
-        values_of(of_.oracle.exact_at(misread.stage, inputs, sample_, of_.execution));
+        of_.oracle.exact_values_at(misread.stage, inputs, sample_, of_.execution);
     double rest = 0, whole = 0;
     for (std::size_t k = 0; k < sample_.size(); ++k) {
       const auto i = static_cast<std::size_t>(sample_[k]);

@@ -210,8 +210,8 @@ class Walk {
 
   std::vector<double> exact_values(std::size_t i, std::span<const Value> inputs,
                                    std::span<const std::int64_t> indices) {
-    return values_of(r_.referee.oracle.exact_at(exact_plan_.stages[i], for_referee(inputs), indices,
-                                                r_.referee.execution));
+    return r_.referee.oracle.exact_values_at(exact_plan_.stages[i], for_referee(inputs), indices,
+                                             r_.referee.execution);
   }
 
   /// Exact arithmetic on the shared input at `few`, which lie in the sample if there is one.
@@ -364,7 +364,7 @@ class Walk {
     const std::vector<std::int64_t> indices = sample_of(elements, all, sample_seed, also);
     Referee referee = r_.referee;
     const std::vector<ExactElement> elements_exact = referee.oracle.exact_at(
-        exact_stage, for_referee(spot.x_inputs), indices, referee.execution);
+        exact_stage, for_referee(spot.x_inputs), indices, ExactSum::Keep::noise, referee.execution);
     spot.sample = indices;
     spot.exact = values_of(elements_exact);
     const std::vector<double>& exact = spot.exact;

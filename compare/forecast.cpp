@@ -43,7 +43,6 @@ std::optional<ChannelNoise> channel_noise(const PlannedStage& a, const PlannedSt
   double shift_on_value = 0, value_square = 0;
   for (std::size_t i = 0; i < indices.size(); ++i) {
     const ExactElement& element = elements[i];
-    if (!element.noise_known) continue;
     const auto c =
         static_cast<std::size_t>(indices[i] / plane % static_cast<std::int64_t>(channels));
     const Noise of_a = noise_of(a, element), of_b = noise_of(b, element);

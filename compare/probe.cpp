@@ -188,7 +188,7 @@ class StageProbe {
     const std::vector<std::int64_t> all = sample_of(b.size(), true, 1, {});
     const Tensor right =
         narrowed({Type::float32, b.shape()},
-                 values_of(referee.oracle.exact_at(oracle_, inputs, all, referee.execution)));
+                 referee.oracle.exact_values_at(oracle_, inputs, all, referee.execution));
     const auto value = [&](const Tensor& tensor) {
       return referee.backend.upload(tensor, referee.execution);
     };

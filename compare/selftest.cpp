@@ -161,7 +161,7 @@ class Trial {
     const Value m = cpu.run(kept, x, Reading::magnitudes, execution)[0];
     const OracleTest test =
         judge_exact(all, true, cpu.elements(wrong, all),
-                    values_of(bench_.oracle->exact_at(exact.stages[at], x, all, execution)),
+                    bench_.oracle->exact_values_at(exact.stages[at], x, all, execution),
                     cpu.elements(m, all), stage_allowance(planned), stage_terms(exact.stages[at]));
     return test.beyond > 0 ? Visibility::visible : Visibility::invisible;
   }

@@ -90,9 +90,7 @@ std::optional<SideStatistics> test(const Shape& shape, std::span<const std::int6
   double squares = 0;
   for (std::size_t i = 0; i < indices.size(); ++i) {
     const ExactElement& element = exact[i];
-    if (!element.noise_known || element.gain == 0 || !std::isfinite(element.value) ||
-        !std::isfinite(y[i]))
-      continue;
+    if (element.gain == 0 || !std::isfinite(element.value) || !std::isfinite(y[i])) continue;
     const Noise expected = noise(element);
     if (!(expected.variance > 0) || !std::isfinite(expected.variance)) continue;
     const std::int64_t channel = channel_of(indices[i], shape);

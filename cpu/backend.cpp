@@ -253,7 +253,7 @@ void CpuBackend::forget(const PlannedStage& stage) {
 std::vector<ExactElement> CpuBackend::exact_at(const PlannedStage& planned,
                                                std::span<const Value> inputs,
                                                std::span<const std::int64_t> indices,
-                                               const Execution& execution) {
+                                               ExactSum::Keep keep, const Execution& execution) {
   PlannedStage oracle = planned;
   for (Contract& contract : oracle.contracts) {
     if (contract.algorithm == Algorithm::move) continue;
@@ -294,8 +294,8 @@ std::vector<ExactElement> CpuBackend::exact_at(const PlannedStage& planned,
                 no_riders};
   std::vector<ExactElement> y = visit(
       [&](const auto& o) -> std::vector<ExactElement> {
-        if constexpr (requires { cpu::exact_at(o, job, indices); })
-          return cpu::exact_at(o, job, indices);
+        if constexpr (requires { cpu::exact_at(o, job, indices, keep); })
+          return cpu::exact_at(o, job, indices, keep);
         throw Error(Fault::internal, std::string(o.kind()) + " is a MAC without exact_at");
       },
       *head.op);

@@ -29,7 +29,7 @@ class CpuBackend final : public Backend, public Oracle {
   void forget(const PlannedStage& stage) override;
 
   std::vector<ExactElement> exact_at(const PlannedStage& stage, std::span<const Value> inputs,
-                                     std::span<const std::int64_t> indices,
+                                     std::span<const std::int64_t> indices, ExactSum::Keep keep,
                                      const Execution& execution) override;
 
  private:

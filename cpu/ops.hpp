@@ -62,10 +62,10 @@ Value run(const Reduce& op, const Job& job);
 /// Elements of a MAC's output at logical indices, exact in double, before any epilogue; only MAC
 /// rooms have it.
 std::vector<ExactElement> exact_at(const Conv2d& op, const Job& job,
-                                   std::span<const std::int64_t> indices);
+                                   std::span<const std::int64_t> indices, ExactSum::Keep keep);
 std::vector<ExactElement> exact_at(const ConvTranspose2d& op, const Job& job,
-                                   std::span<const std::int64_t> indices);
+                                   std::span<const std::int64_t> indices, ExactSum::Keep keep);
 std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
-                                   std::span<const std::int64_t> indices);
+                                   std::span<const std::int64_t> indices, ExactSum::Keep keep);
 
 }  // namespace parity::cpu

@@ -81,13 +81,19 @@ class Oracle {
  public:
   virtual ~Oracle() = default;
   /// The elements at logical indices of output 0: exact values, each within (n + 8) * 2^-53 * M of
-  /// the real number, and the rounding noise to expect of a side (without gain where the head is no
-  /// MAC). `inputs` must be readable by the oracle's backend. Costs a few operations for each of
+  /// the real number, and with Keep::noise the rounding noise to expect of a side (without gain where
+  /// the head is no MAC). `inputs` must be readable by the oracle's backend. Costs a few operations for each of
   /// indices.size() * K products when the stage's head is a MAC, a whole run of the stage otherwise.
   virtual std::vector<ExactElement> exact_at(const PlannedStage& stage,
                                              std::span<const Value> inputs,
                                              std::span<const std::int64_t> indices,
-                                             const Execution& execution) = 0;
+                                             ExactSum::Keep keep, const Execution& execution) = 0;
+  /// The values alone, which cost a fifth.
+  std::vector<double> exact_values_at(const PlannedStage& stage, std::span<const Value> inputs,
+                                      std::span<const std::int64_t> indices,
+                                      const Execution& execution) {
+    return values_of(exact_at(stage, inputs, indices, ExactSum::Keep::sum, execution));
+  }
 };
 
 }  // namespace parity

@@ -151,7 +151,7 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
 
 std::vector<ExactElement> exact_elements(const Window& window, const float* x, const float* w,
                                          const WeightStrides& strides, const Tensor* bias,
-                                         std::span<const std::int64_t> indices,
+                                         std::span<const std::int64_t> indices, ExactSum::Keep keep,
                                          const Execution& execution) {
   std::vector<ExactElement> result(indices.size());
   const std::int64_t channels = window.G * window.OC, plane = window.OH * window.OW;
@@ -162,8 +162,8 @@ std::vector<ExactElement> exact_elements(const Window& window, const float* x, c
           const std::int64_t index = indices[static_cast<std::size_t>(i)];
           const std::int64_t n = index / (channels * plane), channel = index / plane % channels;
           const std::int64_t oh = index % plane / window.OW, ow = index % window.OW;
-          ExactElement y = exact_element(exact_mac(window, x, w, strides, n, oh, ow, channel,
-                                                   kept_of(i, std::ssize(indices))));
+          ExactElement y =
+              exact_element(exact_mac(window, x, w, strides, n, oh, ow, channel, keep));
           if (bias != nullptr) {
             y.value +=
                 static_cast<double>(bias->values<float>()[static_cast<std::size_t>(channel)]);
@@ -176,11 +176,12 @@ std::vector<ExactElement> exact_elements(const Window& window, const float* x, c
 }
 
 std::vector<ExactElement> exact_elements(const Window& window, const WeightStrides& strides,
-                                         const Job& job, std::span<const std::int64_t> indices) {
+                                         const Job& job, std::span<const std::int64_t> indices,
+                                         ExactSum::Keep keep) {
   const Elements<float> x =
       elements<float>(job.inputs[0], Layout::channels_last, job.execution, &job.memory);
   return exact_elements(window, x.data, job.parameters[0]->values<float>().data(), strides,
-                        job.parameters[1].get(), indices, job.execution);
+                        job.parameters[1].get(), indices, keep, job.execution);
 }
 
 }  // namespace parity::cpu

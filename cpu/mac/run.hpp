@@ -32,10 +32,11 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
 /// ((n*OCs + channel)*OH + oh)*OW + ow with OCs = G*OC.
 std::vector<ExactElement> exact_elements(const Window& window, const float* x, const float* w,
                                          const WeightStrides& strides, const Tensor* bias,
-                                         std::span<const std::int64_t> indices,
+                                         std::span<const std::int64_t> indices, ExactSum::Keep keep,
                                          const Execution& execution);
 /// exact_elements of a job whose parameters are weights and bias.
 std::vector<ExactElement> exact_elements(const Window& window, const WeightStrides& strides,
-                                         const Job& job, std::span<const std::int64_t> indices);
+                                         const Job& job, std::span<const std::int64_t> indices,
+                                         ExactSum::Keep keep);
 
 }  // namespace parity::cpu

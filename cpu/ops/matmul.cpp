@@ -210,7 +210,7 @@ Value run(const MatMul& op, const Job& job) {
 }
 
 std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
-                                   std::span<const std::int64_t> indices) {
+                                   std::span<const std::int64_t> indices, ExactSum::Keep keep) {
   const ProductOperands<ProductOperand> operand = operands(op, job.inputs, job.parameters);
   const ProductExtents e = extents(op, operand.left.shape(), operand.right.shape());
   const Elements<float> left = elements_of<float>(operand.left, job),
@@ -237,7 +237,7 @@ std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
                        row[static_cast<std::size_t>(k)] = a[k * ak];
                      a = row.data();
                    }
-                   ExactSum sum(kept_of(at, std::ssize(indices)));
+                   ExactSum sum(keep);
                    for (std::int64_t k = 0; k < e.K; k += 32)
                      sum.add(a + k, b + k * bk, bk, std::min<std::int64_t>(32, e.K - k));
                    ExactElement y = exact_element(sum);

@@ -49,7 +49,6 @@ class ExactSum {
   void add(const float* x, const float* w, std::int64_t stride, std::int64_t count);
 
   double sum() const { return sum_; }
-  Keep kept() const { return keep_; }
   /// Equal for equal sequences of activations (and, but for 2^-64, only for them).
   std::uint64_t window() const { return window_; }
   /// The noise of the sum as it stands.
@@ -73,7 +72,6 @@ class ExactSum {
 /// have rounded on its way.
 struct ExactElement {
   double value = 0;
-  bool noise_known = true;  ///< false: what follows was not asked for
   /// d value / d sum of the multiply-accumulate: 0 behind a ReLU that clips, and where the stage's
   /// head is no multiply-accumulate or a later step is not known to the oracle's statistics.
   double gain = 0;
@@ -82,15 +80,6 @@ struct ExactElement {
   double offset = 0;         ///< shift at the output from constants that were rounded to float32
   std::uint64_t window = 0;  ///< equal for elements that read the same activations
 };
-
-/// What to keep of the i-th of `count` elements: the noise of about a thousand is enough, since no
-/// statistic counts more independent elements than there are channels. Scattered, so that no period
-/// of theirs is that of the tensor's rows.
-inline ExactSum::Keep kept_of(std::int64_t i, std::int64_t count) {
-  const auto one_in = static_cast<std::uint64_t>((count + 1023) / 1024);
-  const std::uint64_t scattered = (static_cast<std::uint64_t>(i) * 0x9e3779b97f4a7c15ULL) >> 32;
-  return scattered % one_in == 0 ? ExactSum::Keep::noise : ExactSum::Keep::sum;
-}
 
 /// The exact values alone.
 inline std::vector<double> values_of(std::span<const ExactElement> elements) {
@@ -102,8 +91,7 @@ inline std::vector<double> values_of(std::span<const ExactElement> elements) {
 
 /// The sum as an element, before any later step.
 inline ExactElement exact_element(const ExactSum& sum) {
-  if (sum.kept() == ExactSum::Keep::sum) return {sum.sum(), false, 1, {}, 0, 0, 0};
-  return {sum.sum(), true, 1, sum.noise(), 0, 0, sum.window()};
+  return {sum.sum(), 1, sum.noise(), 0, 0, sum.window()};
 }
 
 }  // namespace parity

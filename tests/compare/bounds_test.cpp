@@ -67,7 +67,7 @@ Bounds check_bounds(std::uint64_t seed, std::int64_t instances) {
       const Value y = cpu.run(planned, in, Reading::values, execution)[0],
                   m = cpu.run(kept, in, Reading::magnitudes, execution)[0];
       const std::vector<std::int64_t> all = sample_of(element_count(y.shape()), true, 0, {});
-      const std::vector<double> exact = values_of(cpu.exact_at(kept, in, all, execution)),
+      const std::vector<double> exact = cpu.exact_values_at(kept, in, all, execution),
                                 got = cpu.elements(y, all), magnitude = cpu.elements(m, all);
       const Allowance allowance = stage_allowance(planned);
       for (std::size_t i = 0; i < all.size(); ++i) {

@@ -271,7 +271,7 @@ TYPED_TEST(Room, LiesWithinItsBoundOfTheOracle) {
           backend.run(stage, in, Reading::magnitudes, execution).front(), execution);
       ASSERT_EQ(M.type(), got.type());
       const std::vector<double> exact =
-          values_of(backend.exact_at(stage, in, every_index(got.size()), execution));
+          backend.exact_values_at(stage, in, every_index(got.size()), execution);
       const double oracle = static_cast<double>(stage_terms(stage) + 8) * unit_roundoff_double;
       const Judged judged = judge(got.template values<float>(), exact, M, stage_allowance(stage),
                                   oracle, instance.text + ", " + stage.contract_text());
@@ -302,7 +302,7 @@ TYPED_TEST(Room, InDoubleLiesWithinItsBoundOfLongDouble) {
       y.assign(got.values<float>().begin(), got.values<float>().end());
     judge(y, exact, M, stage_allowance(stage), 0, instance.text);
     const std::vector<double> sampled =
-        values_of(backend.exact_at(stage, in, every_index(got.size()), execution));
+        backend.exact_values_at(stage, in, every_index(got.size()), execution);
     judge(sampled, exact, M, stage_allowance(stage), 0, instance.text + ", by exact_at");
     backend.forget(stage);
     if (this->HasFailure()) return;

@@ -187,8 +187,7 @@ TEST_F(Planned, ExactAtSampledElementsIsTheWholeExactStage) {
       backend.download(backend.run(plan.stages[0], in, Reading::values, execution)[0], execution);
   std::vector<std::int64_t> all(static_cast<std::size_t>(whole.size()));
   for (std::size_t i = 0; i < all.size(); ++i) all[i] = static_cast<std::int64_t>(i);
-  const std::vector<double> sampled =
-      values_of(backend.exact_at(plan.stages[0], in, all, execution));
+  const std::vector<double> sampled = backend.exact_values_at(plan.stages[0], in, all, execution);
   const Tensor magnitude = backend.download(
       backend.run(plan.stages[0], in, Reading::magnitudes, execution)[0], execution);
   const double unit = (static_cast<double>(stage_terms(plan.stages[0])) + 8) * unit_roundoff_double;
