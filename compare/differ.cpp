@@ -9,6 +9,7 @@
 #include "compare/diagnosis.hpp"
 #include "compare/forecast.hpp"
 #include "compare/misread.hpp"
+#include "compare/statistics.hpp"
 #include "compare/walk.hpp"
 #include "model/error.hpp"
 
@@ -363,8 +364,9 @@ class Walk {
       if (pair) also.push_back(pair->index);
     const std::vector<std::int64_t> indices = sample_of(elements, all, sample_seed, also);
     Referee referee = r_.referee;
-    const std::vector<ExactElement> elements_exact = referee.oracle.exact_at(
-        exact_stage, for_referee(spot.x_inputs), indices, ExactSum::Keep::noise, referee.execution);
+    const std::vector<ExactElement> elements_exact =
+        referee.oracle.exact_at(exact_stage, for_referee(spot.x_inputs), indices,
+                                noise_read(spot.a_stage, spot.b_stage), referee.execution);
     spot.sample = indices;
     spot.exact = values_of(elements_exact);
     const std::vector<double>& exact = spot.exact;

@@ -279,11 +279,9 @@ std::vector<ExactElement> CpuBackend::exact_at(const PlannedStage& planned,
   }
   const Epilogue<float> none;
   const Epilogue<double> no_riders;
-  std::vector<Value> operands(inputs.begin(), inputs.end());
-  for (Value& operand : operands) operand = rounded_to_float(operand, memory_, execution);
   const TensorType in_double{Type::float64, output.shape};
   const Job job{oracle.contracts.front(),
-                operands,
+                inputs,
                 head.parameters,
                 in_double,
                 Reading::values,
