@@ -149,7 +149,8 @@ std::optional<std::vector<double>> DriftForecast::through_selection(const Stage&
   const Step& head = stage.steps.front();
   const auto* binary = std::get_if<Binary>(head.op.get());
   const auto* concat = std::get_if<Concat>(head.op.get());
-  const bool adds = binary != nullptr && binary->function == Binary::Function::add;
+  const bool adds = binary != nullptr && (binary->function == Binary::Function::add ||
+                                          binary->function == Binary::Function::sub);
   if (!adds && (concat == nullptr || concat->axis != 1)) return std::nullopt;
   std::vector<double> result;
   for (const TensorId id : stage.inputs) {
@@ -182,7 +183,7 @@ std::optional<double> DriftForecast::pass(const Stage& stage, const ChannelNoise
   // Behind a ReLU only what it lets through still errs.
   const bool clipped = std::any_of(stage.steps.begin(), stage.steps.end(), [](const Step& step) {
     const auto* unary = std::get_if<Unary>(step.op.get());
-    return unary != nullptr && unary->function == Unary::Function::relu;
+    return unary != nullptr && unary->function == EpilogueKind::relu;
   });
   const double passes = clipped ? active : 1;
   if (passed && passed->size() == channels) {

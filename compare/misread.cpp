@@ -204,7 +204,7 @@ std::shared_ptr<const Tensor> constant_like(const Tensor& tensor, float value) {
 }
 
 /// The last step when it is that activation.
-bool ends_with(const PlannedStage& planned, Unary::Function function) {
+bool ends_with(const PlannedStage& planned, EpilogueKind function) {
   const auto* last = std::get_if<Unary>(planned.stage.steps.back().op.get());
   return last && last->function == function && planned.stage.steps.size() >= 2;
 }
@@ -600,7 +600,7 @@ const std::array<Misreading, 38> rows{{
      }},
     // amount: the slope at 0
     {Bug::sigmoid_hardened, 24, "sigmoid is the piecewise linear one",
-     [](const PlannedStage& p) { return ends_with(p, Unary::Function::sigmoid); },
+     [](const PlannedStage& p) { return ends_with(p, EpilogueKind::sigmoid); },
      [](const PlannedStage&) {
        return std::vector<double>{1.0 / 6, 0.2};
      },
@@ -611,7 +611,7 @@ const std::array<Misreading, 38> rows{{
      Amount::real},
     // amount: the slope below 0
     {Bug::relu_leaks, 24, "ReLU lets part of negative values through",
-     [](const PlannedStage& p) { return ends_with(p, Unary::Function::relu); },
+     [](const PlannedStage& p) { return ends_with(p, EpilogueKind::relu); },
      [](const PlannedStage&) {
        return std::vector<double>{0.01, 0.1, 0.2};
      },
@@ -621,7 +621,7 @@ const std::array<Misreading, 38> rows{{
      Amount::real},
     // amount: the cap
     {Bug::relu_capped, 24, "ReLU is cut off above",
-     [](const PlannedStage& p) { return ends_with(p, Unary::Function::relu); },
+     [](const PlannedStage& p) { return ends_with(p, EpilogueKind::relu); },
      [](const PlannedStage&) {
        return std::vector<double>{6, 1};
      },

@@ -51,12 +51,15 @@ Value run(const Conv2d& op, const Job& job);
 Value run(const BatchNorm& op, const Job& job);
 Value run(const Unary& op, const Job& job);
 Value run(const Binary& op, const Job& job);
+Value run(const Cast& op, const Job& job);
+Value run(const Choice& op, const Job& job);
 Value run(const Concat& op, const Job& job);
 Value run(const Constant& op, const Job& job);
 Value run(const ConvTranspose2d& op, const Job& job);
 Value run(const MatMul& op, const Job& job);
 Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
+Value run(const Predicate& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
 
 /// Elements of a MAC's output at logical indices, exact in double, before any epilogue; only MAC

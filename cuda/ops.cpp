@@ -49,13 +49,39 @@ void PackCache::forget(const std::shared_ptr<const void>& maker) {
 }
 
 const float* parameter_data(const std::shared_ptr<const Tensor>& parameter, const Job& job) {
-  return job.packs.get({parameter}, job.magnitudes() ? "absolute" : "as given", job.session, [&] {
+  return parameter_data(parameter, job, job.reading);
+}
+
+const float* parameter_data(const std::shared_ptr<const Tensor>& parameter, const Job& job,
+                            Reading reading) {
+  const bool absolute = reading == Reading::magnitudes;
+  return job.packs.get({parameter}, absolute ? "absolute" : "as given", job.session, [&] {
     const auto values = parameter->values<float>();
     std::vector<float> read(values.begin(), values.end());
-    if (job.magnitudes())
+    if (absolute)
       for (float& value : read) value = std::abs(value);
     return read;
   });
+}
+
+Value parameter_value(const std::shared_ptr<const Tensor>& parameter, const Job& job,
+                      Reading reading) {
+  const float* data = nullptr;
+  if (parameter->type().type == Type::float32) {
+    data = parameter_data(parameter, job, reading);
+  } else {
+    // The cache counts in floats; an array of bytes is rounded up to them.
+    const std::size_t bytes = parameter->size_bytes();
+    data = job.packs.get(
+        {parameter}, "bytes", job.session, (bytes + sizeof(float) - 1) / sizeof(float),
+        [&](float* to) {
+          job.check(job.session.api().copy_in(to, parameter->data(), bytes, job.queue().stream),
+                    "uploading parameters");
+          job.session.wait("uploading parameters");
+        });
+  }
+  return {parameter->type(), std::make_shared<const CudaStorage>(job.packs.memory_of(data),
+                                                                 &job.session, Layout::row_major)};
 }
 
 PackCache::Makers makers(const std::shared_ptr<const Op>& op,

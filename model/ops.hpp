@@ -6,6 +6,8 @@
 #include "model/op.hpp"
 #include "model/ops/batch_norm.hpp"
 #include "model/ops/binary.hpp"
+#include "model/ops/cast.hpp"
+#include "model/ops/choice.hpp"
 #include "model/ops/concat.hpp"
 #include "model/ops/constant.hpp"
 #include "model/ops/conv2d.hpp"
@@ -13,6 +15,7 @@
 #include "model/ops/matmul.hpp"
 #include "model/ops/max_pool.hpp"
 #include "model/ops/movement.hpp"
+#include "model/ops/predicate.hpp"
 #include "model/ops/reduce.hpp"
 #include "model/ops/unary.hpp"
 #include "model/ops_fwd.hpp"
@@ -27,7 +30,7 @@ using Ops = std::variant<Ts...>;  // a member without its contract does not comp
 /// Every op the lab knows. Only import, select, plan and each backend's dispatch include this
 /// header.
 struct Op : detail::Ops<Conv2d, ConvTranspose2d, MatMul, BatchNorm, Unary, Binary, MaxPool, Reduce,
-                        Concat, Movement, Constant> {
+                        Concat, Movement, Constant, Cast, Choice, Predicate> {
   using variant::variant;
 };
 

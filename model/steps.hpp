@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "model/backend.hpp"
@@ -16,6 +17,14 @@ bool is_mac(const Op& op);
 /// Whether steps after this one may ride on it: a MAC whose innermost index, the engine's output
 /// channel, is axis 1.
 bool carries_riders(const Op& op, const Shape& output);
+
+/// The ONNX types of the ops of a family, for people: "Conv, ConvTranspose".
+std::string op_names(Family family);
+
+/// Whether the op's room makes its own bound of the values themselves when the stage is read as
+/// magnitudes, so that it is given them and not their magnitudes: where the bound has another form
+/// than a sum over |x|. Such an op heads its stage.
+bool bounds_itself(const Op& op);
 
 /// What a step is run by when the stage is read as magnitudes.
 Contract magnitude_contract(const Contract& contract, const Op& op);

@@ -106,6 +106,9 @@ class Exporter {
   void real(const std::string& name, float value) {
     attribute(name, onnx::AttributeProto::FLOAT).set_f(value);
   }
+  void text(const std::string& name, const std::string& value) {
+    attribute(name, onnx::AttributeProto::STRING).set_s(value);
+  }
   void integers(const std::string& name, const std::vector<std::int64_t>& values) {
     onnx::AttributeProto& made = attribute(name, onnx::AttributeProto::INTS);
     for (const std::int64_t each : values) made.add_ints(each);
@@ -165,20 +168,46 @@ class Exporter {
     real("epsilon", op.epsilon);
   }
   void write(const Unary& op) {
-    switch (op.function) {
-      case Unary::Function::relu:
-        type("Relu");
-        break;
-      case Unary::Function::sigmoid:
-        type("Sigmoid");
-        break;
-    }
+    using K = EpilogueKind;
+    const UnaryFunction& function = unary_function(op.function);
+    node_->set_op_type(std::string(function.onnx_type));
     value(0);
+    if (op.function == K::clip) {
+      constant(Tensor::of<float>({}, {op.a}));
+      constant(Tensor::of<float>({}, {op.b}));
+      return;
+    }
+    if (op.function == K::gelu_tanh) text("approximate", "tanh");
+    if (!function.a.name.empty()) real(std::string(function.a.name), op.a);
+    if (!function.b.name.empty()) real(std::string(function.b.name), op.b);
+  }
+  /// One or more operands, of two one maybe the constant.
+  void operands(bool constant_first) {
+    const bool has_constant = !step_->parameters.empty();
+    if (has_constant && constant_first) constant(*parameter(0));
+    for (std::size_t i = 0; i < step_->inputs.size(); ++i) value(i);
+    if (has_constant && !constant_first) constant(*parameter(0));
   }
   void write(const Binary& op) {
-    type(op.function == Binary::Function::add ? "Add" : "Mul");
-    for (std::size_t i = 0; i < step_->inputs.size(); ++i) value(i);
-    if (!step_->parameters.empty()) constant(*parameter(0));
+    const bool two = step_->inputs.size() + step_->parameters.size() == 2;
+    node_->set_op_type(op.function == Binary::Function::add && !two ? "Sum"
+                                                                    : std::string(op.kind()));
+    operands(op.constant == Binary::Side::left);
+  }
+  void write(const Predicate& op) {
+    node_->set_op_type(std::string(op.kind()));
+    operands(op.constant == Predicate::Side::left);
+  }
+  void write(const Choice& op) {
+    type("Where");
+    std::size_t next_value = 0, next_parameter = 0;
+    for (const bool is_constant : op.constant)
+      is_constant ? constant(*parameter(next_parameter++)) : value(next_value++);
+  }
+  void write(const Cast& op) {
+    type("Cast");
+    value(0);
+    integer("to", op.onnx_type());
   }
   void write(const MaxPool& op) {
     type("MaxPool");

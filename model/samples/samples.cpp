@@ -119,8 +119,7 @@ class Net {
               {Tensor::of<float>({C}, gamma), beta, Tensor::of<float>({C}, found.mean),
                Tensor::of<float>({C}, found.variance)},
               norm_path, "BatchNormalization");
-    return apply(Unary{Unary::Function::relu}, {&normed, 1}, {}, relu_path, "Relu",
-                 std::move(output));
+    return apply(Unary{EpilogueKind::relu}, {&normed, 1}, {}, relu_path, "Relu", std::move(output));
   }
 
   /// Normals of a fixed stream, times `deviation`, rounded once.

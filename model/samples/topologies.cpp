@@ -86,8 +86,8 @@ class Net {
         {Tensor::of({C}, gamma), normals({C}, 0.3), normals({C}, 0.3), Tensor::of({C}, variance)},
         "BatchNormalization");
   }
-  TensorId relu(TensorId x) { return step(Unary{Unary::Function::relu}, {x}, {}, "Relu"); }
-  TensorId sigmoid(TensorId x) { return step(Unary{Unary::Function::sigmoid}, {x}, {}, "Sigmoid"); }
+  TensorId relu(TensorId x) { return step(Unary{EpilogueKind::relu}, {x}, {}, "Relu"); }
+  TensorId sigmoid(TensorId x) { return step(Unary{EpilogueKind::sigmoid}, {x}, {}, "Sigmoid"); }
   TensorId layer(TensorId x, std::int64_t channels, SlidingWindow window, std::int64_t group = 1) {
     return relu(norm(conv(x, channels, window, group)));
   }

@@ -175,34 +175,241 @@ Dense<T> evaluate(const BatchNorm& op, const Operands<T>& inputs, const Operands
   return y;
 }
 
+/// A function of one operand. In float the elementary ones are what elementary.hpp calls them, whose bits
+/// tests/model locks; in double and beyond they are libm's.
+template <class T>
+T function_of(const Unary& op, T x) {
+  using K = EpilogueKind;
+  constexpr bool in_float = std::is_same_v<T, float>;
+  const T a = static_cast<T>(op.a), b = static_cast<T>(op.b), one{1}, zero{0};
+  if (std::isnan(x)) return x;
+  const auto line = [&] {
+    const T t = std::fma(x, a, b);
+    return t <= zero ? zero : t > one ? one : t;
+  };
+  switch (op.function) {
+    case K::abs:
+      return std::abs(x);
+    case K::ceil:
+      return std::ceil(x);
+    case K::clip: {
+      const T above = x < a || (x == a && std::signbit(x)) ? a : x;
+      return b < above || (b == above && std::signbit(b)) ? b : above;
+    }
+    case K::floor:
+      return std::floor(x);
+    case K::hard_sigmoid:
+      return line();
+    case K::hard_swish:
+      return x * line();
+    case K::leaky_relu:
+      return x > zero ? x : x * a;
+    case K::neg:
+      return -x;
+    case K::reciprocal:
+      return one / x;
+    case K::relu:
+      return x > zero ? x : zero;
+    case K::round:
+      return std::nearbyint(x);
+    case K::sign:
+      return x > zero ? one : x < zero ? -one : x;
+    case K::softsign:
+      return x / (one + std::abs(x));
+    case K::sqrt:
+      return std::sqrt(x);
+    case K::thresholded_relu:
+      return x > a ? x : zero;
+    default:
+      break;
+  }
+  if constexpr (in_float || std::is_same_v<T, double>) {
+    return elementary::step(op.function, x, a, b);
+  } else {
+    const auto sigmoid = [&](T t) { return one / (one + std::exp(-t)); };
+    const T softplus = x > zero ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x));
+    switch (op.function) {
+      case K::celu:
+        return x > zero ? x : a * std::expm1(x / a);
+      case K::cos:
+        return std::cos(x);
+      case K::elu:
+        return x > zero ? x : a * std::expm1(x);
+      case K::erf:
+        return std::erf(x);
+      case K::exp:
+        return std::exp(x);
+      case K::gelu:
+        return x / 2 * std::erfc(-x / std::sqrt(T{2}));
+      case K::gelu_tanh: {
+        const T pi = std::acos(-one);
+        return x * sigmoid(2 * std::sqrt(2 / pi) * (x + T{0.044715L} * x * x * x));
+      }
+      case K::log:
+        return std::log(x);
+      case K::mish:
+        return x * std::tanh(softplus);
+      case K::selu:
+        return b * (x > zero ? x : a * std::expm1(x));
+      case K::sigmoid:
+        return sigmoid(x);
+      case K::sin:
+        return std::sin(x);
+      case K::softplus:
+        return softplus;
+      default:
+        return std::tanh(x);
+    }
+  }
+}
+
 template <class T>
 Dense<T> evaluate(const Unary& op, const Operands<T>& inputs, const Operands<T>&) {
   Dense<T> y = inputs[0];
-  for (T& x : y.values) {
-    if (op.function == Unary::Function::relu)
-      x = x > 0 ? x : (std::isnan(x) ? x : T{0});
-    else if constexpr (!std::is_same_v<T, long double>)
-      x = elementary::sigmoid(x);
-    else
-      x = T{1} / (T{1} + std::exp(-x));
+  for (T& x : y.values) x = function_of(op, x);
+  return y;
+}
+
+/// The shape that all operands stretch to.
+template <class T>
+Shape stretched_shape(const Operands<T>& operands) {
+  std::size_t rank = 0;
+  for (const Dense<T>& operand : operands) rank = std::max(rank, operand.shape.size());
+  Shape shape(rank, 1);
+  for (std::size_t back = 1; back <= rank; ++back)
+    for (const Dense<T>& operand : operands)
+      if (back <= operand.shape.size() && operand.shape[operand.shape.size() - back] != 1)
+        shape[rank - back] = operand.shape[operand.shape.size() - back];
+  return shape;
+}
+
+/// Values and the one parameter, if there is one, in the order of the formula.
+template <class T>
+Operands<T> in_order(const Operands<T>& inputs, const Operands<T>& parameters,
+                     bool constant_first) {
+  Operands<T> operands = inputs;
+  operands.insert(constant_first ? operands.begin() : operands.end(), parameters.begin(),
+                  parameters.end());
+  return operands;
+}
+
+/// a combined with b; `whole` of integers, whose quotients are cut.
+template <class T>
+T combination(Binary::Function function, T a, T b, bool whole) {
+  switch (function) {
+    case Binary::Function::add:
+    case Binary::Function::mean:
+      return a + b;
+    case Binary::Function::sub:
+      return a - b;
+    case Binary::Function::mul:
+      return a * b;
+    case Binary::Function::div:
+      if (whole) return b == 0 ? T{0} : std::trunc(a / b) + T{0};
+      return a / b;
+    case Binary::Function::max:
+      return maximum(a, b);
+    case Binary::Function::min:
+      return minimum(a, b);
+    case Binary::Function::prelu:
+      return a > 0 || std::isnan(a) ? a : a * b;
+    case Binary::Function::pow:
+      break;
   }
+  if (b == 2) return a * a;
+  if (b == T{0.5F}) return std::sqrt(a);
+  if constexpr (std::is_same_v<T, float>)
+    return elementary::step(EpilogueKind::pow, a, b, T{0});
+  else
+    return std::pow(a, b);
+}
+
+/// `whole`: whether the operands stand for integers.
+template <class T>
+Dense<T> evaluate(const Binary& op, const Operands<T>& inputs, const Operands<T>& parameters,
+                  bool whole = false) {
+  const Operands<T> operands = in_order(inputs, parameters, op.constant == Binary::Side::left);
+  Dense<T> y = Dense<T>::zeros(stretched_shape(operands));
+  for_each_index(y.shape, [&](const std::vector<std::int64_t>& index) {
+    T result = operands[0].stretched(index);
+    for (std::size_t i = 1; i < operands.size(); ++i)
+      result = combination(op.function, result, operands[i].stretched(index), whole);
+    if (op.function == Binary::Function::mean) result = result / static_cast<T>(operands.size());
+    y.at(index) = result;
+  });
   return y;
 }
 
 template <class T>
-Dense<T> evaluate(const Binary& op, const Operands<T>& inputs, const Operands<T>& parameters) {
-  const Dense<T>& a = inputs[0];
-  const Dense<T>& b = parameters.empty() ? inputs[1] : parameters[0];
-  Shape shape(std::max(a.shape.size(), b.shape.size()), 1);
-  for (std::size_t back = 1; back <= shape.size(); ++back)
-    for (const Shape& operand : {a.shape, b.shape})
-      if (back <= operand.size() && operand[operand.size() - back] != 1)
-        shape[shape.size() - back] = operand[operand.size() - back];
-  Dense<T> y = Dense<T>::zeros(shape);
-  for_each_index(shape, [&](const std::vector<std::int64_t>& index) {
-    const T left = a.stretched(index), right = b.stretched(index);
-    y.at(index) = op.function == Binary::Function::add ? left + right : left * right;
+Dense<T> evaluate(const Predicate& op, const Operands<T>& inputs, const Operands<T>& parameters) {
+  Operands<T> operands = in_order(inputs, parameters, op.constant == Predicate::Side::left);
+  if (operands.size() == 1) operands.push_back(operands[0]);
+  Dense<T> y = Dense<T>::zeros(stretched_shape(operands));
+  for_each_index(y.shape, [&](const std::vector<std::int64_t>& index) {
+    const T a = operands[0].stretched(index), b = operands[1].stretched(index);
+    bool answer = false;
+    switch (op.function) {
+      case Predicate::Function::both:
+        answer = a != 0 && b != 0;
+        break;
+      case Predicate::Function::equal:
+        answer = a == b;
+        break;
+      case Predicate::Function::greater:
+        answer = a > b;
+        break;
+      case Predicate::Function::greater_or_equal:
+        answer = a >= b;
+        break;
+      case Predicate::Function::is_nan:
+        answer = std::isnan(a);
+        break;
+      case Predicate::Function::less:
+        answer = a < b;
+        break;
+      case Predicate::Function::less_or_equal:
+        answer = a <= b;
+        break;
+      case Predicate::Function::negation:
+        answer = a == 0;
+        break;
+      case Predicate::Function::either:
+        answer = a != 0 || b != 0;
+        break;
+      case Predicate::Function::exactly_one:
+        answer = (a != 0) != (b != 0);
+        break;
+    }
+    y.at(index) = answer ? T{1} : T{0};
   });
+  return y;
+}
+
+template <class T>
+Dense<T> evaluate(const Choice& op, const Operands<T>& inputs, const Operands<T>& parameters) {
+  Operands<T> operands;
+  std::size_t value = 0, parameter = 0;
+  for (const bool constant : op.constant)
+    operands.push_back(constant ? parameters[parameter++] : inputs[value++]);
+  Dense<T> y = Dense<T>::zeros(stretched_shape(operands));
+  for_each_index(y.shape, [&](const std::vector<std::int64_t>& index) {
+    y.at(index) = operands[operands[0].stretched(index) != 0 ? 1 : 2].stretched(index);
+  });
+  return y;
+}
+
+template <class T>
+Dense<T> evaluate(const Cast& op, const Operands<T>& inputs, const Operands<T>&) {
+  Dense<T> y = inputs[0];
+  for (T& x : y.values) {
+    if (op.to == Cast::To::boolean) {
+      x = x != 0 ? T{1} : T{0};
+    } else if (op.to == Cast::To::int64 && op.from == Type::float32) {
+      // The upper end stands for 2^63 - 1, which no float is.
+      constexpr T end{0x1p63F};
+      x = std::isnan(x) ? T{0} : x >= end ? end : x <= -end ? -end : std::trunc(x) + T{0};
+    }
+  }
   return y;
 }
 
@@ -367,6 +574,16 @@ Dense<T> evaluate(const Movement& op, const Operands<T>& inputs, const Operands<
 template <class T>
 Dense<T> evaluate(const Constant&, const Operands<T>&, const Operands<T>& parameters) {
   return parameters[0];
+}
+
+/// What evaluate() gives, one per output.
+template <class T>
+std::vector<Dense<T>> all_outputs(Dense<T> only) {
+  return {std::move(only)};
+}
+template <class T>
+std::vector<Dense<T>> all_outputs(std::vector<Dense<T>> outputs) {
+  return outputs;
 }
 
 }  // namespace parity::reference
