@@ -116,7 +116,7 @@ double step(double y, double a, double b) {
   else if constexpr (kind == K::softplus)
     return softplus(y);
   else if constexpr (kind == K::mish)
-    return y * std::tanh(softplus(y));
+    return y < -750 ? -0.0 : y * std::tanh(softplus(y));  // the limit, at -infinity too
   else if constexpr (kind == K::elu)
     return y > 0 ? y : a * std::expm1(y);
   else if constexpr (kind == K::selu)
