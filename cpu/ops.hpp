@@ -32,7 +32,8 @@ struct Job {
   const Contract& contract;
   std::span<const Value> inputs;
   std::span<const std::shared_ptr<const Tensor>> parameters;
-  const TensorType& output;  ///< float64 when the contract is fp64 (or exact inside a stage)
+  /// Of the outputs asked for; float64 when the contract is fp64 (or exact inside a stage).
+  std::span<const TensorType> outputs;
   Reading reading;
   const Execution& execution;
   PackCache& packs;
@@ -41,6 +42,7 @@ struct Job {
   /// the output's type).
   const Epilogue<float>& epilogue32;
   const Epilogue<double>& epilogue64;
+  const TensorType& output = outputs.front();
 
   bool in_double() const { return output.type == Type::float64; }
   bool magnitudes() const { return reading == Reading::magnitudes; }

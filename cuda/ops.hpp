@@ -43,19 +43,20 @@ class PackCache {
   std::vector<Entry> entries_;
 };
 
-/// One step to run: everything a room may look at. All values are float32, or float64 where a movement
-/// moves double.
+/// One step to run: everything a room may look at. Its values are float32, or float64 where a movement
+/// moves double, or integers where the op reads or makes them.
 struct Job {
   const Contract& contract;
   std::span<const Value> inputs;
   const std::shared_ptr<const Op>& op;
   std::span<const std::shared_ptr<const Tensor>> parameters;
-  const TensorType& output;
+  std::span<const TensorType> outputs;  ///< of the outputs asked for
   Reading reading;
   Session& session;
   PackCache& packs;
   /// Later steps of the stage that a MAC room must apply to its result, constants already on the device.
   const Epilogue& epilogue;
+  const TensorType& output = outputs.front();
 
   bool in_double() const { return output.type == Type::float64; }
   bool magnitudes() const { return reading == Reading::magnitudes; }

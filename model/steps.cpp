@@ -48,18 +48,24 @@ std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value>
                                   : planned.contracts[i];
     std::vector<Value> operands;
     for (const TensorId id : step.inputs) operands.push_back(values.at(id));
-    TensorType output = visit([&](const auto& o) { return o.infer(types[i]); }, *step.op).front();
+    std::vector<TensorType> outputs =
+        visit([&](const auto& o) { return o.infer(types[i]); }, *step.op);
+    outputs.resize(std::min(outputs.size(), step.outputs.size()));
     const bool moves_double =
         contract.algorithm == Algorithm::move &&
         std::any_of(operands.begin(), operands.end(),
                     [](const Value& operand) { return operand.type().type == Type::float64; });
-    if (in_double(contract) || moves_double) output.type = Type::float64;
+    if (in_double(contract) || moves_double)
+      for (TensorType& output : outputs)
+        if (output.type == Type::float32) output.type = Type::float64;
 
-    StepResult result = run({i, step, contract, operands, output});
+    StepResult result = run({i, step, contract, operands, outputs});
     for (const TensorId id : step.inputs)
       if (i > 0) values.erase(id);  // inside a stage a value has one reader
     i += result.riders;
-    values[stage.steps[i].outputs.front()] = std::move(result.value);
+    const std::vector<TensorId>& made = stage.steps[i].outputs;
+    for (std::size_t j = 0; j < result.values.size(); ++j)
+      values[made[j]] = std::move(result.values[j]);
   }
   std::vector<Value> outputs;
   for (const TensorId id : stage.outputs) outputs.push_back(values.at(id));

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "model/backend.hpp"
@@ -26,12 +27,18 @@ struct StepRun {
   const Step& step;
   const Contract& contract;  ///< already that of magnitudes when they are read
   std::span<const Value> inputs;
-  const TensorType& output;  ///< float64 in double, and where a movement moves double
+  /// One per output that the step is asked for; float32 made float64 in double, and where a movement
+  /// moves double.
+  std::span<const TensorType> outputs;
 };
 struct StepResult {
-  Value value;
-  std::size_t riders = 0;  ///< steps after this one that were done with it
+  std::vector<Value> values;  ///< of the outputs asked for, in order
+  std::size_t riders = 0;     ///< steps after this one that were done with it
 };
+
+/// What a room returns, as a list: most make one value.
+inline std::vector<Value> as_values(Value value) { return {std::move(value)}; }
+inline std::vector<Value> as_values(std::vector<Value> values) { return values; }
 
 /// Runs the steps of a stage in order; `inputs` as the reading has them. A value that only the stage
 /// knows is dropped after its one reader. Outputs of an `exact` stage are still double.
