@@ -70,16 +70,15 @@ std::vector<Value> run_stage(const PlannedStage& planned, std::span<const Value>
     Epilogue<float> epilogue32;
     Epilogue<double> epilogue64;
     std::size_t riders = 0;
-    const TensorType& output = run.outputs.front();
-    if (carries_riders(*run.step.op, output.shape)) {
-      const std::int64_t channels = output.shape[1];
-      riders = output.type == Type::float64
+    if (carries_riders(*run.step.op, run.output.shape)) {
+      const std::int64_t channels = run.output.shape[1];
+      riders = run.output.type == Type::float64
                    ? fuse(planned.stage, run.index, channels, reading, epilogue64)
                    : fuse(planned.stage, run.index, channels, reading, epilogue32);
     }
-    const Job job{run.contract, run.inputs, run.step.parameters, run.outputs, reading, execution,
-                  packs,        memory,     epilogue32,          epilogue64};
-    return {visit([&](const auto& o) { return as_values(cpu::run(o, job)); }, *run.step.op),
+    const Job job{run.contract, run.inputs, run.step.parameters, run.output, reading,    execution,
+                  packs,        memory,     epilogue32,          epilogue64, run.outputs};
+    return {visit([&](const auto& o) { return values_of_room(cpu::run(o, job)); }, *run.step.op),
             riders};
   });
 }
@@ -285,7 +284,7 @@ std::vector<ExactElement> CpuBackend::exact_at(const PlannedStage& planned,
   const Job job{oracle.contracts.front(),
                 inputs,
                 head.parameters,
-                {&in_double, 1},
+                in_double,
                 Reading::values,
                 execution,
                 packs_,

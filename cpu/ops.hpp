@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cpu/epilogue.hpp"
 #include "cpu/mac/mac.hpp"
@@ -32,8 +33,7 @@ struct Job {
   const Contract& contract;
   std::span<const Value> inputs;
   std::span<const std::shared_ptr<const Tensor>> parameters;
-  /// Of the outputs asked for; float64 when the contract is fp64 (or exact inside a stage).
-  std::span<const TensorType> outputs;
+  const TensorType& output;  ///< float64 when the contract is fp64 (or exact inside a stage)
   Reading reading;
   const Execution& execution;
   PackCache& packs;
@@ -42,7 +42,8 @@ struct Job {
   /// the output's type).
   const Epilogue<float>& epilogue32;
   const Epilogue<double>& epilogue64;
-  const TensorType& output = outputs.front();
+  /// All that the op makes; `output` is the first.
+  std::span<const TensorType> outputs = {};
 
   bool in_double() const { return output.type == Type::float64; }
   bool magnitudes() const { return reading == Reading::magnitudes; }
@@ -60,6 +61,13 @@ Value run(const MatMul& op, const Job& job);
 Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
+Value run(const AveragePool& op, const Job& job);
+Value run(const Gather& op, const Job& job);
+std::vector<Value> run(const Pieces& op, const Job& job);
+Value run(const Placement& op, const Job& job);
+Value run(const Resize& op, const Job& job);
+Value run(const Scatter& op, const Job& job);
+std::vector<Value> run(const TopK& op, const Job& job);
 
 /// Elements of a MAC's output at logical indices, exact in double, before any epilogue; only MAC
 /// rooms have it.

@@ -14,6 +14,7 @@ namespace {
 
 /// |x| as magnitudes read it, in x's layout.
 Value magnitude_of(const Value& x, Session& session) {
+  if (x.type().type != Type::float32 && x.type().type != Type::float64) return x;
   const Elements<float> in = cuda::elements<float>(x, layout_of(x), session);
   Fresh fresh({Type::float32, x.shape()}, layout_of(x), session);
   session.check(
@@ -133,7 +134,7 @@ ProductMath CudaBackend::product_math(const Contract& contract) const {
   const TensorType output{Type::float32, {n, n}};
   const Epilogue none;
   PackCache packs;
-  const Job job{contract,        operands,  op,    parameters, {&output, 1},
+  const Job job{contract,        operands,  op,    parameters, output,
                 Reading::values, *session_, packs, none};
   const Value product = cuda::run(std::get<MatMul>(static_cast<const Op::variant&>(*op)), job);
   std::vector<std::int64_t> diagonal;
@@ -214,10 +215,9 @@ std::vector<Value> CudaBackend::run(const PlannedStage& planned, std::span<const
     for (Value& input : read) input = magnitude_of(input, *session_);
   return run_steps(planned, read, reading, [&](const StepRun& run) -> StepResult {
     Epilogue riders;
-    const Shape& shape = run.outputs.front().shape;
-    if (carries_riders(*run.step.op, shape)) {
+    if (carries_riders(*run.step.op, run.output.shape)) {
       parity::Epilogue<float> all;
-      fuse(planned.stage, run.index, shape[1], reading, all);
+      fuse(planned.stage, run.index, run.output.shape[1], reading, all);
       // What does not fit is launched by itself: the same bits.
       const std::size_t some = std::min<std::size_t>(all.size(), Epilogue::most_riders);
       for (std::size_t i = 0; i < some; ++i) {
@@ -227,9 +227,9 @@ std::vector<Value> CudaBackend::run(const PlannedStage& planned, std::span<const
       }
       riders.count = static_cast<std::int32_t>(some);
     }
-    const Job job{run.contract, run.inputs, run.step.op, run.step.parameters, run.outputs, reading,
-                  *session_,    packs_,     riders};
-    return {visit([&](const auto& op) { return as_values(cuda::run(op, job)); }, *run.step.op),
+    const Job job{run.contract, run.inputs, run.step.op, run.step.parameters, run.output, reading,
+                  *session_,    packs_,     riders,      run.outputs};
+    return {visit([&](const auto& op) { return values_of_room(cuda::run(op, job)); }, *run.step.op),
             static_cast<std::size_t>(riders.count)};
   });
 }

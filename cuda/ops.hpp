@@ -50,13 +50,14 @@ struct Job {
   std::span<const Value> inputs;
   const std::shared_ptr<const Op>& op;
   std::span<const std::shared_ptr<const Tensor>> parameters;
-  std::span<const TensorType> outputs;  ///< of the outputs asked for
+  const TensorType& output;
   Reading reading;
   Session& session;
   PackCache& packs;
   /// Later steps of the stage that a MAC room must apply to its result, constants already on the device.
   const Epilogue& epilogue;
-  const TensorType& output = outputs.front();
+  /// All that the op makes; `output` is the first.
+  std::span<const TensorType> outputs = {};
 
   bool in_double() const { return output.type == Type::float64; }
   bool magnitudes() const { return reading == Reading::magnitudes; }
@@ -67,6 +68,10 @@ struct Job {
 
 /// A parameter as the device reads it: row-major, in magnitudes |x|.
 const float* parameter_data(const std::shared_ptr<const Tensor>& parameter, const Job& job);
+
+/// Integers as the device reads them, uploaded the first time.
+const std::int64_t* numbers_on_device(const PackCache::Makers& of, const std::string& packing,
+                                      std::span<const std::int64_t> numbers, const Job& job);
 
 /// What a step's constants are made of.
 PackCache::Makers makers(const std::shared_ptr<const Op>& op,
@@ -104,5 +109,12 @@ Value run(const MatMul& op, const Job& job);
 Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
+Value run(const AveragePool& op, const Job& job);
+Value run(const Gather& op, const Job& job);
+std::vector<Value> run(const Pieces& op, const Job& job);
+Value run(const Placement& op, const Job& job);
+Value run(const Resize& op, const Job& job);
+Value run(const Scatter& op, const Job& job);
+std::vector<Value> run(const TopK& op, const Job& job);
 
 }  // namespace parity::cuda

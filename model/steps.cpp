@@ -48,24 +48,23 @@ std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value>
                                   : planned.contracts[i];
     std::vector<Value> operands;
     for (const TensorId id : step.inputs) operands.push_back(values.at(id));
-    std::vector<TensorType> outputs =
+    std::vector<TensorType> made =
         visit([&](const auto& o) { return o.infer(types[i]); }, *step.op);
-    outputs.resize(std::min(outputs.size(), step.outputs.size()));
     const bool moves_double =
         contract.algorithm == Algorithm::move &&
         std::any_of(operands.begin(), operands.end(),
                     [](const Value& operand) { return operand.type().type == Type::float64; });
     if (in_double(contract) || moves_double)
-      for (TensorType& output : outputs)
+      for (TensorType& output : made)
         if (output.type == Type::float32) output.type = Type::float64;
 
-    StepResult result = run({i, step, contract, operands, outputs});
+    StepResult result = run({i, step, contract, operands, made.front(), made});
     for (const TensorId id : step.inputs)
       if (i > 0) values.erase(id);  // inside a stage a value has one reader
     i += result.riders;
-    const std::vector<TensorId>& made = stage.steps[i].outputs;
-    for (std::size_t j = 0; j < result.values.size(); ++j)
-      values[made[j]] = std::move(result.values[j]);
+    const std::vector<TensorId>& outputs = stage.steps[i].outputs;
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      values[outputs[k]] = std::move(result.values.at(k));
   }
   std::vector<Value> outputs;
   for (const TensorId id : stage.outputs) outputs.push_back(values.at(id));

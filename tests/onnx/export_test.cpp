@@ -62,8 +62,12 @@ Graph alone(const Case<T>& c) {
     }
     parameters.emplace_back(std::move(tensor));
   }
-  builder.add_output(
-      builder.add_step(c.op, inputs, std::move(parameters), "/part/Node", {"y"}).front());
+  std::vector<std::string> names;
+  for (std::size_t k = 0; k < c.op.infer(c.types).size(); ++k)
+    names.push_back("y" + std::to_string(k));
+  for (const TensorId id :
+       builder.add_step(c.op, inputs, std::move(parameters), "/part/Node", std::move(names)))
+    builder.add_output(id);
   return builder.finish();
 }
 
