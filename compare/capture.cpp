@@ -274,35 +274,52 @@ class CaptureWalk {
         a_.run(r_.a.plan.stages[i], live_.at(stage.inputs), Reading::values, r_.a.execution);
     result.seconds_a = watch.lap();
     result.digest_a = a_.digest(a[0], r_.a.execution);
-
-    const auto held = captured_.find(stage.outputs[0]);
     const std::string missing_input = first_missing(stage);
-    if (held == captured_.end()) {
+    std::vector<std::size_t> held;  // outputs that were recorded
+    for (std::size_t j = 0; j < stage.outputs.size(); ++j)
+      if (captured_.contains(stage.outputs[j])) held.push_back(j);
+    if (held.empty()) {
       result.verdict = Verdict::not_run;
       result.reason =
           "the capture has no tensor '" + result.tensor + "' and no stage '" + stage.name + "'";
       const Comparison self = a_.compare(a[0], a[0], nullptr, {}, r_.a.execution);
       flow_.carry(stage.inputs, stage.outputs, norm_square(self));
-    } else {
-      const Value y = a_.upload(held->second, r_.a.execution);
-      result.digest_b = a_.digest(y, r_.a.execution);
-      result.accumulated = a_.compare(a[0], y, nullptr, {}, r_.a.execution);
+    }
+    // The worst output is the stage's; an earlier one of as bad a verdict comes first.
+    for (const std::size_t j : held) {
+      StageResult of_output = result;
+      const Tensor& recorded = captured_.at(stage.outputs[j]);
+      const Value y = a_.upload(recorded, r_.a.execution);
+      of_output.tensor = stage.output_names[j];
+      of_output.shape = to_string(stage.output_types[j].shape);
+      of_output.elements = element_count(stage.output_types[j].shape);
+      of_output.digest_a = a_.digest(a[j], r_.a.execution);
+      of_output.digest_b = a_.digest(y, r_.a.execution);
+      of_output.accumulated = a_.compare(a[j], y, nullptr, {}, r_.a.execution);
       if (missing_input.empty()) {
-        judge(i, a, y, result);
+        judge(i, j, a, y, of_output);
       } else {
-        result.verdict = Verdict::not_run;
-        result.reason =
+        of_output.verdict = Verdict::not_run;
+        of_output.reason =
             "the capture lacks the stage's input '" + missing_input +
             "', so it cannot be judged on its own input; the accumulated error is known";
         // Whatever happened since the last tensor is put down to this stage.
         Split all;
-        all.accumulated = result.accumulated->rms * std::sqrt(static_cast<double>(result.elements));
+        all.accumulated =
+            of_output.accumulated->rms * std::sqrt(static_cast<double>(of_output.elements));
         all.introduced_on_accumulated = all.accumulated * all.accumulated;
-        flow_.pass(i, stage.inputs, stage.outputs, all, norm_square(*result.accumulated));
+        flow_.pass(i, stage.inputs, {&stage.outputs[j], 1}, all,
+                   norm_square(*of_output.accumulated));
       }
-      note_accumulated(stage, result);
-      decide_margins(i, a[0], held->second);
+      note_accumulated(stage.outputs[j], of_output);
+      decide_margins(i, j, a[j], recorded);
+      if (j == held.front() || rank_of(of_output.verdict) > rank_of(result.verdict))
+        result = std::move(of_output);
     }
+    for (std::size_t j = 0; j < stage.outputs.size() && !held.empty(); ++j)
+      if (std::find(held.begin(), held.end(), j) == held.end())
+        flow_.carry(stage.inputs, {&stage.outputs[j], 1},
+                    norm_square(a_.compare(a[j], a[j], nullptr, {}, r_.a.execution)));
     live_.release(stage.inputs);
     for (std::size_t j = 0; j < stage.outputs.size(); ++j) live_.put(stage.outputs[j], a[j]);
     a_.forget(r_.a.plan.stages[i]);
@@ -311,15 +328,31 @@ class CaptureWalk {
     record_.stages.push_back(std::move(result));
   }
 
-  /// The decisions that somebody takes by the stage's output, M read on a's own inputs.
-  void decide_margins(std::size_t i, const Value& a, const Tensor& y) {
+  /// How much a verdict says against a stage.
+  static int rank_of(Verdict verdict) {
+    switch (verdict) {
+      case Verdict::same_bits:
+        return 0;
+      case Verdict::within_bound:
+        return 1;
+      case Verdict::untrusted:
+      case Verdict::not_run:
+        return 2;
+      case Verdict::diverged:
+        return 3;
+    }
+    return 0;
+  }
+
+  /// The decisions that somebody takes by the stage's output j, M read on a's own inputs.
+  void decide_margins(std::size_t i, std::size_t j, const Value& a, const Tensor& y) {
     const Stage& stage = r_.stages[i];
     for (std::size_t d = 0; d < r_.decisions.size(); ++d) {
-      if (!names_output(r_.graph, r_.decisions[d], stage.outputs[0])) continue;
+      if (!names_output(r_.graph, r_.decisions[d], stage.outputs[j])) continue;
       const Allowance own = stage_allowance(r_.a.plan.stages[i]),
                       foreign = foreign_allowance(foreign_plan_.stages[i]);
       const Tensor m = a_.download(
-          a_.run(kept_stage(i), live_.at(stage.inputs), Reading::magnitudes, r_.a.execution)[0],
+          a_.run(kept_stage(i), live_.at(stage.inputs), Reading::magnitudes, r_.a.execution)[j],
           r_.a.execution);
       record_.decisions[d] = judge_decision(
           r_.decisions[d], a_.download(a, r_.a.execution), y, &m,
@@ -340,10 +373,10 @@ class CaptureWalk {
     return {};
   }
 
-  void note_accumulated(const Stage& stage, StageResult& result) {
+  void note_accumulated(TensorId id, StageResult& result) {
     const Comparison& c = *result.accumulated;
-    if (c.differing == 0) equal_.insert(stage.outputs[0]);
-    accumulated_[stage.outputs[0]] = c;
+    if (c.differing == 0) equal_.insert(id);
+    accumulated_[id] = c;
     if (c.nan_mismatches + c.infinity_mismatches > 0)
       result.accumulated_relative = std::numeric_limits<double>::infinity();
     else if (c.max_abs > 0)
@@ -351,8 +384,9 @@ class CaptureWalk {
           c.rms_a > 0 ? c.max_abs / c.rms_a : std::numeric_limits<double>::infinity();
   }
 
-  /// The captured output against A and against exact, both on the capture's own inputs.
-  void judge(std::size_t i, const std::vector<Value>& a, const Value& y, StageResult& result) {
+  /// The captured output j against A and against exact, both on the capture's own inputs.
+  void judge(std::size_t i, std::size_t j, const std::vector<Value>& a, const Value& y,
+             StageResult& result) {
     const Stage& stage = r_.stages[i];
     const PlannedStage& planned = r_.a.plan.stages[i];
     Stopwatch watch;
@@ -360,9 +394,9 @@ class CaptureWalk {
     const bool inputs_equal = std::all_of(stage.inputs.begin(), stage.inputs.end(),
                                           [&](TensorId id) { return equal_.contains(id); });
     const Value local =
-        inputs_equal ? a[0] : a_.run(planned, inputs, Reading::values, r_.a.execution)[0];
+        inputs_equal ? a[j] : a_.run(planned, inputs, Reading::values, r_.a.execution)[j];
     result.seconds_local = watch.lap();
-    const Value m = a_.run(kept_stage(i), inputs, Reading::magnitudes, r_.a.execution)[0];
+    const Value m = a_.run(kept_stage(i), inputs, Reading::magnitudes, r_.a.execution)[j];
     result.seconds_magnitude = watch.lap();
 
     const Allowance foreign = foreign_allowance(foreign_plan_.stages[i]);
@@ -375,13 +409,14 @@ class CaptureWalk {
     std::vector<Value> on_host;
     for (const Value& input : inputs) on_host.push_back(for_host(input));
     const Value exact =
-        host_.run(exact_plan_.stages[i], on_host, Reading::values, r_.referee.execution)[0];
+        host_.run(exact_plan_.stages[i], on_host, Reading::values, r_.referee.execution)[j];
     const Value m_host = for_host(m);
     result.exact_a = against_exact(i, exact, for_host(local), m_host, own);
     result.exact_b = against_exact(i, exact, for_host(y), m_host, foreign);
-    if (result.introduced->differing > 0) look_at_noise(i, on_host, local, y, result);
+    // The oracle is asked about first outputs.
+    if (result.introduced->differing > 0 && j == 0) look_at_noise(i, on_host, local, y, result);
     decide(planned, inputs, y, result);
-    if (result.verdict == Verdict::diverged && result.blame != Blame::a)
+    if (result.verdict == Verdict::diverged && result.blame != Blame::a && j == 0)
       result.diagnoses =
           examine(i, on_host, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y), m_host,
                   foreign);
@@ -390,14 +425,15 @@ class CaptureWalk {
     if (result.accumulated->differing > 0 || result.introduced->differing > 0) {
       // Split's local run is B's on A's inputs; here it is A's on B's inputs, so the two parts
       // change places.
-      const Split swapped = a_.split(a[0], local, y, r_.a.execution);
+      const Split swapped = a_.split(a[j], local, y, r_.a.execution);
       Split split = swapped;
       std::swap(split.introduced, split.inherited);
       std::swap(split.introduced_on_accumulated, split.inherited_on_accumulated);
       result.split = split;
       result.amplification = inputs_equal ? 0 : flow_.amplification(stage.inputs, split);
     }
-    flow_.pass(i, stage.inputs, stage.outputs, result.split, norm_square(*result.accumulated));
+    flow_.pass(i, stage.inputs, {&stage.outputs[j], 1}, result.split,
+               norm_square(*result.accumulated));
   }
 
   /// How noisy both are on a sample, the capture's against `chain` or the TF32 it may have used.
@@ -498,8 +534,13 @@ class CaptureWalk {
   std::vector<Value> recorded_inputs(const Stage& stage) {
     std::vector<Value> inputs;
     for (const TensorId id : stage.inputs)
-      inputs.push_back(a_.upload(to_float32(captured_.at(id)), r_.a.execution));
+      inputs.push_back(a_.upload(as_read(captured_.at(id)), r_.a.execution));
     return inputs;
+  }
+
+  /// A recording as a float32 stage reads it; integers stay.
+  static Tensor as_read(const Tensor& tensor) {
+    return tensor.type().type == Type::float64 ? to_float32(tensor) : tensor;
   }
 
   Value for_host(const Value& value) {
@@ -508,6 +549,7 @@ class CaptureWalk {
 
   std::optional<Attribution> attribution_of(std::size_t i) {
     const Stage& stage = r_.stages[i];
+    if (!captured_.contains(stage.outputs[0])) return std::nullopt;
     const PlannedStage& planned = r_.a.plan.stages[i];
     const std::vector<Value> given = recorded_inputs(stage);
     const Value a = a_.run(planned, given, Reading::values, r_.a.execution).front();

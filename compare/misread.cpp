@@ -899,10 +899,13 @@ Tensor narrowed(const TensorType& type, std::span<const double> elements) {
 std::vector<Value> run_misread(const Seat& seat, const Misread& misread, Reading reading) {
   std::vector<Value> inputs(seat.inputs.begin(), seat.inputs.end());
   if (misread.operand)
-    for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Type type = inputs[i].type().type;
+      if (type != Type::float32 && type != Type::float64) continue;  // integers are no operands
       inputs[i] = seat.backend.upload(
           misread.operand(i, to_float32(seat.backend.download(inputs[i], seat.execution))),
           seat.execution);
+    }
   // Copies of its own, so that nothing packed for the right stage is taken for this one.
   PlannedStage stage = misread.stage;
   for (Step& step : stage.stage.steps)
