@@ -18,6 +18,42 @@
 
 namespace parity {
 
+namespace {
+
+/// What a runtime that places pixels and makes their weights in float32 may move a resize by, for
+/// inputs of magnitude 1. A place is a product or quotient by a rounded scale and a difference, three
+/// roundings of at most I + 1: it is off by at most d = 3u(I + 1). Linear and cubic interpolation are
+/// continuous in the place with a slope of at most L per weight, also where the neighbours change, of
+/// which then one more takes part; a weight itself is made with at most 50 roundings of 1 (Keys'
+/// polynomial by Horner's rule on distances up to 2, |a| <= 1). With e = L*d + 50u per weight and S
+/// the largest sum |w| of an axis of n neighbours, the axes together move the result by at most
+/// prod(S + (n + 1)e) - prod S.
+double resize_places(const Resize& op, const Shape& x) {
+  if (op.mode == Resize::Mode::nearest) return 0;
+  const auto a = static_cast<double>(op.cubic_a);
+  const double slope = op.mode == Resize::Mode::linear
+                           ? 1
+                           : std::max(std::fabs(a), (a + 3) * (a + 3) / (3 * (a + 2)));
+  double right = 1, moved = 1;
+  for (const Resize::Axis& axis : op.axes) {
+    const std::int64_t extent = x[static_cast<std::size_t>(axis.axis)];
+    const Resize::Table table = op.table(axis, extent);
+    double largest = 0;
+    for (std::size_t i = 0; i < table.weights.size(); i += static_cast<std::size_t>(table.taps)) {
+      double sum = 0;
+      for (std::size_t t = 0; t < static_cast<std::size_t>(table.taps); ++t)
+        sum += std::fabs(table.weights[i + t]);
+      largest = std::max(largest, sum);
+    }
+    const double e = unit_roundoff * (slope * 3 * static_cast<double>(extent + 1) + 50);
+    right *= largest;
+    moved *= largest + static_cast<double>(table.taps + 1) * e;
+  }
+  return moved - right;
+}
+
+}  // namespace
+
 // The bound of an unknown runtime. Each step's own allowance already holds for any order of its
 // roundings where it is gamma(n) (Higham, section 3.1: n products and n - 1 sums in any order,
 // fused or not). What a foreign runtime may do beyond the contract, and what each costs:
@@ -39,7 +75,8 @@ namespace parity {
 //   few units of 2^-24 on
 //                   the scale of 1, not of y; magnitudes of a sigmoid are at least 1 (m/4 + 1), so
 //                   4*2^-23 of M covers a function that is good to 4 ULP of 1.
-Allowance foreign_allowance(const PlannedStage& planned) {
+//   resize          see resize_places().
+Allowance foreign_allowance(const PlannedStage& planned, double largest_input) {
   const Stage& stage = planned.stage;
   const std::vector<OperandTypes> types = step_operand_types(stage);
   const std::int64_t terms = stage_terms(planned);
@@ -79,6 +116,8 @@ Allowance foreign_allowance(const PlannedStage& planned) {
       if (std::isfinite(largest)) own.underflow += roundings * largest;
     }
     if (!contract.function.empty()) own.coefficient += 4 * 0x1p-23;
+    if (const auto* resize = std::get_if<Resize>(step.op.get()))
+      own.underflow += resize_places(*resize, types[i].inputs[0].shape) * largest_input;
     total = {total.coefficient + own.coefficient * (1 + total.coefficient),
              total.underflow * allowed.gain + own.underflow};
   }
@@ -399,7 +438,7 @@ class CaptureWalk {
     const Value m = a_.run(kept_stage(i), inputs, Reading::magnitudes, r_.a.execution)[j];
     result.seconds_magnitude = watch.lap();
 
-    const Allowance foreign = foreign_allowance(foreign_plan_.stages[i]);
+    const Allowance foreign = foreign_allowance(foreign_plan_.stages[i], largest_input(stage));
     const Allowance own = stage_allowance(planned);
     result.bound_coefficient_a = own.coefficient;
     result.bound_coefficient_b = foreign.coefficient;
@@ -536,6 +575,17 @@ class CaptureWalk {
     for (const TensorId id : stage.inputs)
       inputs.push_back(a_.upload(as_read(captured_.at(id)), r_.a.execution));
     return inputs;
+  }
+
+  /// The largest finite magnitude among what the stage's first input holds.
+  double largest_input(const Stage& stage) const {
+    if (stage.inputs.empty()) return 0;
+    const Tensor& x = captured_.at(stage.inputs[0]);
+    if (x.type().type != Type::float32) return 0;
+    double largest = 0;
+    for (const float value : x.values<float>())
+      if (std::isfinite(value)) largest = std::max<double>(largest, std::fabs(value));
+    return largest;
   }
 
   /// A recording as a float32 stage reads it; integers stay.
