@@ -196,7 +196,14 @@ std::optional<double> DriftForecast::pass(const Stage& stage, const ChannelNoise
     made.variance.assign(channels, carried_square > 0 ? carried / carried_square * made.square : 0);
   }
   const double predicted = std::sqrt(made.mean() + made.slope * made.slope * made.square);
-  for (const TensorId id : stage.outputs) known_[id] = made;
+  for (std::size_t k = 0; k < stage.outputs.size(); ++k) {
+    Field& field = known_[stage.outputs[k]];
+    field = made;
+    // What is known is the first output's; another one may have other channels.
+    if (k > 0)
+      field.variance.assign(static_cast<std::size_t>(channels_of(stage.output_types[k].shape)),
+                            made.mean());
+  }
   if (!(predicted > 0) || !std::isfinite(predicted)) return std::nullopt;
   return predicted;
 }

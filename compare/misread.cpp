@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -326,7 +327,42 @@ Shape written_without_ceil(const PlannedStage& planned) {
       .shape;
 }
 
-const std::array<Misreading, 38> rows{{
+/// A stage's resize by another convention or rounding, if that reads other elements or weights.
+std::optional<Resize> resized_otherwise(const PlannedStage& planned,
+                                        const std::function<void(Resize&)>& change) {
+  const auto* right = head_as<Resize>(planned);
+  if (!right) return std::nullopt;
+  Resize wrong = *right;
+  change(wrong);
+  const Shape& x = planned.stage.input_types[0].shape;
+  for (const Resize::Axis& axis : right->axes) {
+    const auto k = static_cast<std::size_t>(axis.axis);
+    if (right->mode == Resize::Mode::nearest) {
+      if (right->places(x).parts[k].table != wrong.places(x).parts[k].table) return wrong;
+    } else {
+      const Resize::Table a = right->table(axis, x[k]), b = wrong.table(axis, x[k]);
+      if (a.at != b.at || a.weights != b.weights) return wrong;
+    }
+  }
+  return std::nullopt;
+}
+std::optional<Resize> with_coordinates(const PlannedStage& planned, double amount) {
+  return resized_otherwise(planned, [=](Resize& op) {
+    op.coordinates = static_cast<Resize::Coordinates>(static_cast<int>(amount));
+  });
+}
+std::optional<Resize> with_rounding(const PlannedStage& planned, double amount) {
+  return resized_otherwise(planned, [=](Resize& op) {
+    op.nearest = static_cast<Resize::Nearest>(static_cast<int>(amount));
+  });
+}
+Misread with_resize(const PlannedStage& planned, const std::optional<Resize>& resize) {
+  return {with_head(planned, [&](auto& o) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Resize>) o = resize.value_or(o);
+  })};
+}
+
+const std::array<Misreading, 41> rows{{
     {Bug::kernel_axes_swapped, 11, "the kernel is read with its rows and columns exchanged",
      [](const PlannedStage& p) {
        const Tensor* w = is_convolution(p) ? weights_of(p) : nullptr;
@@ -667,6 +703,45 @@ const std::array<Misreading, 38> rows{{
            o.function = Reduce::Function::sum;
        })};
      }},
+    {Bug::pads_miscounted, 16, "the mean counts its padding, or leaves out what it should count",
+     [](const PlannedStage& p) { return head_as<AveragePool>(p) && has_pads(p); }, once,
+     [](const Seat& s, double) {
+       return Misread{with_head(s.planned, [](auto& o) {
+         if constexpr (std::is_same_v<std::decay_t<decltype(o)>, AveragePool>)
+           o.pads = o.pads == AveragePool::Pads::included ? AveragePool::Pads::excluded
+                                                          : AveragePool::Pads::included;
+       })};
+     }},
+    // amount: the convention, in the order of Resize::Coordinates
+    {Bug::resize_misplaced, 18, "the resize places its pixels by another convention",
+     [](const PlannedStage& p) { return head_as<Resize>(p) != nullptr; },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (const auto coordinates :
+            {Resize::Coordinates::half_pixel, Resize::Coordinates::align_corners,
+             Resize::Coordinates::asymmetric})
+         if (with_coordinates(p, static_cast<double>(coordinates)))
+           amounts.push_back(static_cast<double>(coordinates));
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       return with_resize(s.planned, with_coordinates(s.planned, amount));
+     }},
+    // amount: the rounding, in the order of Resize::Nearest
+    {Bug::resize_rounded, 19, "the resize takes the other one of two pixels that are near",
+     [](const PlannedStage& p) {
+       const auto* resize = head_as<Resize>(p);
+       return resize && resize->mode == Resize::Mode::nearest;
+     },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (int rounding = 0; rounding < 4; ++rounding)
+         if (with_rounding(p, rounding)) amounts.push_back(rounding);
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       return with_resize(s.planned, with_rounding(s.planned, amount));
+     }},
     {Bug::inputs_reversed, 12, "the inputs are taken in the reverse order",
      [](const PlannedStage& p) { return head_as<Concat>(p) && p.stage.inputs.size() > 1; }, once,
      [](const Seat& s, double) {
@@ -788,62 +863,37 @@ const std::array<Misreading, 38> rows{{
      }},
 }};
 
-constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_swapped",
-                                                                  "kernel_flipped",
-                                                                  "weights_transposed",
-                                                                  "weights_misordered",
-                                                                  "window_shifted",
-                                                                  "pads_misordered",
-                                                                  "padding_replicated",
-                                                                  "padding_not_zero",
-                                                                  "stride_swapped",
-                                                                  "dilation_swapped",
-                                                                  "groups_misread",
-                                                                  "tail_dropped",
-                                                                  "bias_dropped",
-                                                                  "folded_twice",
-                                                                  "shift_dropped",
-                                                                  "wrong_epsilon",
-                                                                  "batch_statistics",
-                                                                  "variance_unbiased",
-                                                                  "scale_shift_swapped",
-                                                                  "mean_variance_swapped",
-                                                                  "activation_dropped",
-                                                                  "sigmoid_hardened",
-                                                                  "relu_leaks",
-                                                                  "relu_capped",
-                                                                  "pool_pads_zero",
-                                                                  "pool_ceil_lost",
-                                                                  "mean_undivided",
-                                                                  "inputs_reversed",
-                                                                  "input_dropped",
-                                                                  "channels_reversed",
-                                                                  "flattened_channels_last",
-                                                                  "tf32_unnoticed",
-                                                                  "tf32_truncated",
-                                                                  "half_operands",
-                                                                  "bfloat_operands",
-                                                                  "operand_truncated",
-                                                                  "subnormals_flushed",
-                                                                  "order_changed",
-                                                                  "bit_flipped",
-                                                                  "ulp_bumped",
-                                                                  "channel_scaled",
-                                                                  "channel_offset",
-                                                                  "channel_replaced",
-                                                                  "channels_permuted",
-                                                                  "stale_buffer",
-                                                                  "border_garbage",
-                                                                  "lane_corrupted",
-                                                                  "tile_tail_garbage",
-                                                                  "index_overflow",
-                                                                  "nan_swallowed",
-                                                                  "output_zeroed",
-                                                                  "output_constant",
-                                                                  "input_returned",
-                                                                  "run_to_run",
-                                                                  "race",
-                                                                  "batch_dependent"});
+constexpr std::array bug_names =
+    std::to_array<std::string_view>({"kernel_axes_swapped", "kernel_flipped",
+                                     "weights_transposed",  "weights_misordered",
+                                     "window_shifted",      "pads_misordered",
+                                     "padding_replicated",  "padding_not_zero",
+                                     "stride_swapped",      "dilation_swapped",
+                                     "groups_misread",      "tail_dropped",
+                                     "bias_dropped",        "folded_twice",
+                                     "shift_dropped",       "wrong_epsilon",
+                                     "batch_statistics",    "variance_unbiased",
+                                     "scale_shift_swapped", "mean_variance_swapped",
+                                     "activation_dropped",  "sigmoid_hardened",
+                                     "relu_leaks",          "relu_capped",
+                                     "pool_pads_zero",      "pool_ceil_lost",
+                                     "mean_undivided",      "pads_miscounted",
+                                     "resize_misplaced",    "resize_rounded",
+                                     "inputs_reversed",     "input_dropped",
+                                     "channels_reversed",   "flattened_channels_last",
+                                     "tf32_unnoticed",      "tf32_truncated",
+                                     "half_operands",       "bfloat_operands",
+                                     "operand_truncated",   "subnormals_flushed",
+                                     "order_changed",       "bit_flipped",
+                                     "ulp_bumped",          "channel_scaled",
+                                     "channel_offset",      "channel_replaced",
+                                     "channels_permuted",   "stale_buffer",
+                                     "border_garbage",      "lane_corrupted",
+                                     "tile_tail_garbage",   "index_overflow",
+                                     "nan_swallowed",       "output_zeroed",
+                                     "output_constant",     "input_returned",
+                                     "run_to_run",          "race",
+                                     "batch_dependent"});
 static_assert(bug_names.size() == static_cast<std::size_t>(Bug::batch_dependent) + 1);
 
 }  // namespace
@@ -899,10 +949,13 @@ Tensor narrowed(const TensorType& type, std::span<const double> elements) {
 std::vector<Value> run_misread(const Seat& seat, const Misread& misread, Reading reading) {
   std::vector<Value> inputs(seat.inputs.begin(), seat.inputs.end());
   if (misread.operand)
-    for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Type type = inputs[i].type().type;
+      if (type != Type::float32 && type != Type::float64) continue;  // integers are no operands
       inputs[i] = seat.backend.upload(
           misread.operand(i, to_float32(seat.backend.download(inputs[i], seat.execution))),
           seat.execution);
+    }
   // Copies of its own, so that nothing packed for the right stage is taken for this one.
   PlannedStage stage = misread.stage;
   for (Step& step : stage.stage.steps)

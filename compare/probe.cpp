@@ -164,9 +164,19 @@ class Exactly {
       if (op.function == Reduce::Function::mean &&
           !std::has_single_bit(static_cast<std::uint64_t>(n)))
         return "a mean of " + std::to_string(n) + " elements is a division that rounds";
+      if (op.function == Reduce::Function::l2) return "a root rounds";
+      if (op.function == Reduce::Function::prod)
+        return "a product of " + std::to_string(n) + " integers would need more than 24 bits";
       if (op.sums()) y = x * static_cast<double>(n);
+      if (op.function == Reduce::Function::sum_square) y *= x;
+    } else if constexpr (std::is_same_v<T, Placement>) {
+      if (op.fill != std::trunc(op.fill)) return "it pads with a number that is not whole";
+      y = std::max(x, std::fabs(op.fill));
+    } else if constexpr (std::is_same_v<T, Resize>) {
+      if (op.mode != Resize::Mode::nearest) return "an interpolation rounds";
     } else if constexpr (!(std::is_same_v<T, MaxPool> || std::is_same_v<T, Concat> ||
-                           std::is_same_v<T, Movement> || std::is_same_v<T, Constant>)) {
+                           std::is_same_v<T, Movement> || std::is_same_v<T, Constant> ||
+                           std::is_same_v<T, Pieces>)) {
       return std::string(op.kind()) + " has no exact probe";
     }
     if (y >= largest_value) return "its integers would need more than 24 bits";

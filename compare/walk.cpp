@@ -239,7 +239,8 @@ std::optional<std::size_t> input_handed_through(Backend& backend, const Executio
                                                 std::span<const Value> inputs,
                                                 const Value& output) {
   // A ReLU or a maximum of what is already so returns it unchanged.
-  for (const char* selection : {"Relu", "MaxPool", "ReduceMax", "Clip", "Max", "Min"})
+  for (const char* selection : {"Relu", "MaxPool", "ReduceMax", "ReduceMin", "Clip", "Max", "Min",
+                                "ScatterND", "ScatterElements", "Resize", "TopK"})
     if (planned.stage.steps.front().op_type == selection) return std::nullopt;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const Value& input = inputs[k];

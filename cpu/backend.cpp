@@ -77,9 +77,10 @@ std::vector<Value> run_stage(const PlannedStage& planned, std::span<const Value>
                    ? fuse(planned.stage, run.index, channels, reading, epilogue64)
                    : fuse(planned.stage, run.index, channels, reading, epilogue32);
     }
-    const Job job{run.contract, run.inputs, run.step.parameters, run.output, reading, execution,
-                  packs,        memory,     epilogue32,          epilogue64};
-    return {visit([&](const auto& o) { return cpu::run(o, job); }, *run.step.op), riders};
+    const Job job{run.contract, run.inputs, run.step.parameters, run.output, reading,    execution,
+                  packs,        memory,     epilogue32,          epilogue64, run.outputs};
+    return {visit([&](const auto& o) { return values_of_room(cpu::run(o, job)); }, *run.step.op),
+            riders};
   });
 }
 

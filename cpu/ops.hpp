@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cpu/epilogue.hpp"
 #include "cpu/mac/mac.hpp"
@@ -41,6 +42,8 @@ struct Job {
   /// the output's type).
   const Epilogue<float>& epilogue32;
   const Epilogue<double>& epilogue64;
+  /// All that the op makes; `output` is the first.
+  std::span<const TensorType> outputs = {};
 
   bool in_double() const { return output.type == Type::float64; }
   bool magnitudes() const { return reading == Reading::magnitudes; }
@@ -61,6 +64,13 @@ Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
 Value run(const Predicate& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
+Value run(const AveragePool& op, const Job& job);
+Value run(const Gather& op, const Job& job);
+std::vector<Value> run(const Pieces& op, const Job& job);
+Value run(const Placement& op, const Job& job);
+Value run(const Resize& op, const Job& job);
+Value run(const Scatter& op, const Job& job);
+std::vector<Value> run(const TopK& op, const Job& job);
 
 /// Elements of a MAC's output at logical indices, exact in double, before any epilogue; only MAC
 /// rooms have it.

@@ -42,6 +42,12 @@ __device__ __forceinline__ float maximum(float a, float b) {
   return b > a || b != b || (b == a && positive) ? b : a;
 }
 
+/// IEEE 754-2019 minimum: a NaN on either side gives NaN, -0 < +0.
+__device__ __forceinline__ float minimum(float a, float b) {
+  const bool negative = (device::bits_of(b) >> 31) != 0;
+  return b < a || b != b || (b == a && negative) ? b : a;
+}
+
 __device__ __forceinline__ float sigmoid(float x) {
   return sequences::sigmoid<DeviceArithmetic>(x);
 }

@@ -229,8 +229,8 @@ std::vector<Value> CudaBackend::run(const PlannedStage& planned, std::span<const
       riders.count = static_cast<std::int32_t>(some);
     }
     const Job job{run.contract, run.inputs, run.step.op, run.step.parameters, run.output, reading,
-                  *session_,    packs_,     riders};
-    return {visit([&](const auto& op) { return cuda::run(op, job); }, *run.step.op),
+                  *session_,    packs_,     riders,      run.outputs};
+    return {visit([&](const auto& op) { return values_of_room(cuda::run(op, job)); }, *run.step.op),
             static_cast<std::size_t>(riders.count)};
   });
 }

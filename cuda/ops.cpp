@@ -84,6 +84,19 @@ Value parameter_value(const std::shared_ptr<const Tensor>& parameter, const Job&
                                                                  &job.session, Layout::row_major)};
 }
 
+const std::int64_t* numbers_on_device(const PackCache::Makers& of, const std::string& packing,
+                                      std::span<const std::int64_t> numbers, const Job& job) {
+  static_assert(sizeof(std::int64_t) == 2 * sizeof(float), "the cache counts floats");
+  const float* const data =
+      job.packs.get(of, packing, job.session, 2 * numbers.size(), [&](float* to) {
+        job.check(
+            job.session.api().copy_in(to, numbers.data(), numbers.size_bytes(), job.queue().stream),
+            "uploading a table");
+        job.session.wait("uploading a table");  // `numbers` may end behind this
+      });
+  return reinterpret_cast<const std::int64_t*>(data);
+}
+
 PackCache::Makers makers(const std::shared_ptr<const Op>& op,
                          std::span<const std::shared_ptr<const Tensor>> parameters) {
   PackCache::Makers all{op};

@@ -43,8 +43,8 @@ class PackCache {
   std::vector<Entry> entries_;
 };
 
-/// One step to run: everything a room may look at. All values are float32, or float64 where a movement
-/// moves double.
+/// One step to run: everything a room may look at. Its values are float32, or float64 where a movement
+/// moves double, or integers where the op reads or makes them.
 struct Job {
   const Contract& contract;
   std::span<const Value> inputs;
@@ -56,6 +56,8 @@ struct Job {
   PackCache& packs;
   /// Later steps of the stage that a MAC room must apply to its result, constants already on the device.
   const Epilogue& epilogue;
+  /// All that the op makes; `output` is the first.
+  std::span<const TensorType> outputs = {};
 
   bool in_double() const { return output.type == Type::float64; }
   bool magnitudes() const { return reading == Reading::magnitudes; }
@@ -72,6 +74,10 @@ const float* parameter_data(const std::shared_ptr<const Tensor>& parameter, cons
 /// A parameter of any type as a value beside the others: row-major, floats in magnitudes |x|.
 Value parameter_value(const std::shared_ptr<const Tensor>& parameter, const Job& job,
                       Reading reading);
+
+/// Integers as the device reads them, uploaded the first time.
+const std::int64_t* numbers_on_device(const PackCache::Makers& of, const std::string& packing,
+                                      std::span<const std::int64_t> numbers, const Job& job);
 
 /// What a step's constants are made of.
 PackCache::Makers makers(const std::shared_ptr<const Op>& op,
@@ -116,5 +122,12 @@ Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
 Value run(const Predicate& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
+Value run(const AveragePool& op, const Job& job);
+Value run(const Gather& op, const Job& job);
+std::vector<Value> run(const Pieces& op, const Job& job);
+Value run(const Placement& op, const Job& job);
+Value run(const Resize& op, const Job& job);
+Value run(const Scatter& op, const Job& job);
+std::vector<Value> run(const TopK& op, const Job& job);
 
 }  // namespace parity::cuda

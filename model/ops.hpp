@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "model/op.hpp"
+#include "model/ops/average_pool.hpp"
 #include "model/ops/batch_norm.hpp"
 #include "model/ops/binary.hpp"
 #include "model/ops/cast.hpp"
@@ -12,11 +13,17 @@
 #include "model/ops/constant.hpp"
 #include "model/ops/conv2d.hpp"
 #include "model/ops/conv_transpose2d.hpp"
+#include "model/ops/gather.hpp"
 #include "model/ops/matmul.hpp"
 #include "model/ops/max_pool.hpp"
 #include "model/ops/movement.hpp"
+#include "model/ops/pieces.hpp"
+#include "model/ops/placement.hpp"
 #include "model/ops/predicate.hpp"
 #include "model/ops/reduce.hpp"
+#include "model/ops/resize.hpp"
+#include "model/ops/scatter.hpp"
+#include "model/ops/top_k.hpp"
 #include "model/ops/unary.hpp"
 #include "model/ops_fwd.hpp"
 
@@ -30,7 +37,8 @@ using Ops = std::variant<Ts...>;  // a member without its contract does not comp
 /// Every op the lab knows. Only import, select, plan and each backend's dispatch include this
 /// header.
 struct Op : detail::Ops<Conv2d, ConvTranspose2d, MatMul, BatchNorm, Unary, Binary, MaxPool, Reduce,
-                        Concat, Movement, Constant, Cast, Choice, Predicate> {
+                        Concat, Movement, Constant, AveragePool, Cast, Choice, Gather, Pieces,
+                        Placement, Predicate, Resize, Scatter, TopK> {
   using variant::variant;
 };
 

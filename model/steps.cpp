@@ -73,19 +73,23 @@ std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value>
                                   : planned.contracts[i];
     std::vector<Value> operands;
     for (const TensorId id : step.inputs) operands.push_back(values.at(id));
-    TensorType output = visit([&](const auto& o) { return o.infer(types[i]); }, *step.op).front();
+    std::vector<TensorType> made =
+        visit([&](const auto& o) { return o.infer(types[i]); }, *step.op);
     const bool moves_double =
         contract.algorithm == Algorithm::move &&
         std::any_of(operands.begin(), operands.end(),
                     [](const Value& operand) { return operand.type().type == Type::float64; });
-    if (output.type == Type::float32 && (in_double(contract) || moves_double))
-      output.type = Type::float64;
+    if (in_double(contract) || moves_double)
+      for (TensorType& output : made)
+        if (output.type == Type::float32) output.type = Type::float64;
 
-    StepResult result = run({i, step, contract, operands, output});
+    StepResult result = run({i, step, contract, operands, made.front(), made});
     for (const TensorId id : step.inputs)
       if (i > 0) values.erase(id);  // inside a stage a value has one reader
     i += result.riders;
-    values[stage.steps[i].outputs.front()] = std::move(result.value);
+    const std::vector<TensorId>& outputs = stage.steps[i].outputs;
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      values[outputs[k]] = std::move(result.values.at(k));
   }
   std::vector<Value> outputs;
   for (const TensorId id : stage.outputs) outputs.push_back(values.at(id));

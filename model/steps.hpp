@@ -3,6 +3,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/backend.hpp"
@@ -35,12 +36,17 @@ struct StepRun {
   const Step& step;
   const Contract& contract;  ///< already that of magnitudes when they are read
   std::span<const Value> inputs;
-  const TensorType& output;  ///< float64 in double, and where a movement moves double
+  const TensorType& output;  ///< the first; float64 in double, and where a movement moves double
+  std::span<const TensorType> outputs;  ///< all that the op makes
 };
 struct StepResult {
-  Value value;
-  std::size_t riders = 0;  ///< steps after this one that were done with it
+  std::vector<Value> values;  ///< one per output of the step
+  std::size_t riders = 0;     ///< steps after this one that were done with it
 };
+
+/// What a room gives: one value, or one per output.
+inline std::vector<Value> values_of_room(Value value) { return {std::move(value)}; }
+inline std::vector<Value> values_of_room(std::vector<Value> values) { return values; }
 
 /// Runs the steps of a stage in order; `inputs` as the reading has them. A value that only the stage
 /// knows is dropped after its one reader. Outputs of an `exact` stage are still double.

@@ -66,8 +66,19 @@ def tensor(count):
 
 
 def sums(count):
-    return (count["add.rn.f32"] > 0 and count["div.rn.f32"] == 1 and
+    """Sums, of squares by fma, and products; one mean, one root."""
+    return (count["add.rn.f32"] > 0 and count["fma.rn.f32"] > 0 and count["mul.rn.f32"] > 0 and
+            count["div.rn.f32"] == count["sqrt.rn.f32"] == 1 and count["sub.rn.f32"] == 0)
+
+
+def means(count):
+    return (count["add.rn.f32"] > 0 and count["div.rn.f32"] > 0 and
             count["fma.rn.f32"] == count["mul.rn.f32"] == count["sub.rn.f32"] == 0)
+
+
+def weighted(count):
+    return (count["mul.rn.f32"] > 0 and count["fma.rn.f32"] > 0 and
+            count["add.rn.f32"] == count["div.rn.f32"] == count["sub.rn.f32"] == 0)
 
 
 def metrics(count):
@@ -83,6 +94,8 @@ ORDERED = [
     ("simt.cu", "MacOrderE1", mac(3)),
     ("tensor.cu", "10tensor_mac", tensor),
     ("reduce.cu", "reduce_by_", sums),
+    ("average_pool.cu", "12average_pool", means),
+    ("resize.cu", "6resize", weighted),
     ("compare.cu", "7compareI", metrics),
 ]
 

@@ -38,8 +38,7 @@ Value combine(const Value& left, const Value& right, BinaryFunction function, co
 
 BinaryFunction function_of(const Binary& op, const Job& job) {
   // An integer is its own magnitude.
-  const bool magnitudes =
-      job.magnitudes() && !op.bounds_itself() && job.output.type != Type::int64;
+  const bool magnitudes = job.magnitudes() && !op.bounds_itself() && job.output.type != Type::int64;
   switch (op.function) {
     case Binary::Function::add:
     case Binary::Function::mean:

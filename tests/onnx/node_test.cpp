@@ -247,9 +247,24 @@ std::map<std::string, Comparison> judged(const Graph& graph, const std::vector<T
   return results;
 }
 
-/// Why the lab will not run a packaged test; nothing when it ran and was judged (failures are
-/// reported by gtest).
-std::optional<std::string> refusal(const fs::path& folder, const Summary& summary) {
+/// Packaged results that are not what the operator's text says, so that whoever computes the text
+/// must miss them.
+const std::map<std::string, std::string>& contradicting_results() {
+  static const std::map<std::string, std::string> tests = [] {
+    const std::string why =
+        "align_corners divides by length_resized - 1; these results divide by scale * length - 1, "
+        "which is no whole number where the scale shrinks";
+    return std::map<std::string, std::string>{
+        {"node/test_resize_downsample_scales_cubic_align_corners", why},
+        {"node/test_resize_downsample_scales_linear_align_corners", why}};
+  }();
+  return tests;
+}
+
+/// Runs and judges a packaged test up to `until`, all of it when empty. Why the lab will not; nothing
+/// when it did (failures are reported by gtest).
+std::optional<std::string> refusal_up_to(const std::string& until, const fs::path& folder,
+                                         const Summary& summary) {
   const fs::path file = folder / "model.onnx";
   try {
     const std::vector<ModelInput> asked = onnx_inputs(file);
@@ -258,18 +273,30 @@ std::optional<std::string> refusal(const fs::path& folder, const Summary& summar
     if (asked.size() != data.inputs.size()) return "its data does not give every input";
     for (std::size_t i = 0; i < asked.size(); ++i)
       options.bindings.emplace(asked[i].name, data.inputs[i].tensor);
-    // a second output (the indices of a MaxPool) may be unsupported while the first is judged
-    if (summary.outputs.size() > 1) options.until = summary.outputs[0];
+    options.until = until;
     const Graph graph = import_onnx(file, options);
 
     std::vector<Tensor> inputs;
     for (const TensorId id : graph.inputs)
       inputs.push_back(options.bindings.at(graph.tensor(id).name));
+    const std::string test = (folder.parent_path().filename() / folder.filename()).string();
     for (const auto& [name, result] : judged(graph, inputs, summary, data)) {
+      if (contradicting_results().contains(test)) {
+        EXPECT_GT(result.beyond, 0) << folder << " is right after all";
+        continue;
+      }
       EXPECT_EQ(result.beyond, 0) << folder << ": worst share of the bound " << result.worst_share
                                   << ", largest difference " << result.max_abs;
       EXPECT_EQ(result.nan_mismatches + result.infinity_mismatches, 0) << folder;
-      EXPECT_GT(result.informative, 0)
+      // Of integers and booleans every value says something, 0 too.
+      const bool whole = std::any_of(graph.outputs.begin(), graph.outputs.end(), [&](TensorId id) {
+        const Type type = graph.tensor(id).type.type;
+        return graph.tensor(id).name == name && (type == Type::int64 || type == Type::boolean);
+      });
+      if (whole) {
+        EXPECT_EQ(result.differing, 0) << folder;
+      }
+      EXPECT_GT(whole ? result.elements : result.informative, 0)
           << folder << ": nothing in output " << name << " can tell right from wrong";
     }
     return std::nullopt;
@@ -280,6 +307,14 @@ std::optional<std::string> refusal(const fs::path& folder, const Summary& summar
     EXPECT_TRUE(about_the_test) << folder << ": " << error.what();
     return error.what();
   }
+}
+
+/// The same of the whole test, or else of its first output: a second one (the indices of a MaxPool)
+/// may be unsupported while the first is judged.
+std::optional<std::string> refusal(const fs::path& folder, const Summary& summary) {
+  const std::optional<std::string> why = refusal_up_to({}, folder, summary);
+  if (!why || summary.outputs.size() < 2) return why;
+  return refusal_up_to(summary.outputs[0], folder, summary);
 }
 
 /// Why a test whose every operator has a room may still be refused: the form that the lab does not
@@ -301,6 +336,7 @@ const std::vector<Form>& unsupported_forms() {
       {"second output", "first outputs only (a MaxPool's indices)"},
       {"the mask", "a Dropout's mask exists in training only"},
       {"rank", "beyond the ranks a room takes (3-D convolution and pooling)"},
+      {"tf_crop_and_resize", "a region of interest is not resized"},
   };
   return forms;
 }
@@ -349,11 +385,17 @@ TEST(PackagedOnnxTests, PassWithinDerivedBoundsOrAreRefusedByName) {
       << "'; install libonnx-testdata and configure again";
   const std::vector<std::string> known = onnx_import::known_op_types();
   std::set<std::string> proven;  // operators that some passing test contains
-  int passed = 0, refused = 0;
+  int passed = 0, refused = 0, contradicted = 0;
   for (const fs::path& folder : folders) {
     const Summary summary = summary_of(folder / "model.onnx");
     const std::string name = (folder.parent_path().filename() / folder.filename()).string();
     const std::optional<std::string> why = refusal(folder, summary);
+    if (const auto known_wrong = contradicting_results().find(name);
+        !why && known_wrong != contradicting_results().end()) {
+      ++contradicted;
+      std::cout << "contradicted " << name << ": " << known_wrong->second << "\n";
+      continue;
+    }
     if (!why) {
       ++passed;
       proven.insert(summary.ops.begin(), summary.ops.end());
@@ -373,8 +415,10 @@ TEST(PackagedOnnxTests, PassWithinDerivedBoundsOrAreRefusedByName) {
     EXPECT_TRUE(!rooms || summary.opset < oldest_opset || form)
         << name << " is refused for no known reason: " << *why;
   }
-  std::cout << passed << " passed, " << refused << " refused of " << folders.size() << "\n";
-  EXPECT_EQ(passed + refused, static_cast<int>(folders.size()));
+  std::cout << passed << " passed, " << refused << " refused, " << contradicted
+            << " contradicted of " << folders.size() << "\n";
+  EXPECT_EQ(passed + refused + contradicted, static_cast<int>(folders.size()));
+  EXPECT_EQ(contradicted, static_cast<int>(contradicting_results().size()));
   EXPECT_GT(passed, 0);
 }
 
