@@ -273,6 +273,8 @@ std::optional<Diagnosis> proves_nothing(Backend& backend, const Execution& execu
     diagnosis.evidence = std::move(evidence);
     return diagnosis;
   };
+  // What reads no input is the file's own constant: a canvas of zeros is meant.
+  if (inputs.empty()) return std::nullopt;
   // Integers and masks agree to the bit or not at all, and may well be constant.
   if (output.type().type == Type::int64 || output.type().type == Type::boolean) return std::nullopt;
   if (introduced.informative == 0)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct Exported {
   std::string network, variant;
   std::string name() const { return network + "." + variant; }
 };
+/// GoogleTest's hook for the parameter of a test.
+inline void PrintTo(const Exported& exported, std::ostream* out) { *out << exported.name(); }
 
 inline std::string models_file(const std::string& name) {
   return std::string(PARITYLAB_SOURCE) + "/tests/data/models/" + name;
