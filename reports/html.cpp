@@ -6,10 +6,9 @@
 
 #include "reports/escape.hpp"
 #include "reports/numbers.hpp"
-#include "reports/page/assets.hpp"
+#include "reports/page/frame.hpp"
 #include "reports/plots.hpp"
 #include "reports/reports.hpp"
-#include "reports/sha256.hpp"
 #include "reports/summary.hpp"
 
 namespace parity {
@@ -25,31 +24,6 @@ constexpr int longest_table_name = 64;
 constexpr std::size_t stages_told_whole = 200;
 constexpr Verdict all_verdicts[] = {Verdict::same_bits, Verdict::within_bound, Verdict::diverged,
                                     Verdict::untrusted, Verdict::not_run};
-
-std::string_view css_class(Conclusion conclusion) {
-  switch (conclusion) {
-    case Conclusion::identical:
-      return "identical";
-    case Conclusion::explained:
-      return "explained";
-    case Conclusion::diverged:
-      return "diverged";
-    case Conclusion::incomplete:
-      return "incomplete";
-  }
-  return "";
-}
-
-std::string_view mark(Conclusion conclusion) {
-  switch (conclusion) {
-    case Conclusion::diverged:
-      return "✗";
-    case Conclusion::incomplete:
-      return "?";
-    default:
-      return "✓";
-  }
-}
 
 std::string capitalised(std::string text) {
   if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
@@ -732,22 +706,11 @@ std::string method(const RunRecord& record) {
   return out + "<h3>This run</h3>\n" + pairs.table() + "</div>\n";
 }
 
-std::string source_of(std::string_view asset) { return "'sha256-" + base64(sha256(asset)) + "'"; }
-
 std::string page(const RunRecord& record) {
   const Headline answer = headline(record);
-  // The policy admits this page's own script and sheet by their hashes and nothing else: no network
-  // at all.
-  std::string out = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src {}; "
-      "style-src {}; base-uri 'none'; form-action 'none'\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta "
-      "name=\"color-scheme\" content=\"light dark\">\n"
-      "<meta name=\"referrer\" content=\"no-referrer\">\n<title>{} {}: {}, {} and "
-      "{}</title>\n<style>{}</style>\n</head>\n<body>\n",
-      source_of(page_js), source_of(page_css), mark(answer.conclusion), markup(answer.word),
-      markup(record.model), markup(record.a.spec), markup(record.b.spec), page_css);
+  std::string out =
+      page_begin(fmt::format("{} {}: {}, {} and {}", mark(answer.conclusion), answer.word,
+                             record.model, record.a.spec, record.b.spec));
   out += banner(record);
   out += "<main>\n<div class=\"answers\">\n" + answer_bug(record) + answer_origin(record) +
          answer_growth(record) + "</div>\n";
@@ -759,10 +722,7 @@ std::string page(const RunRecord& record) {
   out += commands(record);
   out += stage_details(record);
   out += method(record);
-  out += "</main>\n<script>";
-  out += page_js;
-  out += "</script>\n</body>\n</html>\n";
-  return out;
+  return out + "</main>\n" + page_end();
 }
 
 }  // namespace

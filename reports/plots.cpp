@@ -748,4 +748,90 @@ std::string plot_waterfall(const Attribution& attribution) {
   return std::move(svg).take();
 }
 
+namespace {
+
+/// The verdict that a point's marker shows: the worst of its stages, as an exit code counts them.
+Verdict worst_of(const SweepPoint& point) {
+  if (!point.refused.empty()) return Verdict::not_run;
+  for (const Verdict verdict : {Verdict::diverged, Verdict::untrusted, Verdict::not_run})
+    if (point.counts[static_cast<std::size_t>(verdict)] > 0) return verdict;
+  return point.same_bits ? Verdict::same_bits : Verdict::within_bound;
+}
+
+}  // namespace
+
+std::string plot_sweep(const SweepRecord& record, std::size_t along) {
+  const std::vector<std::string>& values = record.axes[along].values;
+  const Row row{values.size()};
+  std::vector<double> relatives;
+  bool unplaced = false;
+  for (const SweepPoint& point : record.points)
+    if (point.refused.empty()) {
+      relatives.push_back(point.relative);
+      unplaced = unplaced || !std::isfinite(point.relative);
+    }
+  if (relatives.empty()) return "";
+  // One line per setting of the other axes, in the order of the points.
+  std::vector<std::pair<std::string, std::vector<const SweepPoint*>>> lines;
+  for (const SweepPoint& point : record.points) {
+    const std::string others = setting_text(record.axes, point.at, along);
+    auto line = std::find_if(lines.begin(), lines.end(),
+                             [&](const auto& each) { return each.first == others; });
+    if (line == lines.end()) line = lines.insert(lines.end(), {others, {}});
+    line->second.push_back(&point);
+  }
+  constexpr std::size_t most_lines = 6;
+  constexpr const char* dashes[most_lines] = {"none", "7 4", "2 3", "9 3 2 3", "12 5", "1 5"};
+  const bool named = lines.size() > 1 && lines.size() <= most_lines;
+  const double top = 34 + (unplaced ? 27 : 0);
+  const LogAxis scale = log_axis(relatives, top, top + 190, -7, -3, Span::of_values);
+  const double end = scale.zero() + 12;
+  const double legend = named ? 18.0 * static_cast<double>(lines.size()) + 8 : 0;
+  Svg svg(picture_width, end + 40 + legend,
+          "Largest difference of the outputs relative to the RMS of a, over " +
+              record.axes[along].name + ". The table holds the same numbers.",
+          "plot");
+  svg.text(left, 16, "final difference max |b − a| ÷ RMS of a, over " + record.axes[along].name,
+           "fill=\"currentColor\" font-weight=\"600\"");
+  draw_log_axis(svg, scale);
+  if (unplaced) svg.text(left - 8, scale.infinite() + 4, "∞ NaN", text_end);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    svg.line(row.at(i), scale.zero() - 2, row.at(i), scale.zero() + 4, axis);
+    const int room = std::max(4, static_cast<int>(row.step() / 7));
+    svg.text(row.at(i), end + 10, shortened(printable(values[i]), room), text_middle);
+  }
+  for (std::size_t k = 0; k < lines.size(); ++k) {
+    std::string curve;
+    for (const SweepPoint* point : lines[k].second)
+      if (point->refused.empty())
+        curve += (curve.empty() ? "M" : "L") + coordinate(row.at(point->at[along])) + " " +
+                 coordinate(scale.place(point->relative));
+    const char* const dash = dashes[named ? k : 0];
+    const std::string stroke = fmt::format(
+        "fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.45\" stroke-width=\"1.5\" "
+        "stroke-dasharray=\"{}\"",
+        dash);
+    if (!curve.empty()) svg.path(curve, stroke);
+    if (named) {
+      const double y = end + 38 + 18.0 * static_cast<double>(k);
+      svg.line(left, y - 4, left + 46, y - 4, stroke);
+      svg.text(left + 54, y, lines[k].first, "fill=\"currentColor\"");
+    }
+  }
+  for (const SweepPoint& point : record.points) {
+    const Verdict worst = worst_of(point);
+    const double x = row.at(point.at[along]);
+    const double y = point.refused.empty() ? scale.place(point.relative) : scale.zero();
+    svg.open("g", "");
+    svg.tip(setting_text(record.axes, point.at) + "\n" +
+            (point.refused.empty() ? (point.same_bits ? "same bits"
+                                                      : "max |b − a| " + brief(point.max_abs) +
+                                                            " at " + printable(point.output))
+                                   : "nothing ran"));
+    marker(svg, worst, x, y, 5);
+    svg.close("g");
+  }
+  return std::move(svg).take();
+}
+
 }  // namespace parity::reports

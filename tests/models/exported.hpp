@@ -43,9 +43,11 @@ inline std::map<std::string, Tensor> npz_by_name(const std::string& file) {
 }
 
 inline Loaded load(const Exported& exported) {
-  Loaded loaded{import_onnx(models_file(exported.name() + ".onnx")), {}, {}};
-  loaded.stages = cut(loaded.graph);
   const std::map<std::string, Tensor> inputs = npz_by_name(exported.network + ".inputs.npz");
+  ImportOptions options;
+  options.bindings = inputs;  // open extents are those of the inputs
+  Loaded loaded{import_onnx(models_file(exported.name() + ".onnx"), options), {}, {}};
+  loaded.stages = cut(loaded.graph);
   for (const TensorId id : loaded.graph.inputs)
     loaded.inputs.push_back(inputs.at(loaded.graph.tensor(id).name));
   return loaded;
