@@ -83,6 +83,12 @@ std::string usage_sentence(const CLI::App& program, const std::string& first_wor
         break;
       }
   }
+  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr)
+    // "Could not convert: --tolerance = abc"; every option that is converted takes a number.
+    if (const std::size_t at = sentence.find("--"), equals = sentence.find(" = ", at);
+        at != std::string::npos && equals != std::string::npos)
+      sentence = sentence.substr(at, equals - at) + " takes a number, not '" +
+                 sentence.substr(equals + 3) + "'";
   while (!sentence.empty() && sentence.back() == '\n') sentence.pop_back();
   if (!sentence.empty() && sentence.back() != '.' && sentence.back() != '?') sentence += ".";
   return "the command line cannot be read: " + sentence + " `" + help +

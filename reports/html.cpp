@@ -117,8 +117,12 @@ std::string answer_bug(const RunRecord& record) {
 std::string answer_origin(const RunRecord& record) {
   std::vector<std::string> items;
   for (const StageResult* stage : origins(record, 5))
-    items.push_back(link(record, stage->id) + " " + markup(percent(stage->share_of_final)));
+    items.push_back((stage->introduced ? "" : "somewhere up to ") + link(record, stage->id) +
+                    (stage->introduced ? " " : " (not judged) ") +
+                    markup(percent(stage->share_of_final)));
   std::string out = "<section>\n<h2>2. Where does it come from?</h2>\n";
+  if (!stages_follow(record))
+    return out + "<p>" + markup(capitalised(std::string(stages_ran_alone))) + ".</p>\n</section>\n";
   const std::string facts = origin_facts(record);
   if (items.empty() && facts.empty())
     out += "<p>Nowhere: both sides have the same bits wherever both are known.</p>\n";
@@ -133,6 +137,8 @@ std::string answer_growth(const RunRecord& record) {
   std::vector<std::string> items;
   for (const std::string& milestone : growth(record)) items.push_back(markup(milestone));
   std::string out = "<section>\n<h2>3. Where does it get large?</h2>\n";
+  if (!stages_follow(record))
+    return out + "<p>" + markup(capitalised(std::string(stages_ran_alone))) + ".</p>\n</section>\n";
   out += items.empty() ? "<p>Nowhere: the accumulated error passes no milestone.</p>\n"
                        : "<p>" + markup(growth_measure) + "</p>\n" + list(items, "ul");
   const ToleranceAnswer limit = tolerance(record);
@@ -234,7 +240,9 @@ std::string comparisons(const StageResult& stage) {
   row("mean |Δ|", [](const C& c) { return brief(c.mean_abs); });
   row("RMS of Δ", [](const C& c) { return brief(c.rms); });
   row("RMS of a", [](const C& c) { return brief(c.rms_a); });
-  row("max relative", [](const C& c) { return brief(c.max_rel); });
+  // Relative to a zero it would be a number that means nothing.
+  row("max |Δ| over the RMS of a",
+      [](const C& c) { return c.rms_a > 0 ? brief(c.max_abs / c.rms_a) : std::string("–"); });
   row("1 − cosine", [](const C& c) { return brief(1 - c.cosine); });
   row("elements with other bits",
       [](const C& c) { return grouped(c.differing) + " of " + grouped(c.elements); });

@@ -298,9 +298,9 @@ std::vector<double> with_forecast(const RunRecord& record, std::vector<double> r
 
 /// The rms of b - a as measured (dotted) and as variance propagation forecasts it (dashed), on the
 /// axis of the accumulated error.
-void draw_forecast(Svg& svg, const RunRecord& record, const Row& row, const LogAxis& relative) {
+void draw_forecast(Svg& svg, const RunRecord& record, const Row& row, const LogAxis& relative,
+                   double key_y) {
   std::string measured, predicted;
-  double last_x = -1, last_y = 0;
   for (std::size_t i = 0; i < row.count; ++i) {
     const StageResult& stage = record.stages[i];
     const bool drawn = stage.accumulated && stage.predicted_rms && stage.accumulated->rms > 0 &&
@@ -314,19 +314,27 @@ void draw_forecast(Svg& svg, const RunRecord& record, const Row& row, const LogA
       d += (d.empty() ? "M" : "L") + coordinate(row.at(i)) + " " + coordinate(y);
     };
     join(measured, point(stage.accumulated->rms));
-    last_x = row.at(i);
-    last_y = point(*stage.predicted_rms);
-    join(predicted, last_y);
+    join(predicted, point(*stage.predicted_rms));
   }
   if (predicted.empty()) return;
-  svg.path(measured,
-           "fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.55\" stroke-width=\"1.2\" "
-           "stroke-dasharray=\"1.5 3\"");
-  svg.path(predicted,
-           "class=\"s0\" fill=\"none\" stroke=\"#0072B2\" stroke-width=\"1.5\" "
-           "stroke-dasharray=\"6 4\"");
-  svg.text(last_x, last_y + 18, "rms: dotted measured, dashed forecast",
-           "fill=\"currentColor\" font-size=\"11\" text-anchor=\"end\"");
+  constexpr std::string_view dotted =
+      "fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.55\" stroke-width=\"1.2\" "
+      "stroke-dasharray=\"1.5 3\"";
+  constexpr std::string_view dashed =
+      "class=\"s0\" fill=\"none\" stroke=\"#0072B2\" stroke-width=\"1.5\" "
+      "stroke-dasharray=\"6 4\"";
+  svg.path(measured, dotted);
+  svg.path(predicted, dashed);
+  // The key stands in the line of the panel's title, where no curve comes.
+  constexpr double sample = 26, word = 68;
+  double x = picture_width - right;
+  for (const auto& [what, line] : {std::pair{"forecast", dashed}, std::pair{"measured", dotted}}) {
+    svg.text(x, key_y, what, "fill=\"currentColor\" text-anchor=\"end\" font-size=\"11\"");
+    svg.path(points({{x - word + 10 - sample, key_y - 4}, {x - word + 10, key_y - 4}}), line);
+    x -= word + sample;
+  }
+  svg.text(x, key_y, "rms of b − a ÷ RMS of a:",
+           "fill=\"currentColor\" text-anchor=\"end\" font-size=\"11\"");
 }
 
 }  // namespace
@@ -386,7 +394,7 @@ std::string plot_errors(const RunRecord& record) {
     draw_rule(svg, record, row, beyond, relative.top - headroom - 2, end, "beyond --tolerance",
               "5 4", "stroke=\"currentColor\" stroke-opacity=\"0.6\"");
 
-  draw_forecast(svg, record, row, relative);
+  draw_forecast(svg, record, row, relative, relative.top - headroom - 10);
   std::string curve;
   for (std::size_t i = 0; i < row.count; ++i) {
     const bool drawn = std::isfinite(relatives[i]) && relatives[i] > 0;
@@ -738,9 +746,10 @@ std::string plot_waterfall(const Attribution& attribution) {
     const double from = x_of(std::min(before, after)), to = x_of(std::max(before, after));
     svg.text(x0 - 10, y + 17, shortened(printable(cause.what), 40), text_end);
     svg.rect(from, y + 5, std::max(1.5, to - from), row - 10,
-             cause.cause == Cause::rest ? "class=\"v4\" fill=\"#8A8A8A\""
-             : cause.share < 0          ? "class=\"v3\" fill=\"#CC79A7\""
-                                        : "class=\"v0\" fill=\"#0072B2\"");
+             cause.cause == Cause::rest    ? "class=\"v4\" fill=\"#8A8A8A\""
+             : cause.cause == Cause::fault ? "class=\"v2\" fill=\"#D55E00\""
+             : cause.share < 0             ? "class=\"v3\" fill=\"#CC79A7\""
+                                           : "class=\"v0\" fill=\"#0072B2\"");
     if (i + 1 < bars) svg.line(x_of(after), y + row - 5, x_of(after), y + row + 5, axis);
     svg.text(width - 4, y + 17, percent_in_tenths(cause.share), text_end);
     before = after;
