@@ -406,6 +406,10 @@ class CaptureWalk {
         a_.run(r_.a.plan.stages[i], live_.at(stage.inputs), Reading::values, r_.a.execution);
     result.seconds_a = watch.lap();
     result.digest_a = a_.digest(a[0], r_.a.execution);
+    const bool constant = stage.inputs.empty() && !captured_.contains(stage.outputs[0]);
+    if (constant)  // nobody records what stands in the file
+      for (std::size_t j = 0; j < stage.outputs.size(); ++j)
+        captured_.emplace(stage.outputs[j], as_read(a_.download(a[j], r_.a.execution)));
     const std::string missing_input = first_missing(stage);
     std::vector<std::size_t> held;  // outputs that were recorded
     for (std::size_t j = 0; j < stage.outputs.size(); ++j)
@@ -442,6 +446,7 @@ class CaptureWalk {
       if (j == held.front() || rank_of(of_output.verdict) > rank_of(result.verdict))
         result = std::move(of_output);
     }
+    if (constant) result.reason = "the file's own constant, which no recording need hold";
     for (std::size_t j = 0; j < stage.outputs.size() && !held.empty(); ++j)
       if (std::find(held.begin(), held.end(), j) == held.end())
         flow_.carry(stage.inputs, {&stage.outputs[j], 1},

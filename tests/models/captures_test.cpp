@@ -66,6 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Recording{{"centerpoint", "kept"}, "onnxruntime", ""},
                     Recording{{"resnet18", "kept"}, "onnxruntime", ""},
                     Recording{{"planner", "kept"}, "onnxruntime", ""},
+                    Recording{{"centerpoint_points", "folded"}, "onnxruntime", ""},
                     Recording{{"resnet50", "kept"}, "onnxruntime", ""},
                     Recording{{"mobilenet_v2", "folded"}, "onnxruntime", ""},
                     Recording{{"efficientnet_b0", "kept"}, "onnxruntime", ""},
