@@ -17,6 +17,7 @@
 namespace parity {
 namespace {
 
+constexpr std::string_view another_order = "another order of float32 summation";
 constexpr int most_runs = 10;
 constexpr std::array<std::string_view, 9> cause_names = {
     "operand_rounding", "accumulator", "order", "batch_norm", "function",
@@ -413,6 +414,36 @@ class Waterfall {
     return switches;
   }
 
+  /// Where a recording stays within its bound and one step alone rounds anything, what remains is
+  /// how that step was computed: an elementary function, or the order of a reduction's sum.
+  std::optional<CauseShare> by_elimination(double rest) const {
+    if (!r_.within_bound || r_.recorded_in_half || r_.inputs_in_half || rest == 0 ||
+        !result_.certificate.empty())
+      return std::nullopt;
+    const PlannedStage stage = planned({free(Numerics{}), Operands::as_given});
+    const std::vector<OperandTypes> types = step_operand_types(stage.stage);
+    std::vector<std::size_t> rounding;
+    for (std::size_t i = 0; i < types.size(); ++i) {
+      const Step& step = stage.stage.steps[i];
+      const Allowance own =
+          visit(
+              [&](const auto& op) {
+                return op.allowance(types[i], step.parameters, stage.contracts[i]);
+              },
+              *step.op)
+              .own;
+      if (own.coefficient > 0 || own.underflow > 0) rounding.push_back(i);
+    }
+    if (rounding.size() != 1) return std::nullopt;
+    const Step& step = stage.stage.steps[rounding.front()];
+    if (computes_function(step))
+      return CauseShare{Cause::function,
+                        "elementary functions: another sequence for " + step.op_type, rest};
+    if (stage.contracts[rounding.front()].algorithm == Algorithm::lanes32)
+      return CauseShare{Cause::order, std::string(another_order), rest};
+    return std::nullopt;
+  }
+
   /// Shares along the path from a's arithmetic to `target`.
   void explain(const Arithmetic& target) {
     const Arithmetic own{free(r_.a.numerics), Operands::as_given};
@@ -444,7 +475,9 @@ class Waterfall {
     if (!order_.empty())
       result_.causes.push_back({Cause::order, "order of summation (" + order_ + ")", rest});
     else if (r_.b == nullptr && r_.rest_is_order && result_.certificate.empty())
-      result_.causes.push_back({Cause::order, "another order of float32 summation", rest});
+      result_.causes.push_back({Cause::order, std::string(another_order), rest});
+    else if (const std::optional<CauseShare> only = by_elimination(rest))
+      result_.causes.push_back(*only);
     else if (r_.inputs_in_half && target.operands == Operands::as_given && rest != 0)
       result_.causes.push_back(
           {Cause::recording, "inputs rounded to float16 when recorded (what they lost is unknown)",

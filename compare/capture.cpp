@@ -959,6 +959,7 @@ class CaptureWalk {
          .tf32_permitted = may_use_tf32() && !float32_noise,
          // Under a permission to round operands the rest may be the rounding of a unit unknown here.
          .rest_is_order = record_.stages[i].verdict == Verdict::within_bound && float32_noise,
+         .within_bound = record_.stages[i].verdict == Verdict::within_bound,
          .recorded_in_half = recorded.output_in_half,
          .inputs_in_half = recorded.inputs_in_half,
          .fault = proved_fault(record_.stages[i])});

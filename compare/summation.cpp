@@ -48,15 +48,15 @@ class Products {
       p.taps_ = e.KH * e.KW;
       if (head.parameters.size() > 1) bias = head.parameters[1].get();
     } else if (const auto* product = std::get_if<MatMul>(head.op.get())) {
-      if (product->constant != MatMul::Constant::right || x.size() != 2 || w.size() != 2 ||
+      if (product->constant != MatMul::Constant::right || x.size() < 2 || w.size() != 2 ||
           product->left != MatMul::Stored::as_read || product->alpha != 1 || product->beta != 1 ||
           product->addend == MatMul::Addend::value)
         return std::nullopt;
       p.image_ = false;
       p.turned_ = product->right == MatMul::Stored::transposed;
       p.channels_ = w[p.turned_ ? 0 : 1];
-      p.positions_ = x[0];
-      p.inner_ = x[1];
+      p.positions_ = element_count(x, 0, x.size() - 1);
+      p.inner_ = x.back();
       if (product->addend == MatMul::Addend::parameter) bias = head.parameters[1].get();
     } else {
       return std::nullopt;
@@ -83,8 +83,12 @@ class Products {
   }
   /// The head's output for `positions` positions, each with all channels.
   Shape shape_for(std::int64_t positions, std::size_t rank) const {
-    if (!image_) return {positions, channels_};
     Shape shape(rank, 1);
+    if (!image_) {
+      shape[rank - 2] = positions;
+      shape[rank - 1] = channels_;
+      return shape;
+    }
     shape[1] = channels_;
     shape[2] = positions;
     return shape;
@@ -189,17 +193,22 @@ PlannedStage without_reshaping(const PlannedStage& planned) {
   return prefix_of(planned, steps);
 }
 
-/// Whether the steps behind the head treat every place of a channel alike.
-bool epilogue_is_per_channel(const PlannedStage& planned, std::size_t channel_axis) {
+/// Whether the steps behind the head treat every place of a channel alike; the channels are those of an
+/// image (axis 1) or of a product (the last axis).
+bool epilogue_is_per_channel(const PlannedStage& planned, bool image) {
+  const std::size_t rank = planned.stage.output_types.front().shape.size();
+  const std::size_t behind = image ? rank - 2 : 0;  // axes after the channels
   for (std::size_t i = 1; i < planned.stage.steps.size(); ++i) {
     const Step& step = planned.stage.steps[i];
-    if (std::holds_alternative<BatchNorm>(*step.op) || std::holds_alternative<Unary>(*step.op))
-      continue;
+    if (std::holds_alternative<Unary>(*step.op)) continue;
+    if (std::holds_alternative<BatchNorm>(*step.op) && (image || rank == 2)) continue;
     if (!std::holds_alternative<Binary>(*step.op) || step.inputs.size() != 1) return false;
-    for (const auto& parameter : step.parameters)
-      if (parameter)
-        for (std::size_t axis = 0; axis < parameter->shape().size(); ++axis)
-          if (axis != channel_axis && parameter->shape()[axis] != 1) return false;
+    for (const auto& parameter : step.parameters) {
+      if (!parameter) continue;
+      const Shape& shape = parameter->shape();  // aligned at its end
+      for (std::size_t axis = 0; axis < shape.size(); ++axis)
+        if (shape.size() - 1 - axis != behind && shape[axis] != 1) return false;
+    }
   }
   return true;
 }
@@ -525,7 +534,7 @@ std::optional<FoundSummation> find_summation(const SummationSearch& search) {
   std::optional<Products> products = Products::of(search);
   if (!products || search.output.type().type != Type::float32) return std::nullopt;
   const PlannedStage planned = without_reshaping(search.planned);
-  if (!epilogue_is_per_channel(planned, 1)) return std::nullopt;
+  if (!epilogue_is_per_channel(planned, products->image())) return std::nullopt;
   return Search(search, planned, std::move(*products)).run();
 }
 

@@ -319,6 +319,87 @@ INSTANTIATE_TEST_SUITE_P(
         Foreign{"8 interleaved lanes over (c, r, s), added pairwise", true, 0, 8, true}),
     [](const auto& info) { return "order" + std::to_string(info.index); });
 
+/// y as another program recorded it, of a network of one stage on bench's input; the stage's waterfall.
+Attribution of_recording(Bench& bench, const Tensor& y) {
+  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "a");
+  const Capture capture{"other.npz", {{bench.stages[0].output_names[0], y}}};
+  const RunRecord record = diff_capture({.graph = bench.graph,
+                                         .stages = bench.stages,
+                                         .a = {bench.cpu, plan, bench.execution},
+                                         .referee = {bench.cpu, bench.cpu, bench.execution},
+                                         .inputs = bench.inputs,
+                                         .capture = capture,
+                                         .spec = "capture:other.npz",
+                                         .numerics = fp32(),
+                                         .attribute = attribute_all});
+  EXPECT_EQ(record.stages[0].verdict, Verdict::within_bound) << record.stages[0].reason;
+  EXPECT_TRUE(record.stages[0].attribution);
+  return record.stages[0].attribution.value_or(Attribution{});
+}
+
+TEST(Attribution, AProductOfManyItemsIsSummedByRowsOfItsLastAxis) {
+  constexpr std::int64_t items = 6, K = 100, C = 16;
+  GraphBuilder graph("product");
+  const TensorId x = graph.add_input("x", {Type::float32, {2, 3, K}});
+  const Tensor w = filled({Type::float32, {K, C}}, Fill::real, 3),
+               bias = filled({Type::float32, {1, 1, C}}, Fill::real, 4);
+  const TensorId z =
+      graph.add_step(MatMul{}, {x}, {w, std::nullopt}, "/p/MatMul", {"z"}, "MatMul")[0];
+  graph.add_output(
+      graph.add_step(Binary{Binary::Function::add}, {z}, {bias}, "/p/Add", {"y"}, "Add")[0]);
+  Bench bench(graph.finish());
+  ASSERT_EQ(bench.stages.size(), 1U);
+  const auto from = bench.inputs[0].values<float>(), by = w.values<float>(),
+             shift = bias.values<float>();
+  std::vector<float> y;
+  for (std::int64_t i = 0; i < items; ++i)
+    for (std::int64_t c = 0; c < C; ++c) {
+      float total = 0;
+      for (std::int64_t first = 0; first < K; first += 64) {
+        float part = 0;
+        for (std::int64_t k = first; k < std::min(K, first + 64); ++k)
+          part = std::fma(from[static_cast<std::size_t>(i * K + k)],
+                          by[static_cast<std::size_t>(k * C + c)], part);
+        total += part;
+      }
+      y.push_back(total + shift[static_cast<std::size_t>(c)]);
+    }
+  const Attribution attribution = of_recording(bench, Tensor::of({2, 3, C}, std::move(y)));
+  EXPECT_EQ(attribution.certificate, "chains of 64 terms over (k), added in order");
+  expect_whole(attribution);
+}
+
+TEST(Attribution, WhereOneStepAloneRoundsTheRestIsHowItWasComputed) {
+  const auto alone = [](const Op& op, const std::string& type) {
+    GraphBuilder graph(type);
+    const TensorId x = graph.add_input("x", {Type::float32, {1, 4, 9, 11}});
+    graph.add_output(graph.add_step(op, {x}, {}, "/0/" + type, {"y"}, type)[0]);
+    return graph.finish();
+  };
+  Bench sigmoid(alone(Unary{EpilogueKind::sigmoid}, "Sigmoid"));
+  std::vector<float> y;
+  for (const float value : sigmoid.inputs[0].values<float>()) {
+    const float e = std::exp(-value), sum = 1 + e;
+    y.push_back(1 / sum);
+  }
+  const Attribution function = of_recording(sigmoid, Tensor::of({1, 4, 9, 11}, std::move(y)));
+  EXPECT_EQ(largest(function), Cause::function);
+  expect_whole(function);
+
+  Bench mean(
+      alone(Reduce{Reduce::Function::mean, {2, 3}, Reduce::Axes::kept}, "GlobalAveragePool"));
+  const auto x = mean.inputs[0].values<float>();
+  std::vector<float> means;
+  for (std::size_t c = 0; c < 4; ++c) {
+    float sum = 0;
+    for (std::size_t i = 0; i < 99; ++i) sum += x[c * 99 + i];
+    means.push_back(sum / 99);
+  }
+  const Attribution order = of_recording(mean, Tensor::of({1, 4, 1, 1}, std::move(means)));
+  EXPECT_EQ(largest(order), Cause::order);
+  expect_whole(order);
+}
+
 TEST(Attribution, AnotherSigmoidIsItsOwnClause) {
   Bench bench(small_net());
   Capture capture = recorded(bench, fp32());
