@@ -64,7 +64,7 @@ std::vector<Value> run_stage(const PlannedStage& planned, std::span<const Value>
                              Reading reading, const Execution& execution, PackCache& packs,
                              Memory& memory) {
   std::vector<Value> read(inputs.begin(), inputs.end());
-  if (reading == Reading::magnitudes)
+  if (reading == Reading::magnitudes && !bounds_itself(*planned.stage.steps.front().op))
     for (Value& input : read) input = magnitude_of(input, memory, execution);
   return run_steps(planned, read, reading, [&](const StepRun& run) -> StepResult {
     Epilogue<float> epilogue32;
@@ -76,9 +76,10 @@ std::vector<Value> run_stage(const PlannedStage& planned, std::span<const Value>
                    ? fuse(planned.stage, run.index, channels, reading, epilogue64)
                    : fuse(planned.stage, run.index, channels, reading, epilogue32);
     }
-    const Job job{run.contract, run.inputs, run.step.parameters, run.output, reading, execution,
-                  packs,        memory,     epilogue32,          epilogue64};
-    return {visit([&](const auto& o) { return cpu::run(o, job); }, *run.step.op), riders};
+    const Job job{run.contract, run.inputs, run.step.parameters, run.output, reading,    execution,
+                  packs,        memory,     epilogue32,          epilogue64, run.outputs};
+    return {visit([&](const auto& o) { return values_of_room(cpu::run(o, job)); }, *run.step.op),
+            riders};
   });
 }
 

@@ -41,6 +41,8 @@ struct Job {
   /// the output's type).
   const Epilogue<float>& epilogue32;
   const Epilogue<double>& epilogue64;
+  /// All that the op makes; `output` is the first.
+  std::span<const TensorType> outputs = {};
 
   bool in_double() const { return output.type == Type::float64; }
   bool magnitudes() const { return reading == Reading::magnitudes; }
@@ -57,7 +59,9 @@ Value run(const ConvTranspose2d& op, const Job& job);
 Value run(const MatMul& op, const Job& job);
 Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
+std::vector<Value> run(const Normalization& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
+Value run(const Softmax& op, const Job& job);
 
 /// Elements of a MAC's output at logical indices, exact in double, before any epilogue; only MAC
 /// rooms have it.

@@ -210,7 +210,7 @@ std::vector<Value> CudaBackend::run(const PlannedStage& planned, std::span<const
                                     Reading reading, const Execution&) {
   launched_.push_back(planned.stage.name);
   std::vector<Value> read(inputs.begin(), inputs.end());
-  if (reading == Reading::magnitudes)
+  if (reading == Reading::magnitudes && !bounds_itself(*planned.stage.steps.front().op))
     for (Value& input : read) input = magnitude_of(input, *session_);
   return run_steps(planned, read, reading, [&](const StepRun& run) -> StepResult {
     Epilogue riders;
@@ -227,8 +227,8 @@ std::vector<Value> CudaBackend::run(const PlannedStage& planned, std::span<const
       riders.count = static_cast<std::int32_t>(some);
     }
     const Job job{run.contract, run.inputs, run.step.op, run.step.parameters, run.output, reading,
-                  *session_,    packs_,     riders};
-    return {visit([&](const auto& op) { return cuda::run(op, job); }, *run.step.op),
+                  *session_,    packs_,     riders,      run.outputs};
+    return {visit([&](const auto& op) { return values_of_room(cuda::run(op, job)); }, *run.step.op),
             static_cast<std::size_t>(riders.count)};
   });
 }

@@ -56,6 +56,8 @@ struct Job {
   PackCache& packs;
   /// Later steps of the stage that a MAC room must apply to its result, constants already on the device.
   const Epilogue& epilogue;
+  /// All that the op makes; `output` is the first.
+  std::span<const TensorType> outputs = {};
 
   bool in_double() const { return output.type == Type::float64; }
   bool magnitudes() const { return reading == Reading::magnitudes; }
@@ -102,6 +104,8 @@ Value run(const ConvTranspose2d& op, const Job& job);
 Value run(const MatMul& op, const Job& job);
 Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
+std::vector<Value> run(const Normalization& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
+Value run(const Softmax& op, const Job& job);
 
 }  // namespace parity::cuda

@@ -19,6 +19,7 @@ namespace parity {
 enum class Family {
   conv,         ///< Numerics::conv: Conv, ConvTranspose
   matmul,       ///< Numerics::matmul: MatMul, Gemm
+  rnn,          ///< Numerics::rnn: GRU, LSTM
   reduction,    ///< lanes32
   elementwise,  ///< one rounded sequence per element
   move          ///< bits pass unchanged
@@ -61,11 +62,13 @@ class NodeView {
 
 /// An op as import made it, and where its operands come from: indices of ONNX inputs that stay
 /// values, and the constant tensors it carries in parameter order (an empty optional: absent).
+/// `outputs`: which ONNX outputs it makes, in its order; empty: all that it has, from the first on.
 template <class T>
 struct Imported {
   T op;
   std::vector<int> inputs;
   std::vector<std::optional<Tensor>> parameters;
+  std::vector<int> outputs = {};
 };
 
 /// Types of what a step reads: values first, then parameters (nothing where a parameter is absent).

@@ -13,7 +13,9 @@
 #include "model/ops/matmul.hpp"
 #include "model/ops/max_pool.hpp"
 #include "model/ops/movement.hpp"
+#include "model/ops/normalization.hpp"
 #include "model/ops/reduce.hpp"
+#include "model/ops/softmax.hpp"
 #include "model/ops/unary.hpp"
 #include "model/ops_fwd.hpp"
 
@@ -27,7 +29,7 @@ using Ops = std::variant<Ts...>;  // a member without its contract does not comp
 /// Every op the lab knows. Only import, select, plan and each backend's dispatch include this
 /// header.
 struct Op : detail::Ops<Conv2d, ConvTranspose2d, MatMul, BatchNorm, Unary, Binary, MaxPool, Reduce,
-                        Concat, Movement, Constant> {
+                        Softmax, Normalization, Concat, Movement, Constant> {
   using variant::variant;
 };
 

@@ -16,7 +16,17 @@ Family family_of(const Op& op) {
 }  // namespace
 
 bool is_mac(const Op& op) {
-  return family_of(op) == Family::conv || family_of(op) == Family::matmul;
+  return family_of(op) == Family::conv || family_of(op) == Family::matmul ||
+         family_of(op) == Family::rnn;
+}
+
+bool bounds_itself(const Op& op) {
+  return visit(
+      [](const auto& o) {
+        if constexpr (requires { o.bounds_itself; }) return o.bounds_itself;
+        return false;
+      },
+      op);
 }
 
 bool carries_riders(const Op& op, const Shape& output) {
@@ -48,18 +58,22 @@ std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value>
                                   : planned.contracts[i];
     std::vector<Value> operands;
     for (const TensorId id : step.inputs) operands.push_back(values.at(id));
-    TensorType output = visit([&](const auto& o) { return o.infer(types[i]); }, *step.op).front();
+    std::vector<TensorType> made =
+        visit([&](const auto& o) { return o.infer(types[i]); }, *step.op);
     const bool moves_double =
         contract.algorithm == Algorithm::move &&
         std::any_of(operands.begin(), operands.end(),
                     [](const Value& operand) { return operand.type().type == Type::float64; });
-    if (in_double(contract) || moves_double) output.type = Type::float64;
+    if (in_double(contract) || moves_double)
+      for (TensorType& output : made) output.type = Type::float64;
 
-    StepResult result = run({i, step, contract, operands, output});
+    StepResult result = run({i, step, contract, operands, made.front(), made});
     for (const TensorId id : step.inputs)
       if (i > 0) values.erase(id);  // inside a stage a value has one reader
     i += result.riders;
-    values[stage.steps[i].outputs.front()] = std::move(result.value);
+    const std::vector<TensorId>& outputs = stage.steps[i].outputs;
+    for (std::size_t k = 0; k < outputs.size(); ++k)
+      values[outputs[k]] = std::move(result.values.at(k));
   }
   std::vector<Value> outputs;
   for (const TensorId id : stage.outputs) outputs.push_back(values.at(id));

@@ -12,7 +12,7 @@
 namespace parity {
 namespace {
 
-constexpr int exported_ir_version = 8;
+constexpr int exported_ir_version = 10;  // the first that goes with exported_opset
 
 int onnx_type(Type type) {
   switch (type) {
@@ -63,7 +63,7 @@ class Exporter {
       node_ = model_.mutable_graph()->add_node();
       node_->set_name(step.scope.empty() ? step.node : "/" + step.scope + "/" + step.op_type);
       visit([&](const auto& op) { write(op); }, *step.op);
-      for (const TensorId id : step.outputs) node_->add_output(graph_.tensor(id).name);
+      visit([&](const auto& op) { add_outputs(op); }, *step.op);
     }
     for (const TensorId id : graph_.outputs)
       describe(*model_.mutable_graph()->add_output(), graph_.tensor(id));
@@ -75,13 +75,37 @@ class Exporter {
   }
 
  private:
+  /// The step's outputs at their places among ONNX's, which are the first ones unless the op says
+  /// so.
+  template <class T>
+  void add_outputs(const T& op) {
+    for (std::size_t i = 0; i < step_->outputs.size(); ++i) {
+      if constexpr (requires { op.outputs; })
+        while (node_->output_size() < op.outputs.at(i)) node_->add_output({});
+      node_->add_output(graph_.tensor(step_->outputs[i]).name);
+    }
+  }
+
   void value(std::size_t i) { node_->add_input(graph_.tensor(step_->inputs[i]).name); }
 
-  /// An initializer of its own, under a name that nothing else has.
-  void constant(const Tensor& tensor) {
+  /// A name that nothing else has.
+  std::string fresh(const std::string& what) {
     std::string name;
-    do name = "constant_" + std::to_string(count_++);
+    do name = what + "_" + std::to_string(count_++);
     while (!names_.insert(name).second);
+    return name;
+  }
+  /// Goes on with a further node of the same step, which reads what the last one makes.
+  void follow() {
+    const std::string name = fresh("value");
+    node_->add_output(name);
+    node_ = model_.mutable_graph()->add_node();
+    node_->add_input(name);
+  }
+
+  /// An initializer of its own.
+  void constant(const Tensor& tensor) {
+    const std::string name = fresh("constant");
     put(*model_.mutable_graph()->add_initializer(), name, tensor);
     node_->add_input(name);
   }
@@ -203,6 +227,53 @@ class Exporter {
     else
       constant(op.axes);
     integer("keepdims", op.reduced == Reduce::Axes::kept);
+  }
+  void write(const Softmax& op) {
+    const Shape& x = graph_.tensor(step_->inputs[0]).type.shape;
+    const SoftmaxExtents e = extents(op, x);
+    if (op.row == Softmax::Row::along_the_axis || e.n == x.back()) {
+      type("Softmax");
+      value(0);
+      integer("axis", op.row == Softmax::Row::along_the_axis
+                          ? op.axis
+                          : static_cast<std::int64_t>(x.size()) - 1);
+      return;
+    }
+    // Since opset 13 a row is one axis.
+    const std::string name = node_->name();
+    type("Reshape");
+    node_->clear_name();
+    value(0);
+    constant(std::vector<std::int64_t>{e.outer, e.n});
+    follow();
+    type("Softmax");
+    node_->set_name(name);
+    integer("axis", 1);
+    follow();
+    type("Reshape");
+    constant(std::vector<std::int64_t>(x.begin(), x.end()));
+  }
+  void write(const Normalization& op) {
+    value(0);
+    real("epsilon", op.epsilon);
+    switch (op.rows) {
+      case Normalization::Rows::layer: {
+        type("LayerNormalization");
+        const Shape& x = graph_.tensor(step_->inputs[0]).type.shape;
+        for (std::size_t i = 0; i < 2 && parameter(i); ++i)
+          constant(parameter(i)->reshaped({x.begin() + op.axis, x.end()}));
+        integer("axis", op.axis);
+        return;
+      }
+      case Normalization::Rows::instance:
+        type("InstanceNormalization");
+        break;
+      case Normalization::Rows::group:
+        type("GroupNormalization");
+        integer("num_groups", op.groups);
+        break;
+    }
+    for (std::size_t i = 0; i < 2; ++i) constant(*parameter(i));
   }
   void write(const Concat& op) {
     type("Concat");

@@ -7,7 +7,7 @@
 namespace parity {
 
 /// The opset that export_onnx() writes.
-inline constexpr int exported_opset = 18;
+inline constexpr int exported_opset = 21;
 
 /// The bytes of an ONNX model of this graph: every parameter an initializer, every shape concrete.
 /// Importing it gives the same ops on the same constants, so the same bits; node and tensor names

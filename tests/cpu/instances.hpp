@@ -51,18 +51,27 @@ struct Instance {
     std::vector<TensorId> ids;
     for (std::size_t i = 0; i < inputs.size(); ++i)
       ids.push_back(builder.add_input("x" + std::to_string(i), inputs[i].type()));
-    builder.add_output(builder.add_step(of.op, ids, parameters, "node", {"y"}).front());
+    for (const TensorId id :
+         builder.add_step(of.op, ids, parameters, "node", output_names(of.op.infer(of.types))))
+      builder.add_output(id);
     return builder.finish();
   }
 
+  static std::vector<std::string> output_names(const std::vector<TensorType>& made) {
+    std::vector<std::string> names{"y"};
+    while (names.size() < made.size()) names.push_back("y" + std::to_string(names.size()));
+    return names;
+  }
+
+  /// One per output.
   template <class Real>
-  reference::Dense<Real> expected() const {
+  std::vector<reference::Dense<Real>> expected() const {
     reference::Operands<Real> values, constants;
     for (const Tensor& input : inputs) values.push_back(reference::Dense<Real>::of(input));
     for (const auto& parameter : parameters)
       constants.push_back(parameter ? reference::Dense<Real>::of(*parameter)
                                     : reference::Dense<Real>{});
-    return reference::evaluate(of.op, values, constants);
+    return reference::all_outputs(reference::evaluate(of.op, values, constants));
   }
 };
 

@@ -72,20 +72,25 @@ T maximum(T a, T b) {
   return a > b ? a : b;
 }
 
-/// CONTRACTS section 3: 32 lanes, an xor tree, blocks of 4096.
+/// CONTRACTS section 3: 32 lanes, an xor tree, blocks of 4096; of the squares, each a fused
+/// multiply-add, where said.
+enum class Summand { term, square };
 template <class T>
-T lanes32(const std::vector<T>& x) {
+T lanes32(const std::vector<T>& x, Summand summand = Summand::term) {
   if (x.size() > 4096) {
     std::vector<T> sums;
     for (std::size_t first = 0; first < x.size(); first += 4096) {
       const std::size_t last = first + 4096 < x.size() ? first + 4096 : x.size();
       sums.push_back(lanes32(std::vector<T>(x.begin() + static_cast<std::ptrdiff_t>(first),
-                                            x.begin() + static_cast<std::ptrdiff_t>(last))));
+                                            x.begin() + static_cast<std::ptrdiff_t>(last)),
+                             summand));
     }
     return lanes32(sums);
   }
   std::vector<T> acc(32, T{0});
-  for (std::size_t i = 0; i < x.size(); ++i) acc[i % 32] = acc[i % 32] + x[i];
+  for (std::size_t i = 0; i < x.size(); ++i)
+    acc[i % 32] =
+        summand == Summand::square ? std::fma(x[i], x[i], acc[i % 32]) : acc[i % 32] + x[i];
   for (const std::size_t d : {16, 8, 4, 2, 1}) {
     const std::vector<T> before = acc;
     for (std::size_t l = 0; l < 32; ++l) acc[l] = before[l] + before[l ^ d];

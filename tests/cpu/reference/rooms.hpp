@@ -276,6 +276,87 @@ Dense<T> evaluate(const Reduce& op, const Operands<T>& inputs, const Operands<T>
 }
 
 template <class T>
+Dense<T> evaluate(const Softmax& op, const Operands<T>& inputs, const Operands<T>&) {
+  Dense<T> y = inputs[0];
+  const std::size_t axis = static_cast<std::size_t>(op.axis);
+  const std::size_t end = op.row == Softmax::Row::along_the_axis ? axis + 1 : y.shape.size();
+  Shape starts = y.shape, row(y.shape.size(), 1);
+  for (std::size_t k = axis; k < end; ++k) {
+    starts[k] = 1;
+    row[k] = y.shape[k];
+  }
+  for_each_index(starts, [&](const std::vector<std::int64_t>& start) {
+    std::vector<std::vector<std::int64_t>> places;
+    for_each_index(row, [&](std::vector<std::int64_t> at) {
+      for (std::size_t k = 0; k < at.size(); ++k) at[k] += start[k];
+      places.push_back(at);
+    });
+    T most = inputs[0].at(places[0]);
+    for (const auto& at : places) most = maximum(most, inputs[0].at(at));
+    std::vector<T> e;
+    for (const auto& at : places) {
+      const T s = inputs[0].at(at) - most;
+      if constexpr (std::is_same_v<T, float>)
+        e.push_back(elementary::exp(s));
+      else
+        e.push_back(std::exp(s));
+    }
+    const T sum = lanes32(e);
+    for (std::size_t i = 0; i < e.size(); ++i) y.at(places[i]) = e[i] / sum;
+  });
+  return y;
+}
+
+template <class T>
+std::vector<Dense<T>> evaluate(const Normalization& op, const Operands<T>& inputs,
+                               const Operands<T>& parameters) {
+  const Dense<T>& x = inputs[0];
+  const Dense<T>&gamma = parameters[0], &beta = parameters[1];
+  const bool layer = op.rows == Normalization::Rows::layer;
+  const auto axis = static_cast<std::size_t>(op.axis);
+  Shape statistics = x.shape;
+  std::int64_t rows = 1, channels = 1, space = 1;  // x {rows, channels, space}
+  for (std::size_t k = 0; k < x.shape.size(); ++k) {
+    if (layer && k >= axis) statistics[k] = 1;
+    (layer ? (k < axis ? rows : channels)
+           : (k == 0   ? rows
+              : k == 1 ? channels
+                       : space)) *= x.shape[k];
+  }
+  const std::int64_t groups = layer                                      ? 1
+                              : op.rows == Normalization::Rows::instance ? channels
+                                                                         : op.groups;
+  const std::int64_t each = channels / groups;
+  Dense<T> y = x, mean = Dense<T>::zeros(statistics), scale = mean;
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t g = 0; g < groups; ++g) {
+      std::vector<std::size_t> places, channel;
+      for (std::int64_t p = 0; p < space; ++p)
+        for (std::int64_t c = g * each; c < (g + 1) * each; ++c) {
+          places.push_back(static_cast<std::size_t>((row * channels + c) * space + p));
+          channel.push_back(static_cast<std::size_t>(c));
+        }
+      std::vector<T> terms, d;
+      for (const std::size_t at : places) terms.push_back(x.values[at]);
+      const T n = static_cast<T>(terms.size()), m = lanes32(terms) / n;
+      for (const T term : terms) d.push_back(term - m);
+      const T v = lanes32(d, Summand::square) / n;
+      const T q = T{1} / std::sqrt(v + static_cast<T>(op.epsilon));
+      for (std::size_t i = 0; i < d.size(); ++i) {
+        const T z = d[i] * q, a = gamma.values[channel[i]];
+        y.values[places[i]] = beta.values.empty() ? z * a : std::fma(z, a, beta.values[channel[i]]);
+      }
+      if (layer) {
+        mean.values[static_cast<std::size_t>(row)] = m;
+        scale.values[static_cast<std::size_t>(row)] = q;
+      }
+    }
+  std::vector<Dense<T>> made;
+  for (const int output : op.outputs) made.push_back(output == 0 ? y : output == 1 ? mean : scale);
+  return made;
+}
+
+template <class T>
 Dense<T> evaluate(const Concat& op, const Operands<T>& inputs, const Operands<T>&) {
   Dense<T> y = inputs[0];
   const auto axis = static_cast<std::size_t>(
@@ -367,6 +448,16 @@ Dense<T> evaluate(const Movement& op, const Operands<T>& inputs, const Operands<
 template <class T>
 Dense<T> evaluate(const Constant&, const Operands<T>&, const Operands<T>& parameters) {
   return parameters[0];
+}
+
+/// What evaluate() gives, one per output.
+template <class T>
+std::vector<Dense<T>> all_outputs(Dense<T> only) {
+  return {std::move(only)};
+}
+template <class T>
+std::vector<Dense<T>> all_outputs(std::vector<Dense<T>> outputs) {
+  return outputs;
 }
 
 }  // namespace parity::reference
