@@ -9,7 +9,7 @@
 namespace parity::cuda {
 
 /// The operations of model/arithmetic/sequences.hpp on the device.
-struct DeviceArithmetic {
+struct DeviceSpelling {
   __host__ __device__ static float fma_rn(float a, float b, float c) {
     return device::fma_rn(a, b, c);
   }
@@ -17,9 +17,21 @@ struct DeviceArithmetic {
   __host__ __device__ static float sub_rn(float a, float b) { return device::sub_rn(a, b); }
   __host__ __device__ static float mul_rn(float a, float b) { return device::mul_rn(a, b); }
   __host__ __device__ static float div_rn(float a, float b) { return device::div_rn(a, b); }
+  __host__ __device__ static float sqrt_rn(float a) { return device::sqrt_rn(a); }
+  __host__ __device__ static double fma_rn(double a, double b, double c) {
+    return device::fma_rn(a, b, c);
+  }
+  __host__ __device__ static double add_rn(double a, double b) { return device::add_rn(a, b); }
+  __host__ __device__ static double sub_rn(double a, double b) { return device::sub_rn(a, b); }
+  __host__ __device__ static double mul_rn(double a, double b) { return device::mul_rn(a, b); }
+  __host__ __device__ static double div_rn(double a, double b) { return device::div_rn(a, b); }
+  __host__ __device__ static float narrow_rn(double a) { return device::narrow_rn(a); }
   __host__ __device__ static std::uint32_t bits_of(float a) { return device::bits_of(a); }
   __host__ __device__ static float float_of(std::uint32_t a) { return device::float_of(a); }
+  __host__ __device__ static std::uint64_t bits_of(double a) { return device::bits_of(a); }
+  __host__ __device__ static double double_of(std::uint64_t a) { return device::double_of(a); }
 };
+using DeviceArithmetic = sequences::OneFloat<DeviceSpelling>;
 
 /// relu of the lab: NaN passes, -0 becomes +0.
 __device__ __forceinline__ float relu(float x) { return x > 0 ? x : (x != x ? x : 0.0F); }
