@@ -105,6 +105,7 @@ Value run(const MatMul& op, const Job& job);
 Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
 std::vector<Value> run(const Normalization& op, const Job& job);
+std::vector<Value> run(const Recurrent& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
 Value run(const Softmax& op, const Job& job);
 

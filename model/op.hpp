@@ -48,6 +48,7 @@ class NodeView {
   virtual std::vector<std::int64_t> integers(std::string_view name,
                                              std::vector<std::int64_t> otherwise) const = 0;
   virtual std::vector<float> reals(std::string_view name) const = 0;
+  virtual std::vector<std::string> texts(std::string_view name) const = 0;
   virtual std::optional<Tensor> tensor(std::string_view name) const = 0;
 
   /// Throws Fault::bad_model: "node 'NAME' (Conv, opset 11) …: WHY". For everything an op cannot

@@ -14,6 +14,7 @@
 #include "model/ops/max_pool.hpp"
 #include "model/ops/movement.hpp"
 #include "model/ops/normalization.hpp"
+#include "model/ops/recurrent.hpp"
 #include "model/ops/reduce.hpp"
 #include "model/ops/softmax.hpp"
 #include "model/ops/unary.hpp"
@@ -28,8 +29,8 @@ using Ops = std::variant<Ts...>;  // a member without its contract does not comp
 
 /// Every op the lab knows. Only import, select, plan and each backend's dispatch include this
 /// header.
-struct Op : detail::Ops<Conv2d, ConvTranspose2d, MatMul, BatchNorm, Unary, Binary, MaxPool, Reduce,
-                        Softmax, Normalization, Concat, Movement, Constant> {
+struct Op : detail::Ops<Conv2d, ConvTranspose2d, MatMul, Recurrent, BatchNorm, Unary, Binary,
+                        MaxPool, Reduce, Softmax, Normalization, Concat, Movement, Constant> {
   using variant::variant;
 };
 

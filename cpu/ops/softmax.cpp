@@ -1,40 +1,50 @@
 #include "model/ops/softmax.hpp"
 
 #include <algorithm>
-#include <cmath>
+#include <type_traits>
 #include <vector>
 
 #include "cpu/ops.hpp"
 #include "cpu/rows.hpp"
 #include "cpu/threads.hpp"
+#include "model/arithmetic/elementary.hpp"
 
 // A row at a time (cpu/rows.hpp). Rows whose elements lie apart are gathered, a strip of neighbours at
 // once, so that memory is read along its lines.
 //
 //   lanes32      the sum of the exponentials
 //   fp64         the same in double, libm's exp
-//   magnitudes   y (min(-s, 105) + D + ln n + 8): the bound's own form, from the values in float
+//   magnitudes   y (min(-s, 105) + K), 2 s + 4 log S + K: the bound's own form, from the values in float
 
 namespace parity::cpu {
 namespace {
 
 constexpr std::int64_t strip = 16;
 
-/// y of a row, in place of e, whose elements are x.
+/// y of a row whose elements are x. In magnitudes what bounds it.
 template <class T>
-void softmax(const RowKernels<T>& rows, const T* x, T* y, std::int64_t n) {
-  const T sum = rows.exponentials(x, rows.largest(x, n), y, n);
-  rows.divide(y, sum, y, n);
+void softmax(const RowKernels<T>& rows, Softmax::Function function, const T* x, T* y,
+             std::int64_t n) {
+  const T most = rows.largest(x, n);
+  const T sum = rows.exponentials(x, most, y, n);
+  if (function == Softmax::Function::softmax) return rows.divide(y, sum, y, n);
+  const T logarithm = elementary::log(sum);
+  for (std::int64_t i = 0; i < n; ++i) y[i] = (x[i] - most) - logarithm;
 }
 
-/// The magnitudes of a row whose softmax is y.
-void to_magnitudes(const RowKernels<float>& rows, const float* x, float* y, std::int64_t n,
-                   float term) {
+void softmax_magnitudes(const RowKernels<float>& rows, Softmax::Function function, const float* x,
+                        float* y, std::int64_t n, float term) {
   const float most = rows.largest(x, n);
-  for (std::int64_t i = 0; i < n; ++i) {
-    const float below = most - x[i];
-    y[i] *= (below > 105.0F ? 105.0F : below) + term;
+  if (function == Softmax::Function::softmax) {
+    softmax(rows, function, x, y, n);
+    for (std::int64_t i = 0; i < n; ++i) {
+      const float below = most - x[i];
+      y[i] *= (below > 105.0F ? 105.0F : below) + term;
+    }
+    return;
   }
+  const float logarithm = 4.0F * elementary::log(rows.exponentials(x, most, y, n));
+  for (std::int64_t i = 0; i < n; ++i) y[i] = (2.0F * (most - x[i]) + logarithm) + term;
 }
 
 template <class T>
@@ -46,9 +56,9 @@ Value run_rows(const Softmax& op, const Job& job) {
   const RowKernels<T>& rows = row_kernels<T>(job.execution.instruction_set);
   const float term = softmax_magnitude_term(e.n);
   const auto row = [&](const T* from, T* to) {
-    softmax(rows, from, to, e.n);
-    if constexpr (sizeof(T) == sizeof(float))
-      if (job.magnitudes()) to_magnitudes(rows, from, to, e.n, term);
+    if constexpr (std::is_same_v<T, float>)
+      if (job.magnitudes()) return softmax_magnitudes(rows, op.function, from, to, e.n, term);
+    softmax(rows, op.function, from, to, e.n);
   };
   const std::int64_t strips = (e.inner + strip - 1) / strip;
   parallel_for(e.outer * strips, 1, job.execution.threads,

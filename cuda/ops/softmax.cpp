@@ -6,7 +6,7 @@
 // One launch, a warp per row.
 //
 //   lanes32      the sum of the exponentials
-//   magnitudes   y (min(-s, 105) + D + ln n + 8): the bound's own form
+//   magnitudes   the bound's own form
 
 namespace parity::cuda {
 
@@ -15,6 +15,7 @@ Value run(const Softmax& op, const Job& job) {
   const Elements<float> x = elements<float>(job.inputs[0], Layout::row_major, job.session);
   Fresh fresh = job.fresh(Layout::row_major);
   job.check(launch_softmax(job.queue(), {x.data, fresh.data<float>(), e.outer, e.n, e.inner,
+                                         op.function == Softmax::Function::log_softmax,
                                          job.magnitudes(), softmax_magnitude_term(e.n)}),
             "launching a softmax");
   return std::move(fresh).value();

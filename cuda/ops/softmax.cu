@@ -26,13 +26,22 @@ __global__ void __launch_bounds__(threads_per_block) softmax(SoftmaxArgument a) 
       y[i * a.inner] = e;
       return device::add_rn(acc, e);
     });
+    const float logarithm = a.logarithm ? sequences::log<DeviceArithmetic>(sum) : 0.0F;
     for (std::int64_t i = lane; i < a.n; i += row_lanes) {
-      float value = device::div_rn(y[i * a.inner], sum);
-      if (a.magnitudes) {
-        const float below = device::sub_rn(most, x[i * a.inner]);
-        value = device::mul_rn(value, device::add_rn(below > 105.0F ? 105.0F : below, a.term));
+      const float value = x[i * a.inner];
+      float& to = y[i * a.inner];
+      if (a.logarithm)
+        to = a.magnitudes
+                 ? device::add_rn(device::add_rn(device::mul_rn(2.0F, device::sub_rn(most, value)),
+                                                 device::mul_rn(4.0F, logarithm)),
+                                  a.term)
+                 : device::sub_rn(device::sub_rn(value, most), logarithm);
+      else
+        to = device::div_rn(to, sum);
+      if (!a.logarithm && a.magnitudes) {
+        const float below = device::sub_rn(most, value);
+        to = device::mul_rn(to, device::add_rn(below > 105.0F ? 105.0F : below, a.term));
       }
-      y[i * a.inner] = value;
     }
   }
 }

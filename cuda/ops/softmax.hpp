@@ -11,8 +11,8 @@ struct SoftmaxArgument {
   const float* x;
   float* y;
   std::int64_t outer, n, inner;
-  bool magnitudes;
-  float term;  ///< of the magnitudes: D + ln n + 8
+  bool logarithm, magnitudes;
+  float term;  ///< of the magnitudes
 };
 Status launch_softmax(const Queue& queue, const SoftmaxArgument& argument);
 

@@ -112,6 +112,18 @@ class Exporter {
   void constant(const std::vector<std::int64_t>& numbers) {
     constant(Tensor::of<std::int64_t>({static_cast<std::int64_t>(numbers.size())}, numbers));
   }
+  /// The place of an absent input.
+  void nothing() { node_->add_input({}); }
+  /// Numbers of steps, which ONNX wants in 32 bits.
+  void lengths(const std::vector<std::int64_t>& numbers) {
+    const std::string name = fresh("constant");
+    onnx::TensorProto& proto = *model_.mutable_graph()->add_initializer();
+    proto.set_name(name);
+    proto.set_data_type(onnx::TensorProto::INT32);
+    proto.add_dims(static_cast<std::int64_t>(numbers.size()));
+    for (const std::int64_t each : numbers) proto.add_int32_data(static_cast<std::int32_t>(each));
+    node_->add_input(name);
+  }
   const Tensor* parameter(std::size_t i) const { return step_->parameters[i].get(); }
   std::size_t rank_of_input() const {
     return graph_.tensor(step_->inputs.front()).type.shape.size();
@@ -129,6 +141,9 @@ class Exporter {
   }
   void real(const std::string& name, float value) {
     attribute(name, onnx::AttributeProto::FLOAT).set_f(value);
+  }
+  void text(const std::string& name, const std::string& value) {
+    attribute(name, onnx::AttributeProto::STRING).set_s(value);
   }
   void integers(const std::string& name, const std::vector<std::int64_t>& values) {
     onnx::AttributeProto& made = attribute(name, onnx::AttributeProto::INTS);
@@ -231,8 +246,9 @@ class Exporter {
   void write(const Softmax& op) {
     const Shape& x = graph_.tensor(step_->inputs[0]).type.shape;
     const SoftmaxExtents e = extents(op, x);
+    const char* const kind = op.function == Softmax::Function::softmax ? "Softmax" : "LogSoftmax";
     if (op.row == Softmax::Row::along_the_axis || e.n == x.back()) {
-      type("Softmax");
+      type(kind);
       value(0);
       integer("axis", op.row == Softmax::Row::along_the_axis
                           ? op.axis
@@ -246,7 +262,7 @@ class Exporter {
     value(0);
     constant(std::vector<std::int64_t>{e.outer, e.n});
     follow();
-    type("Softmax");
+    type(kind);
     node_->set_name(name);
     integer("axis", 1);
     follow();
@@ -274,6 +290,47 @@ class Exporter {
         break;
     }
     for (std::size_t i = 0; i < 2; ++i) constant(*parameter(i));
+  }
+  void write(const Recurrent& op) {
+    namespace place = recurrent_parameter;
+    const bool gru = op.cell == Recurrent::Cell::gru;
+    type(gru ? "GRU" : "LSTM");
+    std::size_t next = 1;
+    const auto either = [&](Recurrent::Initial from, std::size_t at) {
+      if (from == Recurrent::Initial::value) return value(next++);
+      parameter(at) ? constant(*parameter(at)) : nothing();
+    };
+    value(0);
+    for (const std::size_t at : {place::weights, place::recurrence, place::bias})
+      parameter(at) ? constant(*parameter(at)) : nothing();
+    op.lengths.empty() ? nothing() : lengths(op.lengths);
+    either(op.state, place::state);
+    if (!gru) either(op.memory, place::memory);
+    if (parameter(place::peepholes)) constant(*parameter(place::peepholes));
+    integer("hidden_size", parameter(place::recurrence)->shape()[2]);
+    text("direction", op.direction == Recurrent::Direction::forward   ? "forward"
+                      : op.direction == Recurrent::Direction::reverse ? "reverse"
+                                                                      : "bidirectional");
+    integer("layout", op.axes == Recurrent::Axes::batch_first);
+    if (gru) integer("linear_before_reset", op.reset == Recurrent::Reset::after_the_product);
+    if (op.forms.front().clip > 0) real("clip", op.forms.front().clip);
+    onnx::AttributeProto& names = attribute("activations", onnx::AttributeProto::STRINGS);
+    for (const CellForm& form : op.forms) {
+      names.add_strings(name_of(form.f));
+      names.add_strings(name_of(form.g));
+      if (!gru) names.add_strings(name_of(form.h));
+    }
+  }
+  static const char* name_of(GateFunction function) {
+    switch (function) {
+      case GateFunction::sigmoid:
+        return "Sigmoid";
+      case GateFunction::tanh:
+        return "Tanh";
+      case GateFunction::relu:
+        return "Relu";
+    }
+    throw Error(Fault::internal, "a gate's function that ONNX is not told about");
   }
   void write(const Concat& op) {
     type("Concat");

@@ -9,7 +9,7 @@
 namespace parity {
 
 std::span<const std::string_view> Softmax::onnx_types() {
-  static constexpr std::string_view types[] = {"Softmax"};
+  static constexpr std::string_view types[] = {"Softmax", "LogSoftmax"};
   return types;
 }
 
@@ -19,6 +19,7 @@ Imported<Softmax> Softmax::from_onnx(const NodeView& node) {
     node.refuse("its input is " + to_string(node.input_type(0)));
   const bool along = node.opset() >= 13;
   Softmax op;
+  if (node.op_type() == "LogSoftmax") op.function = Function::log_softmax;
   op.row = along ? Row::along_the_axis : Row::from_the_axis_on;
   op.axis = static_cast<std::int64_t>(
       normalised_axis(node.integer("axis", along ? -1 : 1), node.input_type(0).shape.size(),
@@ -57,19 +58,21 @@ StepAllowance Softmax::allowance(const OperandTypes& types,
 
 std::vector<Case<Softmax>> Softmax::cases() {
   std::vector<Case<Softmax>> cases;
-  const auto over = [&](const std::string& what, std::int64_t axis, Row row, Shape x) {
-    const Softmax op{axis, row};
-    cases.push_back(
-        {std::string(op.kind()) + " " + what, op, {{{Type::float32, std::move(x)}}, {}}});
-  };
-  over("over the last axis", 2, Row::along_the_axis, {3, 5, 33});
-  over("over channels", 1, Row::along_the_axis, {2, 37, 3, 5});
-  over("over few channels of many pixels", 1, Row::along_the_axis, {2, 3, 9, 11});
-  over("over the first axis", 0, Row::along_the_axis, {7, 4});
-  over("over one element", 1, Row::along_the_axis, {3, 1, 4});
-  over("over everything after axis 1", 1, Row::from_the_axis_on, {2, 6, 5, 4});
-  over("over everything", 0, Row::from_the_axis_on, {3, 11});
-  over("over more than 4096", 1, Row::along_the_axis, {2, 4500});
+  for (const Function function : {Function::softmax, Function::log_softmax}) {
+    const auto over = [&](const std::string& what, std::int64_t axis, Row row, Shape x) {
+      const Softmax op{function, axis, row};
+      cases.push_back(
+          {std::string(op.kind()) + " " + what, op, {{{Type::float32, std::move(x)}}, {}}});
+    };
+    over("over the last axis", 2, Row::along_the_axis, {3, 5, 33});
+    over("over channels", 1, Row::along_the_axis, {2, 37, 3, 5});
+    over("over few channels of many pixels", 1, Row::along_the_axis, {2, 3, 9, 11});
+    over("over the first axis", 0, Row::along_the_axis, {7, 4});
+    over("over one element", 1, Row::along_the_axis, {3, 1, 4});
+    over("over everything after axis 1", 1, Row::from_the_axis_on, {2, 6, 5, 4});
+    over("over everything", 0, Row::from_the_axis_on, {3, 11});
+    over("over more than 4096", 1, Row::along_the_axis, {2, 4500});
+  }
   return cases;
 }
 

@@ -64,8 +64,11 @@ std::string output_text(std::size_t output) {
   return output == 0 ? "" : ", output " + std::to_string(output);
 }
 
+/// Sums products; what rides on it is fused.
 template <class T>
-constexpr bool is_mac = T::family == Family::conv || T::family == Family::matmul;
+constexpr bool carries = T::family == Family::conv || T::family == Family::matmul;
+template <class T>
+constexpr bool is_mac = carries<T> || T::family == Family::rnn;
 
 template <class T>
 class Room : public testing::Test {};
@@ -73,7 +76,7 @@ class Room : public testing::Test {};
 using EveryOp = TypesOf<Op::variant>::type;
 TYPED_TEST_SUITE(Room, EveryOp, NameOfOp);
 
-/// The alternatives that are multiply-accumulates.
+/// The alternatives on which steps ride.
 template <class... Ts>
 struct List {
   using types = testing::Types<Ts...>;
@@ -85,7 +88,7 @@ auto macs_among(List<>, List<Kept...> kept) {
 template <class T, class... Ts, class... Kept>
 auto macs_among(List<T, Ts...>, List<Kept...>) {
   return macs_among(List<Ts...>{},
-                    std::conditional_t<is_mac<T>, List<Kept..., T>, List<Kept...>>{});
+                    std::conditional_t<carries<T>, List<Kept..., T>, List<Kept...>>{});
 }
 template <class... Ts>
 auto list_of(std::variant<Ts...>*) -> List<Ts...>;
@@ -169,6 +172,8 @@ std::vector<bool> batch_carriers(Case<T>& of, std::int64_t most) {
     if (!of.op.axes.empty() && of.op.axes[0] == 0) return {};
   if constexpr (std::is_same_v<T, Softmax>)
     if (of.op.axis == 0) return {};
+  if constexpr (std::is_same_v<T, Recurrent>)
+    if (of.op.axes == Recurrent::Axes::time_first) return {};
   const Shape y = of.op.infer(of.types).front().shape;
   if (y.empty() || y[0] < 2) return {};
   std::vector<bool> carries;
