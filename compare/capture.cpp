@@ -18,6 +18,42 @@
 
 namespace parity {
 
+namespace {
+
+/// What a runtime that places pixels and makes their weights in float32 may move a resize by, for
+/// inputs of magnitude 1. A place is a product or quotient by a rounded scale and a difference, three
+/// roundings of at most I + 1: it is off by at most d = 3u(I + 1). Linear and cubic interpolation are
+/// continuous in the place with a slope of at most L per weight, also where the neighbours change, of
+/// which then one more takes part; a weight itself is made with at most 50 roundings of 1 (Keys'
+/// polynomial by Horner's rule on distances up to 2, |a| <= 1). With e = L*d + 50u per weight and S
+/// the largest sum |w| of an axis of n neighbours, the axes together move the result by at most
+/// prod(S + (n + 1)e) - prod S.
+double resize_places(const Resize& op, const Shape& x) {
+  if (op.mode == Resize::Mode::nearest) return 0;
+  const auto a = static_cast<double>(op.cubic_a);
+  const double slope = op.mode == Resize::Mode::linear
+                           ? 1
+                           : std::max(std::fabs(a), (a + 3) * (a + 3) / (3 * (a + 2)));
+  double right = 1, moved = 1;
+  for (const Resize::Axis& axis : op.axes) {
+    const std::int64_t extent = x[static_cast<std::size_t>(axis.axis)];
+    const Resize::Table table = op.table(axis, extent);
+    double largest = 0;
+    for (std::size_t i = 0; i < table.weights.size(); i += static_cast<std::size_t>(table.taps)) {
+      double sum = 0;
+      for (std::size_t t = 0; t < static_cast<std::size_t>(table.taps); ++t)
+        sum += std::fabs(table.weights[i + t]);
+      largest = std::max(largest, sum);
+    }
+    const double e = unit_roundoff * (slope * 3 * static_cast<double>(extent + 1) + 50);
+    right *= largest;
+    moved *= largest + static_cast<double>(table.taps + 1) * e;
+  }
+  return moved - right;
+}
+
+}  // namespace
+
 // The bound of an unknown runtime. Each step's own allowance already holds for any order of its
 // roundings where it is gamma(n) (Higham, section 3.1: n products and n - 1 sums in any order,
 // fused or not). What a foreign runtime may do beyond the contract, and what each costs:
@@ -39,7 +75,8 @@ namespace parity {
 //   few units of 2^-24 on
 //                   the scale of 1, not of y; magnitudes of a sigmoid are at least 1 (m/4 + 1), so
 //                   4*2^-23 of M covers a function that is good to 4 ULP of 1.
-Allowance foreign_allowance(const PlannedStage& planned) {
+//   resize          see resize_places().
+Allowance foreign_allowance(const PlannedStage& planned, double largest_input) {
   const Stage& stage = planned.stage;
   const std::vector<OperandTypes> types = step_operand_types(stage);
   const std::int64_t terms = stage_terms(planned);
@@ -79,6 +116,8 @@ Allowance foreign_allowance(const PlannedStage& planned) {
       if (std::isfinite(largest)) own.underflow += roundings * largest;
     }
     if (!contract.function.empty()) own.coefficient += 4 * 0x1p-23;
+    if (const auto* resize = std::get_if<Resize>(step.op.get()))
+      own.underflow += resize_places(*resize, types[i].inputs[0].shape) * largest_input;
     total = {total.coefficient + own.coefficient * (1 + total.coefficient),
              total.underflow * allowed.gain + own.underflow};
   }
@@ -274,35 +313,52 @@ class CaptureWalk {
         a_.run(r_.a.plan.stages[i], live_.at(stage.inputs), Reading::values, r_.a.execution);
     result.seconds_a = watch.lap();
     result.digest_a = a_.digest(a[0], r_.a.execution);
-
-    const auto held = captured_.find(stage.outputs[0]);
     const std::string missing_input = first_missing(stage);
-    if (held == captured_.end()) {
+    std::vector<std::size_t> held;  // outputs that were recorded
+    for (std::size_t j = 0; j < stage.outputs.size(); ++j)
+      if (captured_.contains(stage.outputs[j])) held.push_back(j);
+    if (held.empty()) {
       result.verdict = Verdict::not_run;
       result.reason =
           "the capture has no tensor '" + result.tensor + "' and no stage '" + stage.name + "'";
       const Comparison self = a_.compare(a[0], a[0], nullptr, {}, r_.a.execution);
       flow_.carry(stage.inputs, stage.outputs, norm_square(self));
-    } else {
-      const Value y = a_.upload(held->second, r_.a.execution);
-      result.digest_b = a_.digest(y, r_.a.execution);
-      result.accumulated = a_.compare(a[0], y, nullptr, {}, r_.a.execution);
+    }
+    // The worst output is the stage's; an earlier one of as bad a verdict comes first.
+    for (const std::size_t j : held) {
+      StageResult of_output = result;
+      const Tensor& recorded = captured_.at(stage.outputs[j]);
+      const Value y = a_.upload(recorded, r_.a.execution);
+      of_output.tensor = stage.output_names[j];
+      of_output.shape = to_string(stage.output_types[j].shape);
+      of_output.elements = element_count(stage.output_types[j].shape);
+      of_output.digest_a = a_.digest(a[j], r_.a.execution);
+      of_output.digest_b = a_.digest(y, r_.a.execution);
+      of_output.accumulated = a_.compare(a[j], y, nullptr, {}, r_.a.execution);
       if (missing_input.empty()) {
-        judge(i, a, y, result);
+        judge(i, j, a, y, of_output);
       } else {
-        result.verdict = Verdict::not_run;
-        result.reason =
+        of_output.verdict = Verdict::not_run;
+        of_output.reason =
             "the capture lacks the stage's input '" + missing_input +
             "', so it cannot be judged on its own input; the accumulated error is known";
         // Whatever happened since the last tensor is put down to this stage.
         Split all;
-        all.accumulated = result.accumulated->rms * std::sqrt(static_cast<double>(result.elements));
+        all.accumulated =
+            of_output.accumulated->rms * std::sqrt(static_cast<double>(of_output.elements));
         all.introduced_on_accumulated = all.accumulated * all.accumulated;
-        flow_.pass(i, stage.inputs, stage.outputs, all, norm_square(*result.accumulated));
+        flow_.pass(i, stage.inputs, {&stage.outputs[j], 1}, all,
+                   norm_square(*of_output.accumulated));
       }
-      note_accumulated(stage, result);
-      decide_margins(i, a[0], held->second);
+      note_accumulated(stage.outputs[j], of_output);
+      decide_margins(i, j, a[j], recorded);
+      if (j == held.front() || rank_of(of_output.verdict) > rank_of(result.verdict))
+        result = std::move(of_output);
     }
+    for (std::size_t j = 0; j < stage.outputs.size() && !held.empty(); ++j)
+      if (std::find(held.begin(), held.end(), j) == held.end())
+        flow_.carry(stage.inputs, {&stage.outputs[j], 1},
+                    norm_square(a_.compare(a[j], a[j], nullptr, {}, r_.a.execution)));
     live_.release(stage.inputs);
     for (std::size_t j = 0; j < stage.outputs.size(); ++j) live_.put(stage.outputs[j], a[j]);
     a_.forget(r_.a.plan.stages[i]);
@@ -311,15 +367,31 @@ class CaptureWalk {
     record_.stages.push_back(std::move(result));
   }
 
-  /// The decisions that somebody takes by the stage's output, M read on a's own inputs.
-  void decide_margins(std::size_t i, const Value& a, const Tensor& y) {
+  /// How much a verdict says against a stage.
+  static int rank_of(Verdict verdict) {
+    switch (verdict) {
+      case Verdict::same_bits:
+        return 0;
+      case Verdict::within_bound:
+        return 1;
+      case Verdict::untrusted:
+      case Verdict::not_run:
+        return 2;
+      case Verdict::diverged:
+        return 3;
+    }
+    return 0;
+  }
+
+  /// The decisions that somebody takes by the stage's output j, M read on a's own inputs.
+  void decide_margins(std::size_t i, std::size_t j, const Value& a, const Tensor& y) {
     const Stage& stage = r_.stages[i];
     for (std::size_t d = 0; d < r_.decisions.size(); ++d) {
-      if (!names_output(r_.graph, r_.decisions[d], stage.outputs[0])) continue;
+      if (!names_output(r_.graph, r_.decisions[d], stage.outputs[j])) continue;
       const Allowance own = stage_allowance(r_.a.plan.stages[i]),
                       foreign = foreign_allowance(foreign_plan_.stages[i]);
       const Tensor m = a_.download(
-          a_.run(kept_stage(i), live_.at(stage.inputs), Reading::magnitudes, r_.a.execution)[0],
+          a_.run(kept_stage(i), live_.at(stage.inputs), Reading::magnitudes, r_.a.execution)[j],
           r_.a.execution);
       record_.decisions[d] = judge_decision(
           r_.decisions[d], a_.download(a, r_.a.execution), y, &m,
@@ -340,10 +412,10 @@ class CaptureWalk {
     return {};
   }
 
-  void note_accumulated(const Stage& stage, StageResult& result) {
+  void note_accumulated(TensorId id, StageResult& result) {
     const Comparison& c = *result.accumulated;
-    if (c.differing == 0) equal_.insert(stage.outputs[0]);
-    accumulated_[stage.outputs[0]] = c;
+    if (c.differing == 0) equal_.insert(id);
+    accumulated_[id] = c;
     if (c.nan_mismatches + c.infinity_mismatches > 0)
       result.accumulated_relative = std::numeric_limits<double>::infinity();
     else if (c.max_abs > 0)
@@ -351,8 +423,9 @@ class CaptureWalk {
           c.rms_a > 0 ? c.max_abs / c.rms_a : std::numeric_limits<double>::infinity();
   }
 
-  /// The captured output against A and against exact, both on the capture's own inputs.
-  void judge(std::size_t i, const std::vector<Value>& a, const Value& y, StageResult& result) {
+  /// The captured output j against A and against exact, both on the capture's own inputs.
+  void judge(std::size_t i, std::size_t j, const std::vector<Value>& a, const Value& y,
+             StageResult& result) {
     const Stage& stage = r_.stages[i];
     const PlannedStage& planned = r_.a.plan.stages[i];
     Stopwatch watch;
@@ -360,12 +433,12 @@ class CaptureWalk {
     const bool inputs_equal = std::all_of(stage.inputs.begin(), stage.inputs.end(),
                                           [&](TensorId id) { return equal_.contains(id); });
     const Value local =
-        inputs_equal ? a[0] : a_.run(planned, inputs, Reading::values, r_.a.execution)[0];
+        inputs_equal ? a[j] : a_.run(planned, inputs, Reading::values, r_.a.execution)[j];
     result.seconds_local = watch.lap();
-    const Value m = a_.run(kept_stage(i), inputs, Reading::magnitudes, r_.a.execution)[0];
+    const Value m = a_.run(kept_stage(i), inputs, Reading::magnitudes, r_.a.execution)[j];
     result.seconds_magnitude = watch.lap();
 
-    const Allowance foreign = foreign_allowance(foreign_plan_.stages[i]);
+    const Allowance foreign = foreign_allowance(foreign_plan_.stages[i], largest_input(stage));
     const Allowance own = stage_allowance(planned);
     result.bound_coefficient_a = own.coefficient;
     result.bound_coefficient_b = foreign.coefficient;
@@ -375,13 +448,14 @@ class CaptureWalk {
     std::vector<Value> on_host;
     for (const Value& input : inputs) on_host.push_back(for_host(input));
     const Value exact =
-        host_.run(exact_plan_.stages[i], on_host, Reading::values, r_.referee.execution)[0];
+        host_.run(exact_plan_.stages[i], on_host, Reading::values, r_.referee.execution)[j];
     const Value m_host = for_host(m);
     result.exact_a = against_exact(i, exact, for_host(local), m_host, own);
     result.exact_b = against_exact(i, exact, for_host(y), m_host, foreign);
-    if (result.introduced->differing > 0) look_at_noise(i, on_host, local, y, result);
+    // The oracle is asked about first outputs.
+    if (result.introduced->differing > 0 && j == 0) look_at_noise(i, on_host, local, y, result);
     decide(planned, inputs, y, result);
-    if (result.verdict == Verdict::diverged && result.blame != Blame::a)
+    if (result.verdict == Verdict::diverged && result.blame != Blame::a && j == 0)
       result.diagnoses =
           examine(i, on_host, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y), m_host,
                   foreign);
@@ -390,14 +464,15 @@ class CaptureWalk {
     if (result.accumulated->differing > 0 || result.introduced->differing > 0) {
       // Split's local run is B's on A's inputs; here it is A's on B's inputs, so the two parts
       // change places.
-      const Split swapped = a_.split(a[0], local, y, r_.a.execution);
+      const Split swapped = a_.split(a[j], local, y, r_.a.execution);
       Split split = swapped;
       std::swap(split.introduced, split.inherited);
       std::swap(split.introduced_on_accumulated, split.inherited_on_accumulated);
       result.split = split;
       result.amplification = inputs_equal ? 0 : flow_.amplification(stage.inputs, split);
     }
-    flow_.pass(i, stage.inputs, stage.outputs, result.split, norm_square(*result.accumulated));
+    flow_.pass(i, stage.inputs, {&stage.outputs[j], 1}, result.split,
+               norm_square(*result.accumulated));
   }
 
   /// How noisy both are on a sample, the capture's against `chain` or the TF32 it may have used.
@@ -498,8 +573,24 @@ class CaptureWalk {
   std::vector<Value> recorded_inputs(const Stage& stage) {
     std::vector<Value> inputs;
     for (const TensorId id : stage.inputs)
-      inputs.push_back(a_.upload(to_float32(captured_.at(id)), r_.a.execution));
+      inputs.push_back(a_.upload(as_read(captured_.at(id)), r_.a.execution));
     return inputs;
+  }
+
+  /// The largest finite magnitude among what the stage's first input holds.
+  double largest_input(const Stage& stage) const {
+    if (stage.inputs.empty()) return 0;
+    const Tensor& x = captured_.at(stage.inputs[0]);
+    if (x.type().type != Type::float32) return 0;
+    double largest = 0;
+    for (const float value : x.values<float>())
+      if (std::isfinite(value)) largest = std::max<double>(largest, std::fabs(value));
+    return largest;
+  }
+
+  /// A recording as a float32 stage reads it; integers stay.
+  static Tensor as_read(const Tensor& tensor) {
+    return tensor.type().type == Type::float64 ? to_float32(tensor) : tensor;
   }
 
   Value for_host(const Value& value) {
@@ -508,6 +599,7 @@ class CaptureWalk {
 
   std::optional<Attribution> attribution_of(std::size_t i) {
     const Stage& stage = r_.stages[i];
+    if (!captured_.contains(stage.outputs[0])) return std::nullopt;
     const PlannedStage& planned = r_.a.plan.stages[i];
     const std::vector<Value> given = recorded_inputs(stage);
     const Value a = a_.run(planned, given, Reading::values, r_.a.execution).front();

@@ -57,6 +57,8 @@ Numerics arithmetic_behind(Numerics numerics);
 /// order of summation, BatchNorm kept or folded, an elementary function of its own. `planned`: the
 /// stage under the arithmetic that the capture may have used, BatchNorm kept. Derivation in
 /// capture.cpp.
-Allowance foreign_allowance(const PlannedStage& planned);
+/// `largest_input`: the largest magnitude among the elements that its head reads, for heads whose
+/// foreign error has an absolute part (a resize).
+Allowance foreign_allowance(const PlannedStage& planned, double largest_input = 0);
 
 }  // namespace parity

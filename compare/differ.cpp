@@ -9,6 +9,7 @@
 #include "compare/diagnosis.hpp"
 #include "compare/forecast.hpp"
 #include "compare/misread.hpp"
+#include "compare/statistics.hpp"
 #include "compare/walk.hpp"
 #include "model/error.hpp"
 
@@ -73,6 +74,7 @@ class Walk {
     std::vector<std::int64_t> few;   ///< of the sample: where the inherited error is looked at
     std::vector<double> exact_of_b;  ///< there: exact arithmetic on b's own inputs
     std::optional<ChannelNoise> noise;
+    std::vector<bool> differs;  ///< by output: whether bits of l and a_local do
     bool inputs_equal = false;
     bool converted = false;  ///< a_local is not a_on_b
   };
@@ -298,6 +300,7 @@ class Walk {
         if (introduced[j].differing > 0 && !zero) introduced[j] = judged(j);
       }
       differing += introduced[j].differing;
+      spot.differs.push_back(introduced[j].differing > 0);
     }
     if (differing > 0 && zero)
       for (Comparison& c : introduced) demand_equality(c);
@@ -336,20 +339,25 @@ class Walk {
   void run_twins(Spot& spot, StageResult& result) {
     if (r_.a.twin && spot.a_stage.promise() == Determinism::host_to_gpu)
       result.twin_a =
-          twin_test(*r_.a.twin, r_.a.execution, spot.a_stage, spot.x_inputs, spot.a_local[0]);
+          twin_test(*r_.a.twin, r_.a.execution, spot.a_stage, spot.x_inputs, spot.a_local);
     if (r_.b.twin && spot.b_stage.promise() == Determinism::host_to_gpu)
-      result.twin_b = twin_test(*r_.b.twin, r_.b.execution, spot.b_stage, spot.x_inputs, spot.l[0]);
+      result.twin_b = twin_test(*r_.b.twin, r_.b.execution, spot.b_stage, spot.x_inputs, spot.l);
   }
 
   TwinTest twin_test(Backend& twin, const Execution& execution, const PlannedStage& planned,
-                     const std::vector<Value>& x_inputs, const Value& output) {
+                     const std::vector<Value>& x_inputs, const std::vector<Value>& outputs) {
     std::vector<Value> inputs;
     for (const Value& x : x_inputs) inputs.push_back(on(twin, execution, b_, r_.b.execution, x));
-    const Value expected = twin.run(planned, inputs, Reading::values, execution).front();
-    const Value given = on(twin, execution, b_, r_.b.execution, output);
-    const Comparison c = twin.compare(expected, given, nullptr, {}, execution);
+    const std::vector<Value> expected = twin.run(planned, inputs, Reading::values, execution);
+    TwinTest test;
+    for (std::size_t j = 0; j < outputs.size(); ++j) {
+      const Value given = on(twin, execution, b_, r_.b.execution, outputs[j]);
+      const Comparison c = twin.compare(expected[j], given, nullptr, {}, execution);
+      test.differing += c.differing;
+      if (!test.first) test.first = c.first;
+    }
     if (r_.packed_weights == PackedWeights::forget) twin.forget(planned);
-    return {c.differing, c.first};
+    return test;
   }
 
   /// (2) Each side against the exact values of the stage, under its own bound.
@@ -363,8 +371,9 @@ class Walk {
       if (pair) also.push_back(pair->index);
     const std::vector<std::int64_t> indices = sample_of(elements, all, sample_seed, also);
     Referee referee = r_.referee;
-    const std::vector<ExactElement> elements_exact = referee.oracle.exact_at(
-        exact_stage, for_referee(spot.x_inputs), indices, ExactSum::Keep::noise, referee.execution);
+    const std::vector<ExactElement> elements_exact =
+        referee.oracle.exact_at(exact_stage, for_referee(spot.x_inputs), indices,
+                                noise_read(spot.a_stage, spot.b_stage), referee.execution);
     spot.sample = indices;
     spot.exact = values_of(elements_exact);
     const std::vector<double>& exact = spot.exact;
@@ -475,11 +484,13 @@ class Walk {
     result.runs = r_.repeat;
     const auto distinct = [&](Backend& backend, const Execution& execution,
                               const PlannedStage& stage, const std::vector<Value>& inputs) {
-      std::vector<Digest> seen;
+      std::vector<std::vector<Digest>> seen;
       for (int run = 0; run < r_.repeat; ++run) {
-        const Value y = backend.run(stage, inputs, Reading::values, execution)[0];
-        const Digest digest = backend.digest(y, execution);
-        if (std::find(seen.begin(), seen.end(), digest) == seen.end()) seen.push_back(digest);
+        std::vector<Digest> digests;
+        for (const Value& y : backend.run(stage, inputs, Reading::values, execution))
+          digests.push_back(backend.digest(y, execution));
+        if (std::find(seen.begin(), seen.end(), digests) == seen.end())
+          seen.push_back(std::move(digests));
       }
       return static_cast<int>(seen.size());
     };
@@ -553,22 +564,24 @@ class Walk {
         equal_.insert(stage.outputs[j]);
       if (wanted_.contains(stage.outputs[j])) accumulated_[stage.outputs[j]] = c;
       decide_margins(i, j, spot, result);
-      if (j == 0) result.accumulated = std::move(c);
-    }
-    const Comparison& c = *result.accumulated;
-    const double norm_square = c.rms_a * c.rms_a * static_cast<double>(c.elements);
-    if (c.differing > 0 || (result.introduced->differing > 0)) {
+      std::optional<Split> split;
       // In double, the conversion of the shared input is a step of its own; the split is around
       // a_local.
-      result.split = b_.split(spot.a_local[0], spot.l[0], spot.b[0], r_.b.execution);
-      if (!spot.inputs_equal)
-        result.amplification = flow_.amplification(stage.inputs, *result.split);
+      if (c.differing > 0 || spot.differs[j])
+        split = b_.split(spot.a_local[j], spot.l[j], spot.b[j], r_.b.execution);
+      flow_.pass(i, stage.inputs, {&stage.outputs[j], 1}, split,
+                 c.rms_a * c.rms_a * static_cast<double>(c.elements));
+      if (j > 0) continue;
+      result.accumulated = std::move(c);
+      result.split = split;
     }
+    const Comparison& c = *result.accumulated;
+    if (result.split && !spot.inputs_equal)
+      result.amplification = flow_.amplification(stage.inputs, *result.split);
     if (spot.converted) {
       const Comparison step = comparison(spot.a_on_b[0], spot.a_local[0]);
       result.conversion = step.rms_a > 0 ? step.rms / step.rms_a : 0;
     }
-    flow_.pass(i, stage.inputs, stage.outputs, result.split, norm_square);
     explain_inheritance(i, spot, result);
     const double active =
         c.elements > 0 ? static_cast<double>(c.informative) / static_cast<double>(c.elements) : 0;

@@ -149,7 +149,8 @@ std::optional<std::vector<double>> DriftForecast::through_selection(const Stage&
   const Step& head = stage.steps.front();
   const auto* binary = std::get_if<Binary>(head.op.get());
   const auto* concat = std::get_if<Concat>(head.op.get());
-  const bool adds = binary != nullptr && binary->function == Binary::Function::add;
+  const bool adds = binary != nullptr && (binary->function == Binary::Function::add ||
+                                          binary->function == Binary::Function::sub);
   if (!adds && (concat == nullptr || concat->axis != 1)) return std::nullopt;
   std::vector<double> result;
   for (const TensorId id : stage.inputs) {
@@ -182,7 +183,7 @@ std::optional<double> DriftForecast::pass(const Stage& stage, const ChannelNoise
   // Behind a ReLU only what it lets through still errs.
   const bool clipped = std::any_of(stage.steps.begin(), stage.steps.end(), [](const Step& step) {
     const auto* unary = std::get_if<Unary>(step.op.get());
-    return unary != nullptr && unary->function == Unary::Function::relu;
+    return unary != nullptr && unary->function == EpilogueKind::relu;
   });
   const double passes = clipped ? active : 1;
   if (passed && passed->size() == channels) {
@@ -195,7 +196,14 @@ std::optional<double> DriftForecast::pass(const Stage& stage, const ChannelNoise
     made.variance.assign(channels, carried_square > 0 ? carried / carried_square * made.square : 0);
   }
   const double predicted = std::sqrt(made.mean() + made.slope * made.slope * made.square);
-  for (const TensorId id : stage.outputs) known_[id] = made;
+  for (std::size_t k = 0; k < stage.outputs.size(); ++k) {
+    Field& field = known_[stage.outputs[k]];
+    field = made;
+    // What is known is the first output's; another one may have other channels.
+    if (k > 0)
+      field.variance.assign(static_cast<std::size_t>(channels_of(stage.output_types[k].shape)),
+                            made.mean());
+  }
   if (!(predicted > 0) || !std::isfinite(predicted)) return std::nullopt;
   return predicted;
 }

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -204,7 +205,7 @@ std::shared_ptr<const Tensor> constant_like(const Tensor& tensor, float value) {
 }
 
 /// The last step when it is that activation.
-bool ends_with(const PlannedStage& planned, Unary::Function function) {
+bool ends_with(const PlannedStage& planned, EpilogueKind function) {
   const auto* last = std::get_if<Unary>(planned.stage.steps.back().op.get());
   return last && last->function == function && planned.stage.steps.size() >= 2;
 }
@@ -330,8 +331,7 @@ Shape written_without_ceil(const PlannedStage& planned) {
 std::vector<double> other_epsilons(float epsilon) {
   std::vector<double> amounts;
   for (const float eps : {1e-5F, 1e-3F, 1e-6F, 1e-4F, 1e-12F, 0.0F, 1e-2F, 1e-1F})
-    if (eps != epsilon)
-      amounts.push_back(static_cast<double>(eps) - static_cast<double>(epsilon));
+    if (eps != epsilon) amounts.push_back(static_cast<double>(eps) - static_cast<double>(epsilon));
   return amounts;
 }
 
@@ -349,7 +349,42 @@ std::vector<std::vector<std::int64_t>> gate_orders(const Recurrent& layer) {
   return {{0, 3, 1, 2}, {0, 2, 1, 3}};
 }
 
-const std::array<Misreading, 45> rows{{
+/// A stage's resize by another convention or rounding, if that reads other elements or weights.
+std::optional<Resize> resized_otherwise(const PlannedStage& planned,
+                                        const std::function<void(Resize&)>& change) {
+  const auto* right = head_as<Resize>(planned);
+  if (!right) return std::nullopt;
+  Resize wrong = *right;
+  change(wrong);
+  const Shape& x = planned.stage.input_types[0].shape;
+  for (const Resize::Axis& axis : right->axes) {
+    const auto k = static_cast<std::size_t>(axis.axis);
+    if (right->mode == Resize::Mode::nearest) {
+      if (right->places(x).parts[k].table != wrong.places(x).parts[k].table) return wrong;
+    } else {
+      const Resize::Table a = right->table(axis, x[k]), b = wrong.table(axis, x[k]);
+      if (a.at != b.at || a.weights != b.weights) return wrong;
+    }
+  }
+  return std::nullopt;
+}
+std::optional<Resize> with_coordinates(const PlannedStage& planned, double amount) {
+  return resized_otherwise(planned, [=](Resize& op) {
+    op.coordinates = static_cast<Resize::Coordinates>(static_cast<int>(amount));
+  });
+}
+std::optional<Resize> with_rounding(const PlannedStage& planned, double amount) {
+  return resized_otherwise(planned, [=](Resize& op) {
+    op.nearest = static_cast<Resize::Nearest>(static_cast<int>(amount));
+  });
+}
+Misread with_resize(const PlannedStage& planned, const std::optional<Resize>& resize) {
+  return {with_head(planned, [&](auto& o) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Resize>) o = resize.value_or(o);
+  })};
+}
+
+const std::array<Misreading, 48> rows{{
     {Bug::kernel_axes_swapped, 11, "the kernel is read with its rows and columns exchanged",
      [](const PlannedStage& p) {
        const Tensor* w = is_convolution(p) ? weights_of(p) : nullptr;
@@ -619,7 +654,7 @@ const std::array<Misreading, 45> rows{{
      }},
     // amount: the slope at 0
     {Bug::sigmoid_hardened, 24, "sigmoid is the piecewise linear one",
-     [](const PlannedStage& p) { return ends_with(p, Unary::Function::sigmoid); },
+     [](const PlannedStage& p) { return ends_with(p, EpilogueKind::sigmoid); },
      [](const PlannedStage&) {
        return std::vector<double>{1.0 / 6, 0.2};
      },
@@ -630,7 +665,7 @@ const std::array<Misreading, 45> rows{{
      Amount::real},
     // amount: the slope below 0
     {Bug::relu_leaks, 24, "ReLU lets part of negative values through",
-     [](const PlannedStage& p) { return ends_with(p, Unary::Function::relu); },
+     [](const PlannedStage& p) { return ends_with(p, EpilogueKind::relu); },
      [](const PlannedStage&) {
        return std::vector<double>{0.01, 0.1, 0.2};
      },
@@ -640,7 +675,7 @@ const std::array<Misreading, 45> rows{{
      Amount::real},
     // amount: the cap
     {Bug::relu_capped, 24, "ReLU is cut off above",
-     [](const PlannedStage& p) { return ends_with(p, Unary::Function::relu); },
+     [](const PlannedStage& p) { return ends_with(p, EpilogueKind::relu); },
      [](const PlannedStage&) {
        return std::vector<double>{6, 1};
      },
@@ -685,6 +720,45 @@ const std::array<Misreading, 45> rows{{
          if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Reduce>)
            o.function = Reduce::Function::sum;
        })};
+     }},
+    {Bug::pads_miscounted, 16, "the mean counts its padding, or leaves out what it should count",
+     [](const PlannedStage& p) { return head_as<AveragePool>(p) && has_pads(p); }, once,
+     [](const Seat& s, double) {
+       return Misread{with_head(s.planned, [](auto& o) {
+         if constexpr (std::is_same_v<std::decay_t<decltype(o)>, AveragePool>)
+           o.pads = o.pads == AveragePool::Pads::included ? AveragePool::Pads::excluded
+                                                          : AveragePool::Pads::included;
+       })};
+     }},
+    // amount: the convention, in the order of Resize::Coordinates
+    {Bug::resize_misplaced, 18, "the resize places its pixels by another convention",
+     [](const PlannedStage& p) { return head_as<Resize>(p) != nullptr; },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (const auto coordinates :
+            {Resize::Coordinates::half_pixel, Resize::Coordinates::align_corners,
+             Resize::Coordinates::asymmetric})
+         if (with_coordinates(p, static_cast<double>(coordinates)))
+           amounts.push_back(static_cast<double>(coordinates));
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       return with_resize(s.planned, with_coordinates(s.planned, amount));
+     }},
+    // amount: the rounding, in the order of Resize::Nearest
+    {Bug::resize_rounded, 19, "the resize takes the other one of two pixels that are near",
+     [](const PlannedStage& p) {
+       const auto* resize = head_as<Resize>(p);
+       return resize && resize->mode == Resize::Mode::nearest;
+     },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (int rounding = 0; rounding < 4; ++rounding)
+         if (with_rounding(p, rounding)) amounts.push_back(rounding);
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       return with_resize(s.planned, with_rounding(s.planned, amount));
      }},
     {Bug::inputs_reversed, 12, "the inputs are taken in the reverse order",
      [](const PlannedStage& p) { return head_as<Concat>(p) && p.stage.inputs.size() > 1; }, once,
@@ -780,8 +854,8 @@ const std::array<Misreading, 45> rows{{
        for (const std::size_t at : {recurrent_parameter::weights, recurrent_parameter::recurrence,
                                     recurrent_parameter::bias})
          if (parameters[at])
-           parameters[at] = std::make_shared<const Tensor>(
-               reindexed(*parameters[at], [&](Index& index) {
+           parameters[at] =
+               std::make_shared<const Tensor>(reindexed(*parameters[at], [&](Index& index) {
                  const std::int64_t gate = index[1] / H, gates = layer.gates();
                  index[1] += (order[static_cast<std::size_t>(gate % gates)] - gate % gates) * H;
                }));
@@ -813,17 +887,17 @@ const std::array<Misreading, 45> rows{{
      },
      once,
      [](const Seat& s, double) {
-       PlannedStage before = prefix_of(
-           with_recurrent(s.planned, [](Recurrent& layer) { layer.outputs = {1}; }), 1);
+       PlannedStage before =
+           prefix_of(with_recurrent(s.planned, [](Recurrent& layer) { layer.outputs = {1}; }), 1);
        Stage& stage = before.stage;
        stage.steps[0].outputs.resize(1);
        stage.outputs = stage.steps[0].outputs;
-       stage.output_types = std::get<Recurrent>(*stage.steps[0].op).infer(step_operand_types(stage)[0]);
+       stage.output_types =
+           std::get<Recurrent>(*stage.steps[0].op).infer(step_operand_types(stage)[0]);
        stage.output_names.resize(1);
        const Value left = s.backend.run(before, s.inputs, Reading::values, s.execution)[0];
-       Misread misread{with_recurrent(s.planned, [](Recurrent& layer) {
-         layer.state = Recurrent::Initial::parameter;
-       })};
+       Misread misread{with_recurrent(
+           s.planned, [](Recurrent& layer) { layer.state = Recurrent::Initial::parameter; })};
        misread.stage.stage.steps[0].parameters[recurrent_parameter::state] =
            std::make_shared<const Tensor>(to_float32(s.backend.download(left, s.execution)));
        return misread;
@@ -844,9 +918,7 @@ const std::array<Misreading, 45> rows{{
     // amount: added to eps
     {Bug::row_epsilon, 22, "the normalization computes with another eps",
      [](const PlannedStage& p) { return head_as<Normalization>(p) != nullptr; },
-     [](const PlannedStage& p) {
-       return other_epsilons(head_as<Normalization>(p)->epsilon);
-     },
+     [](const PlannedStage& p) { return other_epsilons(head_as<Normalization>(p)->epsilon); },
      [](const Seat& s, double amount) {
        return Misread{with_head(s.planned, [&](auto& o) {
          if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Normalization>)
@@ -961,6 +1033,9 @@ constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_s
                                                                   "pool_pads_zero",
                                                                   "pool_ceil_lost",
                                                                   "mean_undivided",
+                                                                  "pads_miscounted",
+                                                                  "resize_misplaced",
+                                                                  "resize_rounded",
                                                                   "inputs_reversed",
                                                                   "input_dropped",
                                                                   "channels_reversed",
@@ -1052,10 +1127,13 @@ Tensor narrowed(const TensorType& type, std::span<const double> elements) {
 std::vector<Value> run_misread(const Seat& seat, const Misread& misread, Reading reading) {
   std::vector<Value> inputs(seat.inputs.begin(), seat.inputs.end());
   if (misread.operand)
-    for (std::size_t i = 0; i < inputs.size(); ++i)
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Type type = inputs[i].type().type;
+      if (type != Type::float32 && type != Type::float64) continue;  // integers are no operands
       inputs[i] = seat.backend.upload(
           misread.operand(i, to_float32(seat.backend.download(inputs[i], seat.execution))),
           seat.execution);
+    }
   // Copies of its own, so that nothing packed for the right stage is taken for this one.
   PlannedStage stage = misread.stage;
   for (Step& step : stage.stage.steps)

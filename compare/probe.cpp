@@ -28,6 +28,11 @@ class Exactly {
     ExactStage exact{stage_, {}, {}};
     const double operand = operand_limit();
     for (std::size_t i = 0; i < stage_.inputs.size(); ++i) {
+      if (stage_.input_types[i].type != Type::float32) {
+        exact.left_out = "it reads integers or a mask, which no arithmetic rounds";
+        exact.stage.steps.clear();
+        return exact;
+      }
       largest_[stage_.inputs[i]] = operand;
       exact.inputs.push_back(integers(stage_.input_types[i], operand));
     }
@@ -136,7 +141,13 @@ class Exactly {
       replace(step.parameters[2], integers(type, 100));
       y = 2 * x + largest_operand + 200;
     } else if constexpr (std::is_same_v<T, Binary>) {
-      const bool sum = op.function == Binary::Function::add;
+      using F = Binary::Function;
+      const bool sum = op.function == F::add || op.function == F::sub || op.function == F::max ||
+                       op.function == F::min;
+      if (!sum && op.function != F::mul)
+        return "a " + std::string(op.kind()) + " divides, takes a power or a slope, and rounds";
+      if (types_[at].inputs[0].type != Type::float32 || step.inputs.size() > 2)
+        return std::string(op.kind()) + " of integers or of more than two has no exact probe";
       if (!step.parameters.empty() && step.parameters[0])
         replace(step.parameters[0],
                 integers(step.parameters[0]->type(), sum ? largest_operand : 2));
@@ -145,16 +156,27 @@ class Exactly {
       else
         y = step.inputs.size() > 1 ? x * x : 2 * x;
     } else if constexpr (std::is_same_v<T, Unary>) {
-      if (op.function != Unary::Function::relu)
+      if (step_ulp(op.function) > 0)
         return "an elementary function rounds, and each library in its own way";
+      if (op.function == EpilogueKind::clip) y = std::max(x, op.at_zero());
     } else if constexpr (std::is_same_v<T, Reduce>) {
       const std::int64_t n = op.terms(types_[at].inputs[0]);
       if (op.function == Reduce::Function::mean &&
           !std::has_single_bit(static_cast<std::uint64_t>(n)))
         return "a mean of " + std::to_string(n) + " elements is a division that rounds";
+      if (op.function == Reduce::Function::l2) return "a root rounds";
+      if (op.function == Reduce::Function::prod)
+        return "a product of " + std::to_string(n) + " integers would need more than 24 bits";
       if (op.sums()) y = x * static_cast<double>(n);
+      if (op.function == Reduce::Function::sum_square) y *= x;
+    } else if constexpr (std::is_same_v<T, Placement>) {
+      if (op.fill != std::trunc(op.fill)) return "it pads with a number that is not whole";
+      y = std::max(x, std::fabs(op.fill));
+    } else if constexpr (std::is_same_v<T, Resize>) {
+      if (op.mode != Resize::Mode::nearest) return "an interpolation rounds";
     } else if constexpr (!(std::is_same_v<T, MaxPool> || std::is_same_v<T, Concat> ||
-                           std::is_same_v<T, Movement> || std::is_same_v<T, Constant>)) {
+                           std::is_same_v<T, Movement> || std::is_same_v<T, Constant> ||
+                           std::is_same_v<T, Pieces>)) {
       return std::string(op.kind()) + " has no exact probe";
     }
     if (y >= largest_value) return "its integers would need more than 24 bits";

@@ -134,6 +134,14 @@ std::optional<SideStatistics> test(const Shape& shape, std::span<const std::int6
 
 }  // namespace
 
+ExactSum::Keep noise_read(const PlannedStage& a, const PlannedStage& b) {
+  const auto rounds_operands = [](const PlannedStage& planned) {
+    const Contract& contract = planned.contracts.front();
+    return contract.rounding || contract.batch_norm == BatchNormalisation::folded;
+  };
+  return rounds_operands(a) || rounds_operands(b) ? ExactSum::Keep::noise : ExactSum::Keep::chains;
+}
+
 Noise noise_of(const PlannedStage& planned, const ExactElement& element) {
   const Contract& contract = planned.contracts.front();
   if (contract.algorithm == Algorithm::exact)

@@ -53,6 +53,9 @@ struct Statistics {
   std::optional<InheritedTest> inherited;
 };
 
+/// How much noise the oracle must keep for the two sides' tests: that of rounded operands costs most.
+ExactSum::Keep noise_read(const PlannedStage& a, const PlannedStage& b);
+
 /// T3 of a side: its elements `y` at `indices` of an output of `shape`, under its contracts.
 /// `stages`: how many stages share the risk of one diff, 1e-9. Nothing where the contract's noise
 /// is no statistic (double, no multiply-accumulate) or no element has any.

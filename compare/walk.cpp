@@ -198,7 +198,9 @@ OracleTest judge_exact(std::span<const std::int64_t> indices, bool all, std::spa
     const bool same = y[i] == exact[i] || (std::isnan(y[i]) && std::isnan(exact[i]));
     double distance = same ? 0 : std::fabs(y[i] - exact[i]);
     if (std::isnan(distance)) distance = std::numeric_limits<double>::infinity();
-    const double bound = (allowance.coefficient + own) * magnitude[i] + allowance.underflow;
+    // An integer is its own magnitude, with its sign.
+    const double bound =
+        (allowance.coefficient + own) * std::fabs(magnitude[i]) + allowance.underflow;
     const double share = distance == 0 ? 0
                          : bound > 0   ? distance / bound
                                        : std::numeric_limits<double>::infinity();
@@ -238,7 +240,8 @@ std::optional<std::size_t> input_handed_through(Backend& backend, const Executio
                                                 std::span<const Value> inputs,
                                                 const Value& output) {
   // A ReLU or a maximum of what is already so returns it unchanged.
-  for (const char* selection : {"Relu", "MaxPool", "ReduceMax", "Clip", "Max", "Min"})
+  for (const char* selection : {"Relu", "MaxPool", "ReduceMax", "ReduceMin", "Clip", "Max", "Min",
+                                "ScatterND", "ScatterElements", "Resize", "TopK"})
     if (planned.stage.steps.front().op_type == selection) return std::nullopt;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const Value& input = inputs[k];
@@ -271,6 +274,8 @@ std::optional<Diagnosis> proves_nothing(Backend& backend, const Execution& execu
     diagnosis.evidence = std::move(evidence);
     return diagnosis;
   };
+  // Integers and masks agree to the bit or not at all, and may well be constant.
+  if (output.type().type == Type::int64 || output.type().type == Type::boolean) return std::nullopt;
   if (introduced.informative == 0)
     return found(Bug::output_zeroed,
                  introduced.rms_a == 0 && introduced.rms_b == 0

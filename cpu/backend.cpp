@@ -14,6 +14,7 @@
 #include "cpu/mac/instruction_set.hpp"
 #include "cpu/threads.hpp"
 #include "model/arithmetic/bounds.hpp"
+#include "model/arithmetic/elementary.hpp"
 #include "model/ops.hpp"
 #include "model/steps.hpp"
 
@@ -83,16 +84,28 @@ std::vector<Value> run_stage(const PlannedStage& planned, std::span<const Value>
   });
 }
 
+/// The slope of a step at x, by a difference: its own error, 2^-40 of the slope's change, is nothing to a
+/// variance.
+double slope_of(EpilogueKind kind, double x, double a, double b) {
+  const double h = std::max(std::fabs(x), 0x1p-20) * 0x1p-20;
+  return (elementary::step(kind, x + h, a, b) - elementary::step(kind, x - h, a, b)) / (2 * h);
+}
+
 /// What an epilogue step does to an element's noise: to first order, and with the step's own
 /// rounding in float32. `before`: the value it read; element.value is what it made.
 void pass_noise(const EpilogueStep<double>& step, const EpilogueStep<float>& as_stored,
                 std::int64_t channel, double before, ExactElement& element) {
   using Kind = EpilogueStep<double>::Kind;
-  const auto at = [&](const auto& constants) {
+  const auto at = [&](const auto& constants) -> double {
+    if (constants.empty()) return 0;
     return static_cast<double>(
         constants[constants.size() > 1 ? static_cast<std::size_t>(channel) : 0]);
   };
-  double slope = 1, rounding = rounding_variance(element.value), shift = 0;
+  // No distribution is known of a sequence's own error: its largest stands in, 12 e^2 times the
+  // variance of a rounding when it is e ULP.
+  const double ulp = step_ulp(step.kind);
+  const double own = ulp == 0.5 ? 1 : 12 * ulp * ulp;
+  double slope = 1, shift = 0;
   switch (step.kind) {
     case Kind::add:
       break;
@@ -100,21 +113,14 @@ void pass_noise(const EpilogueStep<double>& step, const EpilogueStep<float>& as_
       slope = at(step.a);
       shift = before * (at(as_stored.a) - at(step.a)) + (at(as_stored.b) - at(step.b));
       break;
-    case Kind::mul:
-      slope = at(step.a);
-      break;
     case Kind::relu:
       slope = before > 0 ? 1 : 0;
-      rounding = 0;
       break;
-    case Kind::sigmoid: {
-      // No distribution is known of the function's own error: its largest stands in, 2.41 spacings
-      // (model/arithmetic/elementary.hpp), 12 * 2.41^2 < 70 times the variance of a rounding.
-      slope = element.value * (1 - element.value);
-      rounding *= 70;
+    default:
+      slope = slope_of(step.kind, before, at(step.a), at(step.b));
       break;
-    }
   }
+  const double rounding = own * rounding_variance(element.value);
   element.gain *= slope;
   element.epilogue = element.epilogue * slope * slope + rounding;
   element.offset = element.offset * slope + shift;
@@ -183,11 +189,10 @@ std::vector<AlgorithmInfo> CpuBackend::algorithms() const {
        "the TF32 tensor core of sm_90, 100, 120 by its bit-exact model (tf32@ARCH)"},
       {Algorithm::gemm_eigen, macs,
        "Eigen's matrix product over im2col, its own order; a third opinion (algorithm=gemm:eigen)"},
-      {Algorithm::lanes32, "GlobalAveragePool", "32 interleaved lanes and an xor tree"},
-      {Algorithm::elementwise, "BatchNormalization, Relu, Sigmoid, Add, Mul, MaxPool, ReduceMax",
+      {Algorithm::lanes32, op_names(Family::reduction), "32 interleaved lanes and an xor tree"},
+      {Algorithm::elementwise, op_names(Family::elementwise) + ", ReduceMax",
        "one rounded sequence per element, or a selection"},
-      {Algorithm::move, "Concat, Reshape, Flatten, Transpose, Identity, Dropout, Constant",
-       "bits pass"},
+      {Algorithm::move, op_names(Family::move), "bits pass"},
       {Algorithm::fp64, "every op", "double throughout the network (cpu:fp64)"},
       {Algorithm::exact, "every op",
        "double inside a stage, its output rounded once (cpu:exact); the oracle"},
@@ -280,11 +285,9 @@ std::vector<ExactElement> CpuBackend::exact_at(const PlannedStage& planned,
   }
   const Epilogue<float> none;
   const Epilogue<double> no_riders;
-  std::vector<Value> operands(inputs.begin(), inputs.end());
-  for (Value& operand : operands) operand = rounded_to_float(operand, memory_, execution);
   const TensorType in_double{Type::float64, output.shape};
   const Job job{oracle.contracts.front(),
-                operands,
+                inputs,
                 head.parameters,
                 in_double,
                 Reading::values,

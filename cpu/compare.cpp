@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <type_traits>
 
@@ -63,11 +64,20 @@ void require_same_shape(const Value& a, const Value& b, const char* what) {
 
 bool in_double(const Value& value) { return value.type().type == Type::float64; }
 
-void require_real(const Value& value) {
-  const Type type = value.type().type;
-  if (type != Type::float32 && type != Type::float64)
-    throw Error(Fault::internal, "a comparison was asked for a tensor of type " + to_string(type) +
-                                     "; only float32 and float64 are compared");
+bool is_real(const Value& value) {
+  return value.type().type == Type::float32 || value.type().type == Type::float64;
+}
+
+/// A value as its numbers are measured: integers and booleans as doubles.
+Value as_real(const Value& value, const Execution& execution) {
+  return is_real(value) ? value : elements<double>(value, Layout::row_major, execution).value;
+}
+
+/// Of a pair that was measured as doubles, the integers that it is.
+void name_integers(std::optional<ElementPair>& pair) {
+  if (!pair) return;
+  pair->a_bits = static_cast<std::uint64_t>(static_cast<std::int64_t>(pair->a));
+  pair->b_bits = static_cast<std::uint64_t>(static_cast<std::int64_t>(pair->b));
 }
 
 template <class T>
@@ -539,27 +549,32 @@ Digest digest(const Value& value, const Execution& execution) {
   return plain(std::uint8_t{});
 }
 
-Comparison compare(const Value& a, const Value& b, const Value* magnitude,
+Comparison compare(const Value& given_a, const Value& given_b, const Value* given_magnitude,
                    const Allowance& allowance, const Execution& execution) {
+  const Value a = as_real(given_a, execution), b = as_real(given_b, execution);
+  const std::optional<Value> measured =
+      given_magnitude ? std::optional(as_real(*given_magnitude, execution)) : std::nullopt;
+  const Value* const magnitude = measured ? &*measured : nullptr;
   require_same_shape(a, b, "a comparison");
-  require_real(a);
-  require_real(b);
-  if (magnitude) {
-    require_same_shape(a, *magnitude, "a judgement");
-    require_real(*magnitude);
-  }
+  if (magnitude) require_same_shape(a, *magnitude, "a judgement");
   const bool wide = in_double(a) || in_double(b) || (magnitude && in_double(*magnitude));
-  if (magnitude) {
-    const std::array<Operand, 3> all = {operand(a), operand(b), operand(*magnitude)};
+  const auto compared = [&](const auto& all) {
     return wide ? compare_as<double>(all, allowance, execution)
                 : compare_as<float>(all, allowance, execution);
-  }
-  const std::array<Operand, 2> all = {operand(a), operand(b)};
-  return wide ? compare_as<double>(all, allowance, execution)
-              : compare_as<float>(all, allowance, execution);
+  };
+  Comparison result =
+      magnitude ? compared(std::array<Operand, 3>{operand(a), operand(b), operand(*magnitude)})
+                : compared(std::array<Operand, 2>{operand(a), operand(b)});
+  if (!is_real(given_a))
+    for (std::optional<ElementPair>* pair : {&result.first, &result.worst, &result.worst_judged})
+      name_integers(*pair);
+  return result;
 }
 
-Split split(const Value& a, const Value& local, const Value& b, const Execution& execution) {
+Split split(const Value& given_a, const Value& given_local, const Value& given_b,
+            const Execution& execution) {
+  const Value a = as_real(given_a, execution), local = as_real(given_local, execution),
+              b = as_real(given_b, execution);
   require_same_shape(a, local, "a split");
   require_same_shape(a, b, "a split");
   const std::array<Operand, 3> all = {operand(a), operand(local), operand(b)};
@@ -590,15 +605,16 @@ Split split(const Value& a, const Value& local, const Value& b, const Execution&
   return finish(sum);
 }
 
-ErrorMap map(const Value& a, const Value& b, const Execution& execution) {
+ErrorMap map(const Value& given_a, const Value& given_b, const Execution& execution) {
+  const Value a = as_real(given_a, execution), b = as_real(given_b, execution);
   require_same_shape(a, b, "an error map");
   const Operand oa = operand(a), ob = operand(b);
   return in_double(a) || in_double(b) ? map_as<double>(oa, ob, a.shape(), execution)
                                       : map_as<float>(oa, ob, a.shape(), execution);
 }
 
-std::vector<double> elements_at(const Value& value, std::span<const std::int64_t> indices) {
-  require_real(value);
+std::vector<double> elements_at(const Value& given, std::span<const std::int64_t> indices) {
+  const Value value = as_real(given, Execution{});
   const Operand o = operand(value);
   std::vector<double> result;
   result.reserve(indices.size());

@@ -12,7 +12,8 @@
 namespace parity::cpu {
 
 /// What stands behind Backend::digest, compare, split, map and elements. All read float32 and
-/// float64 values, also mixed, in either layout, also different ones; none copies a tensor. Every
+/// float64 values, also mixed, in either layout, also different ones, and copy none; integers and booleans
+/// are measured as doubles. Every
 /// result is the same for every layout, instruction set and number of threads: counts and maxima
 /// commute, and sums follow CONTRACTS section 6 (chunks of 4096 logical indices by lanes32 in
 /// double, chunk sums added in index order).

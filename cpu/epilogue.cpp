@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "cpu/mac/highway.hpp"
 #include "cpu/mac/instruction_set.hpp"
@@ -15,6 +16,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "cpu/epilogue-inl.hpp"
+#include "cpu/sequences-inl.hpp"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
@@ -22,18 +24,81 @@ namespace parity::cpu::HWY_NAMESPACE {
 #if HWY_NATIVE_FMA
 namespace {
 
+/// Whether a kind is computed on vectors; the others go element by element, for double through libm.
+template <class T>
+constexpr bool has_vectors(EpilogueKind kind) {
+  if (std::is_same_v<T, float>) return !is_wide(kind);
+  return kind <= EpilogueKind::square || kind == EpilogueKind::sign ||
+         (kind >= EpilogueKind::hard_sigmoid && kind <= EpilogueKind::softsign);
+}
+
+template <class D, class T = hn::TFromD<D>>
+HWY_INLINE hn::Vec<D> operand(D d, const std::vector<T>& values, std::size_t channel,
+                              std::size_t count) {
+  if (values.empty()) return hn::Zero(d);
+  return values.size() == 1 ? hn::Set(d, values[0]) : load_some(d, values.data() + channel, count);
+}
+template <class T>
+T operand_at(const std::vector<T>& values, std::size_t channel) {
+  return values.empty() ? T{0} : values[values.size() == 1 ? 0 : channel];
+}
+
+/// One step, whose kind the compiler knows, so that nothing is asked in the loops.
+template <class T, EpilogueKind kind>
+void apply_step(const EpilogueStep<T>& step_of, T* const* y, int rows, std::size_t count,
+                std::size_t channel) {
+  if constexpr (has_vectors<T>(kind)) {
+    const hn::ScalableTag<T> d;
+    const std::size_t lanes = hn::Lanes(d);
+    for (std::size_t i = 0; i < count; i += lanes) {
+      const std::size_t some = count - i;
+      const auto a = operand(d, step_of.a, channel + i, some);
+      const auto b = operand(d, step_of.b, channel + i, some);
+      for (int r = 0; r < rows; ++r)
+        store_some(d, step<Vectors<T>, kind>(load_some(d, y[r] + i, some), a, b), y[r] + i, some);
+    }
+  } else {
+    for (int r = 0; r < rows; ++r)
+      for (std::size_t i = 0; i < count; ++i) {
+        const T a = operand_at(step_of.a, channel + i), b = operand_at(step_of.b, channel + i);
+        if constexpr (std::is_same_v<T, float>)
+          y[r][i] = sequences::any_step<elementary::HostArithmetic, kind>(y[r][i], a, b);
+        else
+          y[r][i] = elementary::step<kind>(y[r][i], a, b);
+      }
+  }
+}
+
+template <class T>
+void apply_steps(std::span<const EpilogueStep<T>> epilogue, T* const* y, int rows,
+                 std::size_t count, std::size_t channel) {
+  for (const EpilogueStep<T>& each : epilogue)
+    with_kind(each.kind, [&](auto kind) {
+      apply_step<T, decltype(kind)::value>(each, y, rows, count, channel);
+    });
+}
+
 template <class T>
 void apply_row(const Epilogue<T>& epilogue, T* y, std::int64_t count, std::int64_t channel) {
   // Short pieces, so that the later steps find the elements in the first-level cache.
   constexpr std::int64_t piece = 1024;
   for (std::int64_t i = 0; i < count; i += piece) {
     T* const row = y + i;
-    apply_rows<T>(epilogue, &row, 1, static_cast<std::size_t>(std::min(piece, count - i)),
-                  static_cast<std::size_t>(channel + i));
+    apply_steps<T>(epilogue, &row, 1, static_cast<std::size_t>(std::min(piece, count - i)),
+                   static_cast<std::size_t>(channel + i));
   }
 }
 
 }  // namespace
+
+void apply_rows(std::span<const EpilogueStep<float>> epilogue, float* const* y, int rows,
+                std::size_t count, std::size_t channel) {
+  apply_steps<float>(epilogue, y, rows, count, channel);
+}
+void apply_rows(std::span<const EpilogueStep<double>> epilogue, double* const* y, int rows,
+                std::size_t count, std::size_t channel) {
+  apply_steps<double>(epilogue, y, rows, count, channel);
+}
 
 void apply_float(const Epilogue<float>& epilogue, float* y, std::int64_t count,
                  std::int64_t channel) {
@@ -53,31 +118,21 @@ namespace {
 
 template <class T>
 void apply_scalar(const Epilogue<T>& epilogue, T* y, std::int64_t count, std::int64_t channel) {
-  using Kind = typename EpilogueStep<T>::Kind;
-  for (const EpilogueStep<T>& step : epilogue) {
-    for (std::int64_t i = 0; i < count; ++i) {
-      const auto operand = [&](const std::vector<T>& values) {
-        return values.size() == 1 ? values[0] : values[static_cast<std::size_t>(channel + i)];
-      };
-      switch (step.kind) {
-        case Kind::add:
-          y[i] = y[i] + operand(step.a);
-          break;
-        case Kind::fma:
-          y[i] = std::fma(y[i], operand(step.a), operand(step.b));
-          break;
-        case Kind::mul:
-          y[i] = y[i] * operand(step.a);
-          break;
-        case Kind::relu:
-          y[i] = y[i] > 0 ? y[i] : (y[i] != y[i] ? y[i] : T{0});
-          break;
-        case Kind::sigmoid:
-          y[i] = elementary::sigmoid(y[i]);
-          break;
+  for (const EpilogueStep<T>& each : epilogue)
+    with_kind(each.kind, [&](auto kind) {
+      constexpr EpilogueKind known = decltype(kind)::value;
+      for (std::int64_t i = 0; i < count; ++i) {
+        const auto operand = [&](const std::vector<T>& values) {
+          if (values.empty()) return T{0};
+          return values.size() == 1 ? values[0] : values[static_cast<std::size_t>(channel + i)];
+        };
+        if constexpr (std::is_same_v<T, float>)
+          y[i] = sequences::any_step<elementary::HostArithmetic, known>(y[i], operand(each.a),
+                                                                        operand(each.b));
+        else
+          y[i] = elementary::step<known>(y[i], operand(each.a), operand(each.b));
       }
-    }
-  }
+    });
 }
 
 template <class T>

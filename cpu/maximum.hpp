@@ -16,4 +16,13 @@ inline T maximum(T a, T b) {
   return take_b ? b : a;
 }
 
+/// IEEE 754-2019 minimum: a NaN on either side gives NaN, -0 < +0.
+template <class T>
+inline T minimum(T a, T b) {
+  using Bits = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+  const bool negative = std::bit_cast<Bits>(b) < 0;
+  const bool take_b = (b < a) | (b != b) | ((b == a) & negative);
+  return take_b ? b : a;
+}
+
 }  // namespace parity::cpu

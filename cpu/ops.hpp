@@ -5,6 +5,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "cpu/epilogue.hpp"
 #include "cpu/mac/mac.hpp"
@@ -53,16 +54,26 @@ Value run(const Conv2d& op, const Job& job);
 Value run(const BatchNorm& op, const Job& job);
 Value run(const Unary& op, const Job& job);
 Value run(const Binary& op, const Job& job);
+Value run(const Cast& op, const Job& job);
+Value run(const Choice& op, const Job& job);
 Value run(const Concat& op, const Job& job);
 Value run(const Constant& op, const Job& job);
 Value run(const ConvTranspose2d& op, const Job& job);
 Value run(const MatMul& op, const Job& job);
 Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
+Value run(const AveragePool& op, const Job& job);
+Value run(const Gather& op, const Job& job);
 std::vector<Value> run(const Normalization& op, const Job& job);
+std::vector<Value> run(const Pieces& op, const Job& job);
+Value run(const Placement& op, const Job& job);
+Value run(const Predicate& op, const Job& job);
 std::vector<Value> run(const Recurrent& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
+Value run(const Resize& op, const Job& job);
+Value run(const Scatter& op, const Job& job);
 Value run(const Softmax& op, const Job& job);
+std::vector<Value> run(const TopK& op, const Job& job);
 
 /// Elements of a MAC's output at logical indices, exact in double, before any epilogue; only MAC
 /// rooms have it.

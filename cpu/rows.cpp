@@ -17,6 +17,7 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "cpu/epilogue-inl.hpp"
+#include "cpu/sequences-inl.hpp"
 // clang-format on
 
 #ifndef PARITY_CPU_ROWS_ONCE
@@ -165,7 +166,7 @@ T exponentials(const T* x, T most, T* e, std::int64_t n) {
     return in_blocks<T>(n, [&](std::int64_t first, std::int64_t last) {
       return one_block(d, first, last, [&](auto acc, std::int64_t i, std::int64_t count) {
         const auto some = static_cast<std::size_t>(count);
-        const auto value = exp(d, hn::Sub(load_some(d, x + i, some), m));
+        const auto value = exp<Vectors<float>>(hn::Sub(load_some(d, x + i, some), m));
         store_some(d, value, e + i, some);
         return hn::Add(
             acc, some < hn::Lanes(d) ? hn::IfThenElseZero(hn::FirstN(d, some), value) : value);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
 
 #include "cpu/threads.hpp"
 #include "cpu/transpose.hpp"
@@ -41,6 +42,20 @@ Value transposed(const Value& value, Layout layout, const Execution& execution, 
     transpose_all(from, fresh.data<T>(), N, C, S, execution);
   else
     transpose_all(from, fresh.data<T>(), N, S, C, execution);
+  return std::move(fresh).value();
+}
+
+Value transposed_bytes(const Value& value, Layout layout, Memory* memory) {
+  const auto [N, C, S] = planes_of(value.shape());
+  Fresh fresh(value.type(), layout, memory);
+  const auto* const from = static_cast<const std::uint8_t*>(storage_of(value).data());
+  auto* const to = fresh.data<std::uint8_t>();
+  const bool last = layout == Layout::channels_last;
+  const std::int64_t rows = last ? C : S, columns = last ? S : C;
+  for (std::int64_t n = 0; n < N; ++n)
+    for (std::int64_t row = 0; row < rows; ++row)
+      for (std::int64_t column = 0; column < columns; ++column)
+        to[(n * columns + column) * rows + row] = from[(n * rows + row) * columns + column];
   return std::move(fresh).value();
 }
 
@@ -93,10 +108,9 @@ Value with_layout(const Value& value, Layout layout, const Execution& execution,
   if (layout_of(value) == wanted) return value;
   if (value.type().type == Type::float32)
     return transposed<float>(value, wanted, execution, memory);
-  if (value.type().type == Type::float64)
+  if (byte_width(value.type().type) == sizeof(double))  // bits move, whatever they mean
     return transposed<double>(value, wanted, execution, memory);
-  throw Error(Fault::internal,
-              "a tensor of type " + to_string(value.type().type) + " has one layout only");
+  return transposed_bytes(value, wanted, memory);
 }
 
 template <class T>
@@ -104,19 +118,24 @@ Elements<T> elements(const Value& value, Layout layout, const Execution& executi
                      Memory* memory) {
   Value kept = with_layout(value, layout, execution, memory);
   if (kept.type().type != type_of<T>()) {
-    switch (kept.type().type) {
-      case Type::float32:
-        kept = converted<T, float>(kept, execution, memory);
-        break;
-      case Type::float64:
-        kept = converted<T, double>(kept, execution, memory);
-        break;
-      case Type::int64:
-        kept = converted<T, std::int64_t>(kept, execution, memory);
-        break;
-      case Type::boolean:
-        kept = converted<T, std::uint8_t>(kept, execution, memory);
-        break;
+    if constexpr (std::is_floating_point_v<T>) {
+      switch (kept.type().type) {
+        case Type::float32:
+          kept = converted<T, float>(kept, execution, memory);
+          break;
+        case Type::float64:
+          kept = converted<T, double>(kept, execution, memory);
+          break;
+        case Type::int64:
+          kept = converted<T, std::int64_t>(kept, execution, memory);
+          break;
+        case Type::boolean:
+          kept = converted<T, std::uint8_t>(kept, execution, memory);
+          break;
+      }
+    } else {
+      throw Error(Fault::internal, "a tensor of type " + to_string(kept.type().type) +
+                                       " was read as " + to_string(type_of<T>()));
     }
   }
   const auto* const data = static_cast<const T*>(storage_of(kept).data());
@@ -125,5 +144,9 @@ Elements<T> elements(const Value& value, Layout layout, const Execution& executi
 
 template Elements<float> elements<float>(const Value&, Layout, const Execution&, Memory*);
 template Elements<double> elements<double>(const Value&, Layout, const Execution&, Memory*);
+template Elements<std::int64_t> elements<std::int64_t>(const Value&, Layout, const Execution&,
+                                                       Memory*);
+template Elements<std::uint8_t> elements<std::uint8_t>(const Value&, Layout, const Execution&,
+                                                       Memory*);
 
 }  // namespace parity::cpu

@@ -54,7 +54,7 @@ class Fresh {
 };
 
 /// A value's elements in one layout and type, kept alive by `value`. T = double widens float32
-/// values.
+/// values. Integers and booleans are read as what they are.
 template <class T>
 struct Elements {
   Value value;
@@ -73,5 +73,9 @@ Layout layout_of(const Value& value);
 
 extern template Elements<float> elements<float>(const Value&, Layout, const Execution&, Memory*);
 extern template Elements<double> elements<double>(const Value&, Layout, const Execution&, Memory*);
+extern template Elements<std::int64_t> elements<std::int64_t>(const Value&, Layout,
+                                                              const Execution&, Memory*);
+extern template Elements<std::uint8_t> elements<std::uint8_t>(const Value&, Layout,
+                                                              const Execution&, Memory*);
 
 }  // namespace parity::cpu

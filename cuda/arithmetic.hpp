@@ -42,29 +42,44 @@ __device__ __forceinline__ float maximum(float a, float b) {
   return b > a || b != b || (b == a && positive) ? b : a;
 }
 
+/// IEEE 754-2019 minimum: a NaN on either side gives NaN, -0 < +0.
+__device__ __forceinline__ float minimum(float a, float b) {
+  const bool negative = (device::bits_of(b) >> 31) != 0;
+  return b < a || b != b || (b == a && negative) ? b : a;
+}
+
 __device__ __forceinline__ float sigmoid(float x) {
   return sequences::sigmoid<DeviceArithmetic>(x);
 }
 
-/// One step on the element y of channel c.
+/// One step on the element y of channel c, of any kind.
+__device__ __forceinline__ float apply_any(const EpilogueStep& step, float y, std::int64_t c) {
+  const float a = step.a == nullptr ? 0.0F : step.a[step.stride * c];
+  const float b = step.b == nullptr ? 0.0F : step.b[step.stride * c];
+  return sequences::any_step<DeviceArithmetic>(step.kind, y, a, b);
+}
+
+/// One step of a kind that rides on a product (rides_on_product): the others would only lengthen its
+/// kernels.
 __device__ __forceinline__ float apply(const EpilogueStep& step, float y, std::int64_t c) {
   const std::int64_t at = step.stride * c;
   switch (step.kind) {
-    case EpilogueStep::Kind::add:
+    case EpilogueKind::add:
       return device::add_rn(y, step.a[at]);
-    case EpilogueStep::Kind::fma:
+    case EpilogueKind::fma:
       return device::fma_rn(y, step.a[at], step.b[at]);
-    case EpilogueStep::Kind::mul:
+    case EpilogueKind::mul:
       return device::mul_rn(y, step.a[at]);
-    case EpilogueStep::Kind::relu:
+    case EpilogueKind::relu:
       return relu(y);
-    case EpilogueStep::Kind::sigmoid:
+    case EpilogueKind::sigmoid:
       return sigmoid(y);
+    default:
+      return y;
   }
-  return y;
 }
 
-/// All steps, in order.
+/// All steps that ride, in order.
 __device__ __forceinline__ float apply(const Epilogue& epilogue, float y, std::int64_t c) {
 #pragma unroll 1
   for (int i = 0; i < epilogue.count; ++i) y = apply(epilogue.steps[i], y, c);

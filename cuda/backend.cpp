@@ -14,6 +14,7 @@ namespace {
 
 /// |x| as magnitudes read it, in x's layout.
 Value magnitude_of(const Value& x, Session& session) {
+  if (x.type().type != Type::float32 && x.type().type != Type::float64) return x;
   const Elements<float> in = cuda::elements<float>(x, layout_of(x), session);
   Fresh fresh({Type::float32, x.shape()}, layout_of(x), session);
   session.check(
@@ -101,12 +102,10 @@ std::vector<AlgorithmInfo> CudaBackend::algorithms() const {
       {Algorithm::chunk256, macs, "chains of 256 terms added in order"},
       {Algorithm::tensor_k4f24, macs, "mma.sync of sm_80, 86, 87, 89; refused on other devices"},
       {Algorithm::tensor_k8f25, macs, "mma.sync of sm_90, 100, 120; refused on other devices"},
-      {Algorithm::lanes32, "GlobalAveragePool, ReduceMean, ReduceSum",
-       "32 interleaved lanes and an xor tree"},
-      {Algorithm::elementwise, "BatchNormalization, Relu, Sigmoid, Add, Mul, MaxPool, ReduceMax",
+      {Algorithm::lanes32, op_names(Family::reduction), "32 interleaved lanes and an xor tree"},
+      {Algorithm::elementwise, op_names(Family::elementwise) + ", MaxPool, ReduceMax",
        "one rounded sequence per element, or a selection"},
-      {Algorithm::move, "Concat, Reshape, Flatten, Transpose, Identity, Dropout, Constant",
-       "bits pass"},
+      {Algorithm::move, op_names(Family::move), "bits pass"},
   };
 }
 
@@ -217,8 +216,11 @@ std::vector<Value> CudaBackend::run(const PlannedStage& planned, std::span<const
     if (carries_riders(*run.step.op, run.output.shape)) {
       parity::Epilogue<float> all;
       fuse(planned.stage, run.index, run.output.shape[1], reading, all);
-      // What does not fit is launched by itself: the same bits.
-      const std::size_t some = std::min<std::size_t>(all.size(), Epilogue::most_riders);
+      // What does not fit or ride is launched by itself: the same bits.
+      const auto stays = std::find_if(
+          all.begin(), all.end(), [](const auto& step) { return !rides_on_product(step.kind); });
+      const std::size_t some = std::min<std::size_t>(static_cast<std::size_t>(stays - all.begin()),
+                                                     Epilogue::most_riders);
       for (std::size_t i = 0; i < some; ++i) {
         const Step& step = planned.stage.steps[run.index + 1 + i];
         riders.steps[i] =

@@ -9,8 +9,14 @@ namespace parity::cuda {
 namespace {
 
 __global__ void __launch_bounds__(threads_per_block) elementwise(ElementwiseArgument a) {
-  for (std::int64_t i = first_index(); i < a.count; i += index_step())
-    a.y[i] = apply(a.epilogue, a.x[i], i / a.inner % a.channels);
+  for (std::int64_t i = first_index(); i < a.count; i += index_step()) {
+    const std::int64_t channel = i / a.inner % a.channels;
+    float y = a.x[i];
+#pragma unroll 1
+    for (int step = 0; step < a.epilogue.count; ++step)
+      y = apply_any(a.epilogue.steps[step], y, channel);
+    a.y[i] = y;
+  }
 }
 
 }  // namespace

@@ -16,8 +16,15 @@ struct EpilogueStep {
   const float* b = nullptr;
 };
 
+/// Whether a step may ride on a product: the kinds that are worth their registers in those kernels.
+constexpr bool rides_on_product(EpilogueKind kind) {
+  return kind == EpilogueKind::add || kind == EpilogueKind::fma || kind == EpilogueKind::mul ||
+         kind == EpilogueKind::relu || kind == EpilogueKind::sigmoid;
+}
+
 /// What a kernel does to each element before it stores it. Passed to kernels by value; a stage with more
-/// steps runs the rest as launches of their own, which gives the same bits.
+/// steps, or with one that does not ride, runs the rest as launches of their own, which gives the same
+/// bits.
 struct Epilogue {
   static constexpr int most_steps = 8;
   static constexpr int most_riders = most_steps - 1;  ///< the first may be the room's own bias

@@ -1,6 +1,7 @@
 #include "cuda/measure.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 #include "cuda/compare.hpp"
@@ -20,6 +21,13 @@ void require_same_shape(const Value& a, const Value& b, const char* what) {
 }
 
 bool is_double(const Value& value) { return value.type().type == Type::float64; }
+
+/// A value as its numbers are measured: integers and booleans as doubles.
+Value as_real(const Value& value, Session& session) {
+  const Type type = value.type().type;
+  if (type == Type::float32 || type == Type::float64) return value;
+  return elements<double>(value, layout_of(value), session).value;
+}
 
 /// N*C*P of a shape as comparisons see it.
 struct Extents {
@@ -77,6 +85,9 @@ ElementPair pair_at(const Value& a, const Value& b, std::int64_t index, Session&
   const auto read = [&](const Value& v) { return elements_at(v, {&index, 1}, session).front(); };
   const double va = read(a), vb = read(b);
   const auto bits = [](const Value& v, double value) -> std::uint64_t {
+    const Type type = v.type().type;
+    if (type == Type::int64 || type == Type::boolean)
+      return static_cast<std::uint64_t>(static_cast<std::int64_t>(value));
     return is_double(v) ? canonical_bits(value) : canonical_bits(static_cast<float>(value));
   };
   return {index, va, vb, bits(a, va), bits(b, vb)};
@@ -106,8 +117,12 @@ Digest digest(const Value& value, Session& session) {
   return combine_items(closed, type);
 }
 
-Comparison compare(const Value& a, const Value& b, const Value* magnitude,
+Comparison compare(const Value& given_a, const Value& given_b, const Value* given_magnitude,
                    const Allowance& allowance, Session& session) {
+  const Value a = as_real(given_a, session), b = as_real(given_b, session);
+  const std::optional<Value> measured =
+      given_magnitude ? std::optional(as_real(*given_magnitude, session)) : std::nullopt;
+  const Value* const magnitude = measured ? &*measured : nullptr;
   require_same_shape(a, b, "a comparison");
   if (magnitude != nullptr) require_same_shape(a, *magnitude, "a judgement");
   ComparisonTotals total;
@@ -159,14 +174,17 @@ Comparison compare(const Value& a, const Value& b, const Value* magnitude,
     total.sums.ab += part.sum_ab;
   }
   return finish(
-      total, [&](std::int64_t index) { return pair_at(a, b, index, session); },
+      total, [&](std::int64_t index) { return pair_at(given_a, given_b, index, session); },
       [&](std::int64_t index) {
         return allowance.coefficient * elements_at(*magnitude, {&index, 1}, session).front() +
                allowance.underflow;
       });
 }
 
-Split split(const Value& a, const Value& local, const Value& b, Session& session) {
+Split split(const Value& given_a, const Value& given_local, const Value& given_b,
+            Session& session) {
+  const Value a = as_real(given_a, session), local = as_real(given_local, session),
+              b = as_real(given_b, session);
   require_same_shape(a, local, "a split");
   require_same_shape(a, b, "a split");
   const std::int64_t count = element_count(a.shape());
@@ -184,7 +202,8 @@ Split split(const Value& a, const Value& local, const Value& b, Session& session
   return finish(sum);
 }
 
-ErrorMap map(const Value& a, const Value& b, Session& session) {
+ErrorMap map(const Value& given_a, const Value& given_b, Session& session) {
+  const Value a = as_real(given_a, session), b = as_real(given_b, session);
   require_same_shape(a, b, "an error map");
   const MapAxes axes = map_axes(a.shape());
   ErrorMap result = empty_map(axes);
@@ -207,8 +226,9 @@ ErrorMap map(const Value& a, const Value& b, Session& session) {
   return result;
 }
 
-std::vector<double> elements_at(const Value& value, std::span<const std::int64_t> indices,
+std::vector<double> elements_at(const Value& given, std::span<const std::int64_t> indices,
                                 Session& session) {
+  const Value value = as_real(given, session);
   Results<std::int64_t> at(indices.size(), session);
   Results<double> found(indices.size(), session);
   if (!indices.empty())

@@ -52,6 +52,25 @@ __global__ void __launch_bounds__(threads_per_block) strided_copy(StridedCopyArg
         static_cast<const Word*>(a.from)[offset_of(a.walk, a.from_steps, i)];
 }
 
+template <class Word>
+__global__ void __launch_bounds__(threads_per_block) placed_copy(PlacedCopyArgument a) {
+  for (std::int64_t i = first_index(); i < a.count; i += index_step()) {
+    std::int64_t at = a.start, rest = i;
+    bool outside = false;
+#pragma unroll 1
+    for (int axis = a.walk.rank - 1; axis >= 0; --axis) {
+      const std::int64_t index = rest % a.walk.extents[axis];
+      rest /= a.walk.extents[axis];
+      const std::int64_t* const table = a.tables[axis];
+      const std::int64_t step = table != nullptr ? table[index] : index * a.steps.of[axis];
+      outside = outside || (table != nullptr && step < 0);
+      at += step;
+    }
+    static_cast<Word*>(a.to)[i] =
+        outside ? static_cast<Word>(a.fill) : static_cast<const Word*>(a.from)[at];
+  }
+}
+
 __global__ void __launch_bounds__(threads_per_block) magnitude(MagnitudeArgument a) {
   for (std::int64_t i = first_index(); i < a.count; i += index_step())
     a.to[i] = magnitude_operand(a.from[i]);
@@ -95,10 +114,29 @@ Status launch_convert(const Queue& queue, const ConvertArgument& argument) {
 
 Status launch_strided_copy(const Queue& queue, const StridedCopyArgument& argument) {
   const Extent blocks = blocks_for(argument.count), threads{threads_per_block};
-  return argument.word_bytes == 8 ? launch(queue, "strided copy", strided_copy<std::uint64_t>,
-                                           blocks, threads, 0, argument)
-                                  : launch(queue, "strided copy", strided_copy<std::uint32_t>,
-                                           blocks, threads, 0, argument);
+  switch (argument.word_bytes) {
+    case 1:
+      return launch(queue, "strided copy", strided_copy<std::uint8_t>, blocks, threads, 0,
+                    argument);
+    case 4:
+      return launch(queue, "strided copy", strided_copy<std::uint32_t>, blocks, threads, 0,
+                    argument);
+    default:
+      return launch(queue, "strided copy", strided_copy<std::uint64_t>, blocks, threads, 0,
+                    argument);
+  }
+}
+
+Status launch_placed_copy(const Queue& queue, const PlacedCopyArgument& argument) {
+  const Extent blocks = blocks_for(argument.count), threads{threads_per_block};
+  switch (argument.word_bytes) {
+    case 1:
+      return launch(queue, "placed copy", placed_copy<std::uint8_t>, blocks, threads, 0, argument);
+    case 4:
+      return launch(queue, "placed copy", placed_copy<std::uint32_t>, blocks, threads, 0, argument);
+    default:
+      return launch(queue, "placed copy", placed_copy<std::uint64_t>, blocks, threads, 0, argument);
+  }
 }
 
 Status launch_magnitude(const Queue& queue, const MagnitudeArgument& argument) {

@@ -50,6 +50,21 @@ struct StridedCopyArgument {
 };
 Status launch_strided_copy(const Queue& queue, const StridedCopyArgument& argument);
 
+/// to[i] = from[start + the sum over the walk's axes of index * step, or of tables[axis][index] where there
+/// is one], or the fill where a table says -1. Words of 1, 4 or 8 bytes.
+struct PlacedCopyArgument {
+  const void* from;
+  void* to;
+  std::int64_t count;  ///< of the walk
+  std::int64_t start;
+  Walk walk;
+  Steps steps;
+  const std::int64_t* tables[Walk::most_axes];
+  std::uint64_t fill;
+  int word_bytes;
+};
+Status launch_placed_copy(const Queue& queue, const PlacedCopyArgument& argument);
+
 /// to[i] = magnitude_operand(from[i]).
 struct MagnitudeArgument {
   const float* from;

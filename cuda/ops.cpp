@@ -49,13 +49,52 @@ void PackCache::forget(const std::shared_ptr<const void>& maker) {
 }
 
 const float* parameter_data(const std::shared_ptr<const Tensor>& parameter, const Job& job) {
-  return job.packs.get({parameter}, job.magnitudes() ? "absolute" : "as given", job.session, [&] {
+  return parameter_data(parameter, job, job.reading);
+}
+
+const float* parameter_data(const std::shared_ptr<const Tensor>& parameter, const Job& job,
+                            Reading reading) {
+  const bool absolute = reading == Reading::magnitudes;
+  return job.packs.get({parameter}, absolute ? "absolute" : "as given", job.session, [&] {
     const auto values = parameter->values<float>();
     std::vector<float> read(values.begin(), values.end());
-    if (job.magnitudes())
+    if (absolute)
       for (float& value : read) value = std::abs(value);
     return read;
   });
+}
+
+Value parameter_value(const std::shared_ptr<const Tensor>& parameter, const Job& job,
+                      Reading reading) {
+  const float* data = nullptr;
+  if (parameter->type().type == Type::float32) {
+    data = parameter_data(parameter, job, reading);
+  } else {
+    // The cache counts in floats; an array of bytes is rounded up to them.
+    const std::size_t bytes = parameter->size_bytes();
+    data = job.packs.get(
+        {parameter}, "bytes", job.session, (bytes + sizeof(float) - 1) / sizeof(float),
+        [&](float* to) {
+          job.check(job.session.api().copy_in(to, parameter->data(), bytes, job.queue().stream),
+                    "uploading parameters");
+          job.session.wait("uploading parameters");
+        });
+  }
+  return {parameter->type(), std::make_shared<const CudaStorage>(job.packs.memory_of(data),
+                                                                 &job.session, Layout::row_major)};
+}
+
+const std::int64_t* numbers_on_device(const PackCache::Makers& of, const std::string& packing,
+                                      std::span<const std::int64_t> numbers, const Job& job) {
+  static_assert(sizeof(std::int64_t) == 2 * sizeof(float), "the cache counts floats");
+  const float* const data =
+      job.packs.get(of, packing, job.session, 2 * numbers.size(), [&](float* to) {
+        job.check(
+            job.session.api().copy_in(to, numbers.data(), numbers.size_bytes(), job.queue().stream),
+            "uploading a table");
+        job.session.wait("uploading a table");  // `numbers` may end behind this
+      });
+  return reinterpret_cast<const std::int64_t*>(data);
 }
 
 PackCache::Makers makers(const std::shared_ptr<const Op>& op,

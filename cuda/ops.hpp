@@ -43,8 +43,8 @@ class PackCache {
   std::vector<Entry> entries_;
 };
 
-/// One step to run: everything a room may look at. All values are float32, or float64 where a movement
-/// moves double.
+/// One step to run: everything a room may look at. Its values are float32, or float64 where a movement
+/// moves double, or integers where the op reads or makes them.
 struct Job {
   const Contract& contract;
   std::span<const Value> inputs;
@@ -68,6 +68,16 @@ struct Job {
 
 /// A parameter as the device reads it: row-major, in magnitudes |x|.
 const float* parameter_data(const std::shared_ptr<const Tensor>& parameter, const Job& job);
+const float* parameter_data(const std::shared_ptr<const Tensor>& parameter, const Job& job,
+                            Reading reading);
+
+/// A parameter of any type as a value beside the others: row-major, floats in magnitudes |x|.
+Value parameter_value(const std::shared_ptr<const Tensor>& parameter, const Job& job,
+                      Reading reading);
+
+/// Integers as the device reads them, uploaded the first time.
+const std::int64_t* numbers_on_device(const PackCache::Makers& of, const std::string& packing,
+                                      std::span<const std::int64_t> numbers, const Job& job);
 
 /// What a step's constants are made of.
 PackCache::Makers makers(const std::shared_ptr<const Op>& op,
@@ -79,17 +89,21 @@ EpilogueStep on_device(const parity::EpilogueStep<float>& step, const PackCache:
 /// Runs an epilogue over a whole value, keeping its layout; channels are axis 1.
 Value run_elementwise(const Epilogue& epilogue, const Job& job);
 
-/// The room of an op that is one epilogue step here; nothing when it is none.
+/// The room of an op that is one epilogue step here, |y| of one that makes its magnitude from values;
+/// nothing when it is none.
 template <class AnyOp>
 std::optional<Value> run_as_epilogue(const AnyOp& op, const Job& job) {
   const Shape& shape = job.output.shape;
   const auto step =
       as_epilogue<float>(op, job.parameters, shape.size() >= 2 ? shape[1] : 1, job.reading);
-  if (!step || job.inputs[0].shape() != shape) return std::nullopt;
+  if (!step || job.inputs.size() != 1 || job.inputs[0].shape() != shape) return std::nullopt;
   Epilogue epilogue;
   epilogue.steps[0] =
       on_device(*step, makers(job.op, job.parameters), job.reading, job.packs, job.session);
   epilogue.count = 1;
+  if constexpr (requires { op.bounds_itself(); })
+    if (job.magnitudes() && op.bounds_itself())
+      epilogue.steps[epilogue.count++].kind = EpilogueKind::abs;
   return run_elementwise(epilogue, job);
 }
 
@@ -98,15 +112,25 @@ Value run(const Conv2d& op, const Job& job);
 Value run(const BatchNorm& op, const Job& job);
 Value run(const Unary& op, const Job& job);
 Value run(const Binary& op, const Job& job);
+Value run(const Cast& op, const Job& job);
+Value run(const Choice& op, const Job& job);
 Value run(const Concat& op, const Job& job);
 Value run(const Constant& op, const Job& job);
 Value run(const ConvTranspose2d& op, const Job& job);
 Value run(const MatMul& op, const Job& job);
 Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
+Value run(const AveragePool& op, const Job& job);
+Value run(const Gather& op, const Job& job);
 std::vector<Value> run(const Normalization& op, const Job& job);
+std::vector<Value> run(const Pieces& op, const Job& job);
+Value run(const Placement& op, const Job& job);
+Value run(const Predicate& op, const Job& job);
 std::vector<Value> run(const Recurrent& op, const Job& job);
 Value run(const Reduce& op, const Job& job);
+Value run(const Resize& op, const Job& job);
+Value run(const Scatter& op, const Job& job);
 Value run(const Softmax& op, const Job& job);
+std::vector<Value> run(const TopK& op, const Job& job);
 
 }  // namespace parity::cuda

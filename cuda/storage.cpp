@@ -1,11 +1,11 @@
 #include "cuda/storage.hpp"
 
 #include <string>
+#include <type_traits>
 
 #include "cuda/movement.hpp"
 
 namespace parity::cuda {
-namespace {
 
 ElementType element_type(Type type) {
   switch (type) {
@@ -20,8 +20,6 @@ ElementType element_type(Type type) {
   }
   throw Error(Fault::internal, "a value has no element type");
 }
-
-}  // namespace
 
 const CudaStorage& storage_of(const Value& value) {
   const auto* storage = dynamic_cast<const CudaStorage*>(value.storage().get());
@@ -66,6 +64,9 @@ template <class T>
 Elements<T> elements(const Value& value, Layout layout, Session& session) {
   Value kept = with_layout(value, layout, session);
   if (kept.type().type != type_of<T>()) {
+    if (!std::is_floating_point_v<T>)
+      throw Error(Fault::internal, "a tensor of type " + to_string(kept.type().type) +
+                                       " was read as " + to_string(type_of<T>()));
     Fresh fresh({type_of<T>(), kept.shape()}, layout_of(kept), session);
     session.check(
         launch_convert(session.queue(),
@@ -80,5 +81,7 @@ Elements<T> elements(const Value& value, Layout layout, Session& session) {
 
 template Elements<float> elements<float>(const Value&, Layout, Session&);
 template Elements<double> elements<double>(const Value&, Layout, Session&);
+template Elements<std::int64_t> elements<std::int64_t>(const Value&, Layout, Session&);
+template Elements<std::uint8_t> elements<std::uint8_t>(const Value&, Layout, Session&);
 
 }  // namespace parity::cuda

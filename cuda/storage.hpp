@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "cuda/movement.hpp"
 #include "cuda/session.hpp"
 #include "model/layout.hpp"
 #include "model/value.hpp"
@@ -26,6 +27,9 @@ class CudaStorage final : public Storage {
   const Session* session_;  ///< kept alive by the memory
   Layout layout_;
 };
+
+/// What kernels call an element type.
+ElementType element_type(Type type);
 
 /// The storage of a CUDA value. Throws Fault::internal when the value is another backend's.
 const CudaStorage& storage_of(const Value& value);
@@ -57,7 +61,7 @@ struct Elements {
   const T* data = nullptr;
 };
 /// The elements as T (float, or double for movements) in `layout`; shares when they lie so already, else
-/// launches the conversions.
+/// launches the conversions. Integers and booleans are read as what they are.
 template <class T>
 Elements<T> elements(const Value& value, Layout layout, Session& session);
 
@@ -66,5 +70,7 @@ Value with_layout(const Value& value, Layout layout, Session& session);
 
 extern template Elements<float> elements<float>(const Value&, Layout, Session&);
 extern template Elements<double> elements<double>(const Value&, Layout, Session&);
+extern template Elements<std::int64_t> elements<std::int64_t>(const Value&, Layout, Session&);
+extern template Elements<std::uint8_t> elements<std::uint8_t>(const Value&, Layout, Session&);
 
 }  // namespace parity::cuda

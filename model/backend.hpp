@@ -81,8 +81,8 @@ class Oracle {
  public:
   virtual ~Oracle() = default;
   /// The elements at logical indices of output 0: exact values, each within (n + 8) * 2^-53 * M of
-  /// the real number, and with Keep::noise the rounding noise to expect of a side (without gain where
-  /// the head is no MAC). `inputs` must be readable by the oracle's backend. Costs a few operations for each of
+  /// the real number, and the rounding noise to expect of a side as far as `keep` says (without gain
+  /// where the head is no MAC). `inputs` must be readable by the oracle's backend. Costs a few operations for each of
   /// indices.size() * K products when the stage's head is a MAC, a whole run of the stage otherwise.
   virtual std::vector<ExactElement> exact_at(const PlannedStage& stage,
                                              std::span<const Value> inputs,

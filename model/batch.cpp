@@ -22,7 +22,21 @@ Op for_items(const Step& step, std::int64_t before, std::int64_t after) {
     if (movement->function == Movement::Function::reshape && !movement->numbers.empty() &&
         movement->numbers.front() == before)
       movement->numbers.front() = after;
+  if (auto* placement = std::get_if<Placement>(&op))
+    if (placement->function == Placement::Function::expand && !placement->numbers.empty() &&
+        placement->numbers.front() == before)
+      placement->numbers.front() = after;
   return op;
+}
+
+/// Whether every item of axis 0 stays where it is, as far as the op can tell beside its shapes.
+bool keeps_items(const Op& op, const OperandTypes& types) {
+  return visit(
+      [&](const auto& o) {
+        if constexpr (requires { o.keeps_items(types); }) return o.keeps_items(types);
+        return true;
+      },
+      op);
 }
 
 }  // namespace
@@ -71,6 +85,9 @@ Rebatched with_items(const Graph& graph, std::int64_t times) {
       return none(place(step) + " takes exactly " + std::to_string(before) + " on axis 0 (" +
                   error.what() + ")");
     }
+    const Step& added = builder.graph().steps.back();
+    if (depends && !keeps_items(*added.op, operand_types(builder.graph(), added)))
+      return none(place(step) + " moves items off axis 0 or mixes them");
     for (std::size_t i = 0; i < made.size(); ++i) {
       TensorType wanted = graph.tensor(step.outputs[i]).type;
       if (depends) {

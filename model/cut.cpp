@@ -16,7 +16,9 @@ namespace {
 bool rides(const Step& step) {
   return visit(
       [&](const auto& o) {
-        if constexpr (requires { o.heads_stage; }) {
+        if constexpr (requires { o.heads_stage(); }) {
+          if (o.heads_stage()) return false;
+        } else if constexpr (requires { o.heads_stage; }) {
           if (o.heads_stage) return false;
         }
         const bool passes = o.family == Family::elementwise || o.family == Family::move;

@@ -1,6 +1,8 @@
 #include "model/epilogue.hpp"
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <type_traits>
 
 namespace parity {
@@ -11,6 +13,14 @@ using Parameters = std::span<const std::shared_ptr<const Tensor>>;
 template <class T>
 T read(T value, Reading reading) {
   return reading == Reading::magnitudes ? std::abs(value) : value;
+}
+
+/// The T at or above x, for what must bound.
+template <class T>
+T rounded_up(double x) {
+  const T near = static_cast<T>(x);
+  return static_cast<double>(near) < x ? std::nextafter(near, std::numeric_limits<T>::infinity())
+                                       : near;
 }
 
 }  // namespace
@@ -35,27 +45,70 @@ std::optional<EpilogueStep<T>> as_epilogue(const BatchNorm& op, Parameters param
 template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(const Unary& op, Parameters, std::int64_t,
                                            Reading reading) {
-  using Kind = typename EpilogueStep<T>::Kind;
-  if (op.function == Unary::Function::relu) return EpilogueStep<T>{Kind::relu, {}, {}};
-  // Magnitudes: m/4 + 1 bounds sigmoid and what it passes on of its input's error (Lipschitz
-  // constant 1/4).
-  if (reading == Reading::magnitudes) return EpilogueStep<T>{Kind::fma, {T{0.25}}, {T{1}}};
-  return EpilogueStep<T>{Kind::sigmoid, {}, {}};
+  using Kind = EpilogueKind;
+  if (reading == Reading::magnitudes && !op.heads_stage()) {
+    // m -> L m + |f(0)|; on magnitudes relu is the identity.
+    const double slope = op.largest_slope(), at_zero = op.at_zero();
+    if (slope == 1 && at_zero == 0) return EpilogueStep<T>{Kind::relu, {}, {}};
+    return EpilogueStep<T>{Kind::fma, {rounded_up<T>(slope)}, {rounded_up<T>(at_zero)}};
+  }
+  EpilogueStep<T> step{op.function, {}, {}};
+  if (!unary_function(op.function).a.name.empty() || op.function == Kind::hard_swish) {
+    step.a = {static_cast<T>(op.a)};
+    step.b = {static_cast<T>(op.b)};
+  }
+  return step;
 }
 
 template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(const Binary& op, Parameters parameters,
                                            std::int64_t channels, Reading reading) {
-  if (parameters.empty()) return std::nullopt;
+  if (parameters.empty() || parameters[0]->type().type != Type::float32) return std::nullopt;
   const Tensor& constant = *parameters[0];
   const bool per_channel = constant.shape().size() >= 2 && constant.shape()[1] == channels &&
                            constant.size() == channels;
   if (constant.size() != 1 && !per_channel) return std::nullopt;
-  using Kind = typename EpilogueStep<T>::Kind;
-  EpilogueStep<T> step{op.function == Binary::Function::add ? Kind::add : Kind::mul, {}, {}};
-  for (const float value : constant.values<float>())
-    step.a.push_back(read(static_cast<T>(value), reading));
-  return step;
+  const bool magnitudes = reading == Reading::magnitudes && !op.heads_stage();
+  const auto step = [&](EpilogueKind kind, auto f) {
+    EpilogueStep<T> made{kind, {}, {}};
+    for (const float value : constant.values<float>())
+      made.a.push_back(f(magnitudes ? std::abs(static_cast<T>(value)) : static_cast<T>(value)));
+    return made;
+  };
+  const auto same = [](T c) { return c; };
+  using Kind = EpilogueKind;
+  using Function = Binary::Function;
+  const bool left = op.constant == Binary::Side::left;
+  switch (op.function) {
+    case Function::add:
+    case Function::mean:
+      return step(Kind::add, same);
+    case Function::sub:
+      if (magnitudes) return step(Kind::add, same);
+      return step(left ? Kind::subtracted_from : Kind::sub, same);
+    case Function::mul:
+      return step(Kind::mul, same);
+    case Function::div:
+      return step(left ? Kind::divided_into : Kind::div, same);
+    case Function::max:
+      return step(Kind::max, same);
+    case Function::min:
+      return step(magnitudes ? Kind::max : Kind::min, same);
+    case Function::prelu:
+      if (magnitudes) return step(Kind::mul, [](T c) { return std::max(c, T{1}); });
+      return step(Kind::leaky_relu, same);
+    case Function::pow:
+      break;
+  }
+  if (left) return std::nullopt;
+  const std::span<const float> exponents = constant.values<float>();
+  const auto all = [&](float value) {
+    return std::all_of(exponents.begin(), exponents.end(), [=](float e) { return e == value; });
+  };
+  if (all(2)) return EpilogueStep<T>{Kind::square, {}, {}};
+  if (all(0.5F)) return EpilogueStep<T>{Kind::sqrt, {}, {}};
+  if (all(-1)) return EpilogueStep<T>{Kind::reciprocal, {}, {}};
+  return step(Kind::pow, same);
 }
 
 template <class T>

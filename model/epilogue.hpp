@@ -38,12 +38,13 @@ template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(
     const BatchNorm& op, std::span<const std::shared_ptr<const Tensor>> parameters,
     std::int64_t channels, Reading reading);
-/// relu, also on magnitudes, where it is the identity; sigmoid, in magnitudes fma(m, 1/4, 1).
+/// The function; in magnitudes m -> L m + |f(0)| as model/ops/unary.hpp says, and the function itself
+/// where it heads a stage.
 template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(
     const Unary& op, std::span<const std::shared_ptr<const Tensor>> parameters,
     std::int64_t channels, Reading reading);
-/// A constant that is a scalar or one per channel; none otherwise.
+/// With a constant that is a scalar or one per channel; none otherwise.
 template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(
     const Binary& op, std::span<const std::shared_ptr<const Tensor>> parameters,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string_view>
 
 #include "model/arithmetic/bounds.hpp"
 #include "model/ops.hpp"
@@ -20,17 +22,31 @@ bool is_mac(const Op& op) {
          family_of(op) == Family::rnn;
 }
 
+bool carries_riders(const Op& op, const Shape& output) {
+  return family_of(op) == Family::conv || (family_of(op) == Family::matmul && output.size() == 2);
+}
+
+std::string op_names(Family family) {
+  std::set<std::string_view> names;
+  const auto add = [&]<class... Ts>(const std::variant<Ts...>*) {
+    const auto of = [&]<class T>(const T*) {
+      if (T::family == family) names.insert(T::onnx_types().begin(), T::onnx_types().end());
+    };
+    (of(static_cast<const Ts*>(nullptr)), ...);
+  };
+  add(static_cast<const Op::variant*>(nullptr));
+  std::string text;
+  for (const std::string_view name : names) text.append(text.empty() ? "" : ", ").append(name);
+  return text;
+}
+
 bool bounds_itself(const Op& op) {
   return visit(
       [](const auto& o) {
-        if constexpr (requires { o.bounds_itself; }) return o.bounds_itself;
+        if constexpr (requires { o.bounds_itself(); }) return o.bounds_itself();
         return false;
       },
       op);
-}
-
-bool carries_riders(const Op& op, const Shape& output) {
-  return family_of(op) == Family::conv || (family_of(op) == Family::matmul && output.size() == 2);
 }
 
 Contract magnitude_contract(const Contract& contract, const Op& op) {
@@ -65,7 +81,8 @@ std::vector<Value> run_steps(const PlannedStage& planned, std::span<const Value>
         std::any_of(operands.begin(), operands.end(),
                     [](const Value& operand) { return operand.type().type == Type::float64; });
     if (in_double(contract) || moves_double)
-      for (TensorType& output : made) output.type = Type::float64;
+      for (TensorType& output : made)
+        if (output.type == Type::float32) output.type = Type::float64;
 
     StepResult result = run({i, step, contract, operands, made.front(), made});
     for (const TensorId id : step.inputs)

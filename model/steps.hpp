@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -18,13 +19,16 @@ bool is_mac(const Op& op);
 /// channel, is axis 1.
 bool carries_riders(const Op& op, const Shape& output);
 
-/// What a step is run by when the stage is read as magnitudes.
-Contract magnitude_contract(const Contract& contract, const Op& op);
+/// The ONNX types of the ops of a family, for people: "Conv, ConvTranspose".
+std::string op_names(Family family);
 
 /// Whether the op's room makes its own bound of the values themselves when the stage is read as
 /// magnitudes, so that it is given them and not their magnitudes: where the bound has another form
 /// than a sum over |x|. Such an op heads its stage.
 bool bounds_itself(const Op& op);
+
+/// What a step is run by when the stage is read as magnitudes.
+Contract magnitude_contract(const Contract& contract, const Op& op);
 
 /// One step about to be run.
 struct StepRun {

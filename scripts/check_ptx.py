@@ -21,12 +21,12 @@ FLAGS = ["-std=c++17", "-fmad=false", "-ftz=false", "-prec-div=true", "-prec-sqr
 # What the rules of cuda/device.hpp leave (min and max only where they are the selection that was written): an arithmetic instruction on floats that is not listed is a complaint.
 ALLOWED = re.compile(
     r"(fma|add|sub|mul|div|sqrt)\.rn\.(f32|f64)|cvt\.rn\.f32\.(f64|s64|u64|s32|u32|u16|u8)|"
-    r"cvt\.rn\.f64\.(s64|u64|s32|u32|u16|u8)|cvt\.f64\.f32|cvt\.rna\.tf32\.f32|"
+    r"cvt\.rn\.f64\.(s64|u64|s32|u32|u16|u8)|cvt\.f64\.f32|cvt\.rna\.tf32\.f32|cvt\.rzi\.s64\.f32|"
     r"(neg|abs|selp|mov|ld|st|setp|set|shfl|testp|mma|min|max)\S*")
 FLOATING = re.compile(r"^(?:@!?%\w+\s+)?([a-z0-9_]+(?:\.[a-z0-9_:]+)*)")
 MMA = "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32"
-# One epilogue step as cuda/arithmetic.hpp declares it: add, fma, mul, and the sequence of sigmoid with its exp
-# (model/arithmetic/sequences.hpp).
+# One epilogue step that rides on a product, as cuda/arithmetic.hpp declares it: add, fma, mul, and the sequence of
+# sigmoid with its exp (model/arithmetic/sequences.hpp).
 STEP = {"fma.rn.f32": 1 + 8, "add.rn.f32": 1 + 2, "sub.rn.f32": 1, "mul.rn.f32": 1 + 3, "div.rn.f32": 1}
 
 
@@ -36,8 +36,15 @@ def without_steps(count):
     return {word: count[word] - steps * STEP[word] for word in STEP}
 
 
+# Every kind of step, each inlined once, as model/arithmetic/sequences*.hpp spell them. In float, fused ones: 1 of fma,
+# hard_sigmoid and hard_swish each, 8 of exp and of sigmoid, 13 of tanh (8 + 5), 22 of erf (8 + 14) and of gelu, 14 of
+# gelu_tanh.
+EVERY_STEP = {"fma.rn.f32": 90, "add.rn.f32": 21, "sub.rn.f32": 18, "mul.rn.f32": 40, "div.rn.f32": 8, "sqrt.rn.f32": 2,
+              "fma.rn.f64": 158, "add.rn.f64": 12, "sub.rn.f64": 14, "mul.rn.f64": 28, "div.rn.f64": 6}
+
+
 def elementwise(count):
-    return all(each == 0 for each in without_steps(count).values())
+    return all(count[word] == EVERY_STEP[word] for word in EVERY_STEP)
 
 
 def mac(adds_per_output):
@@ -59,8 +66,19 @@ def tensor(count):
 
 
 def sums(count):
-    return (count["add.rn.f32"] > 0 and count["div.rn.f32"] == 1 and
+    """Sums, of squares by fma, and products; one mean, one root."""
+    return (count["add.rn.f32"] > 0 and count["fma.rn.f32"] > 0 and count["mul.rn.f32"] > 0 and
+            count["div.rn.f32"] == count["sqrt.rn.f32"] == 1 and count["sub.rn.f32"] == 0)
+
+
+def means(count):
+    return (count["add.rn.f32"] > 0 and count["div.rn.f32"] > 0 and
             count["fma.rn.f32"] == count["mul.rn.f32"] == count["sub.rn.f32"] == 0)
+
+
+def weighted(count):
+    return (count["mul.rn.f32"] > 0 and count["fma.rn.f32"] > 0 and
+            count["add.rn.f32"] == count["div.rn.f32"] == count["sub.rn.f32"] == 0)
 
 
 def metrics(count):
@@ -76,6 +94,8 @@ ORDERED = [
     ("simt.cu", "MacOrderE1", mac(3)),
     ("tensor.cu", "10tensor_mac", tensor),
     ("reduce.cu", "reduce_by_", sums),
+    ("average_pool.cu", "12average_pool", means),
+    ("resize.cu", "6resize", weighted),
     ("compare.cu", "7compareI", metrics),
 ]
 

@@ -162,8 +162,8 @@ void tile_of_vectors(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t
 template <class T>
 void finish(const Tile<T>& tile, const PanelWork<T>& work, std::size_t taken) {
   const std::span<const EpilogueStep<T>> epilogue(*work.epilogue);
-  apply_rows<T>(epilogue.subspan(taken), tile.y, tile.pixels,
-                static_cast<std::size_t>(work.channels), static_cast<std::size_t>(work.channel));
+  apply_rows(epilogue.subspan(taken), tile.y, tile.pixels, static_cast<std::size_t>(work.channels),
+             static_cast<std::size_t>(work.channel));
 }
 
 template <class T, Summation summation>
@@ -365,15 +365,18 @@ int panel_kernel_pixels(InstructionSet set, Lanes lanes, std::int64_t strips) {
   }
 }
 
-/// The operands of the steps before the first sigmoid, laid out like the panels: padded to whole
-/// strips, one value repeated. (A sigmoid is too long to unroll over a register tile.)
+/// The operands of the steps before the first that is no single operation, laid out like the panels:
+/// padded to whole strips, one value repeated. (A sigmoid is too long to unroll over a register tile.)
 template <class T>
 class TileSteps {
  public:
   TileSteps(const Panels<T>& weights, const Epilogue<T>& epilogue, std::int64_t outputs) {
     std::size_t count = 0;
-    while (count < epilogue.size() && epilogue[count].kind != EpilogueStep<T>::Kind::sigmoid)
-      ++count;
+    using Kind = typename EpilogueStep<T>::Kind;
+    const auto is_short = [](Kind kind) {
+      return kind == Kind::add || kind == Kind::fma || kind == Kind::mul || kind == Kind::relu;
+    };
+    while (count < epilogue.size() && is_short(epilogue[count].kind)) ++count;
     for (std::size_t i = 0; i < weights.panels().size(); ++i) {
       const Panel& panel = weights.panels()[i];
       const std::size_t width = static_cast<std::size_t>(weights.strips_of(i) * Panels<T>::strip);

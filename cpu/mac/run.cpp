@@ -1,6 +1,7 @@
 #include "cpu/mac/run.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "cpu/threads.hpp"
@@ -24,13 +25,23 @@ Weights<float> weights_of(const float* data, const WeightStrides& strides) {
   return {data, strides.g, strides.tap, strides.ic, strides.oc};
 }
 
+/// `count` <= 32 elements as the exact stage reads them: float32, rounded where the tensor is wider.
+const float* as_read(const float* x, std::int64_t, std::array<float, 32>&) { return x; }
+const float* as_read(const double* x, std::int64_t count, std::array<float, 32>& rounded) {
+  for (std::int64_t i = 0; i < count; ++i)
+    rounded[static_cast<std::size_t>(i)] = static_cast<float>(x[i]);
+  return rounded.data();
+}
+
 /// One output before its bias; channel = g*OC + oc. The order is the contract's: (ic div 32, kh, kw,
 /// ic mod 32).
-ExactSum exact_mac(const Window& window, const float* x, const float* w,
-                   const WeightStrides& strides, std::int64_t n, std::int64_t oh, std::int64_t ow,
-                   std::int64_t channel, ExactSum::Keep keep) {
+template <class T>
+ExactSum exact_mac(const Window& window, const T* x, const float* w, const WeightStrides& strides,
+                   std::int64_t n, std::int64_t oh, std::int64_t ow, std::int64_t channel,
+                   ExactSum::Keep keep) {
   const std::int64_t g = channel / window.OC, oc = channel % window.OC;
   ExactSum sum(keep);
+  std::array<float, 32> rounded;
   for (std::int64_t block = 0; block < window.IC; block += 32) {
     const std::int64_t channels = std::min<std::int64_t>(32, window.IC - block);
     for (std::int64_t kh = 0; kh < window.KH; ++kh) {
@@ -51,14 +62,42 @@ ExactSum exact_mac(const Window& window, const float* x, const float* w,
         const bool inside = ih >= 0 && ih < window.IH && iw >= 0 && iw < window.IW;
         // x[n, ih, iw, g*IC + ic], channels-last
         const float* const xk =
-            inside ? x + ((n * window.IH + ih) * window.IW + iw) * window.G * window.IC +
-                         g * window.IC + block
+            inside ? as_read(x + ((n * window.IH + ih) * window.IW + iw) * window.G * window.IC +
+                                 g * window.IC + block,
+                             channels, rounded)
                    : nullptr;
         sum.add(xk, wk, strides.ic, channels);
       }
     }
   }
   return sum;
+}
+
+template <class T>
+std::vector<ExactElement> exact_elements_of(const Window& window, const T* x, const float* w,
+                                            const WeightStrides& strides, const Tensor* bias,
+                                            std::span<const std::int64_t> indices,
+                                            ExactSum::Keep keep, const Execution& execution) {
+  std::vector<ExactElement> result(indices.size());
+  const std::int64_t channels = window.G * window.OC, plane = window.OH * window.OW;
+  parallel_for(
+      static_cast<std::int64_t>(indices.size()), 16, execution.threads,
+      [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t i = first; i < last; ++i) {
+          const std::int64_t index = indices[static_cast<std::size_t>(i)];
+          const std::int64_t n = index / (channels * plane), channel = index / plane % channels;
+          const std::int64_t oh = index % plane / window.OW, ow = index % window.OW;
+          ExactElement y =
+              exact_element(exact_mac(window, x, w, strides, n, oh, ow, channel, keep));
+          if (bias != nullptr) {
+            y.value +=
+                static_cast<double>(bias->values<float>()[static_cast<std::size_t>(channel)]);
+            y.epilogue = rounding_variance(y.value);
+          }
+          result[static_cast<std::size_t>(i)] = y;
+        }
+      });
+  return result;
 }
 
 }  // namespace
@@ -149,39 +188,18 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
   return std::move(fresh).value();
 }
 
-std::vector<ExactElement> exact_elements(const Window& window, const float* x, const float* w,
-                                         const WeightStrides& strides, const Tensor* bias,
-                                         std::span<const std::int64_t> indices, ExactSum::Keep keep,
-                                         const Execution& execution) {
-  std::vector<ExactElement> result(indices.size());
-  const std::int64_t channels = window.G * window.OC, plane = window.OH * window.OW;
-  parallel_for(
-      static_cast<std::int64_t>(indices.size()), 16, execution.threads,
-      [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t i = first; i < last; ++i) {
-          const std::int64_t index = indices[static_cast<std::size_t>(i)];
-          const std::int64_t n = index / (channels * plane), channel = index / plane % channels;
-          const std::int64_t oh = index % plane / window.OW, ow = index % window.OW;
-          ExactElement y =
-              exact_element(exact_mac(window, x, w, strides, n, oh, ow, channel, keep));
-          if (bias != nullptr) {
-            y.value +=
-                static_cast<double>(bias->values<float>()[static_cast<std::size_t>(channel)]);
-            y.epilogue = rounding_variance(y.value);
-          }
-          result[static_cast<std::size_t>(i)] = y;
-        }
-      });
-  return result;
-}
-
 std::vector<ExactElement> exact_elements(const Window& window, const WeightStrides& strides,
                                          const Job& job, std::span<const std::int64_t> indices,
                                          ExactSum::Keep keep) {
-  const Elements<float> x =
-      elements<float>(job.inputs[0], Layout::channels_last, job.execution, &job.memory);
-  return exact_elements(window, x.data, job.parameters[0]->values<float>().data(), strides,
-                        job.parameters[1].get(), indices, keep, job.execution);
+  // A tensor in double is rounded where it is read: a sample reads little of it.
+  const auto of = [&]<class T>(const Elements<T>& x) {
+    return exact_elements_of(window, x.data, job.parameters[0]->values<float>().data(), strides,
+                             job.parameters[1].get(), indices, keep, job.execution);
+  };
+  const Value& x = job.inputs[0];
+  if (x.type().type == Type::float64)
+    return of(elements<double>(x, Layout::channels_last, job.execution, &job.memory));
+  return of(elements<float>(x, Layout::channels_last, job.execution, &job.memory));
 }
 
 }  // namespace parity::cpu

@@ -26,15 +26,9 @@ void run_packed(const Contract& contract, const Window& window, const double* x,
 Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const Tensor>& weights,
               const WeightStrides& strides, const Tensor* bias, const Job& job);
 
-/// Elements of the MAC's output with its bias, before any epilogue, on FP32 operands in double, with
-/// the noise of each sum.
-/// `indices` are logical:
-/// ((n*OCs + channel)*OH + oh)*OW + ow with OCs = G*OC.
-std::vector<ExactElement> exact_elements(const Window& window, const float* x, const float* w,
-                                         const WeightStrides& strides, const Tensor* bias,
-                                         std::span<const std::int64_t> indices, ExactSum::Keep keep,
-                                         const Execution& execution);
-/// exact_elements of a job whose parameters are weights and bias.
+/// Elements of the output of a job whose parameters are weights and bias, with that bias, before any
+/// epilogue, on FP32 operands (an x in double is rounded as it is read) in double, with the noise of each
+/// sum. `indices` are logical: ((n*OCs + channel)*OH + oh)*OW + ow with OCs = G*OC.
 std::vector<ExactElement> exact_elements(const Window& window, const WeightStrides& strides,
                                          const Job& job, std::span<const std::int64_t> indices,
                                          ExactSum::Keep keep);

@@ -27,36 +27,34 @@ Runs runs_of(const Shape& shape, std::size_t axis, Layout layout) {
   return {count, length};
 }
 
-template <class T>
-Value join(const Concat& op, const Job& job) {
+}  // namespace
+
+Value run(const Concat& op, const Job& job) {
   const bool last = std::all_of(job.inputs.begin(), job.inputs.end(), [](const Value& x) {
     return layout_of(x) == Layout::channels_last;
   });
   const Layout layout = last ? Layout::channels_last : Layout::row_major;
   const std::size_t axis = normalised_axis(op.axis, job.output.shape.size(), "Concat");
+  const auto width = static_cast<std::int64_t>(byte_width(job.output.type));
   Fresh fresh(job.output, layout, &job.memory);
-  T* const y = fresh.data<T>();
+  char* const y = fresh.data<char>();
   const auto [runs, row] = runs_of(job.output.shape, axis, layout);
   std::int64_t offset = 0;  // of this input's share in a row
   for (const Value& input : job.inputs) {
-    const Elements<T> x = elements<T>(input, layout, job.execution);
+    const Value x = job.in_double() ? elements<double>(input, layout, job.execution).value
+                                    : with_layout(input, layout, job.execution, &job.memory);
+    const auto* const from = static_cast<const char*>(storage_of(x).data());
     const std::int64_t share = runs_of(input.shape(), axis, layout).length;
     if (share > 0)
       parallel_for(runs, std::max<std::int64_t>(1, 4096 / share), job.execution.threads,
                    [&, row = row](std::int64_t first, std::int64_t end) {
                      for (std::int64_t i = first; i < end; ++i)
-                       std::memcpy(y + i * row + offset, x.data + i * share,
-                                   static_cast<std::size_t>(share) * sizeof(T));
+                       std::memcpy(y + (i * row + offset) * width, from + i * share * width,
+                                   static_cast<std::size_t>(share * width));
                    });
     offset += share;
   }
   return std::move(fresh).value();
-}
-
-}  // namespace
-
-Value run(const Concat& op, const Job& job) {
-  return job.in_double() ? join<double>(op, job) : join<float>(op, job);
 }
 
 }  // namespace parity::cpu

@@ -1,22 +1,22 @@
 #include "model/ops/recurrent.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <optional>
 #include <string>
 #include <tuple>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
+#include "cpu/cells.hpp"
 #include "cpu/mac/run.hpp"
 #include "cpu/ops.hpp"
 #include "model/arithmetic/elementary.hpp"
 #include "model/arithmetic/magnitude.hpp"
 
 // The multiply-accumulate engine (cpu/mac/) over 1x1 windows: x W^T of all steps at once, then per step
-// h R^T, whose pixels are the items; biases are epilogue steps of both. Weights are packed once.
+// h R^T, whose pixels are the items; biases are epilogue steps of both. Weights are packed once. What the
+// gates do with the products is cpu/cells.hpp's.
 //
 //   chain, chunk256, tensor:*, gemm:eigen   the algorithms are Conv2d's
 //   fp64         the same in double, functions from libm
@@ -33,16 +33,6 @@ struct FloatCell : elementary::HostArithmetic {
   static float sigmoid(float x) { return elementary::sigmoid(x); }
   static float tanh(float x) { return elementary::tanh(x); }
 };
-struct DoubleCell {
-  using F = double;
-  static double add_rn(double a, double b) { return a + b; }
-  static double sub_rn(double a, double b) { return a - b; }
-  static double mul_rn(double a, double b) { return a * b; }
-  static double sigmoid(double x) { return elementary::sigmoid(x); }
-  static double tanh(double x) { return std::tanh(x); }
-};
-template <class T>
-using CellOf = std::conditional_t<std::is_same_v<T, float>, FloatCell, DoubleCell>;
 
 enum class Read { as_given, absolute };
 
@@ -159,26 +149,25 @@ struct Outputs {
   T *y = nullptr, *h = nullptr, *c = nullptr;
 };
 
-std::vector<float> peepholes_of(const RecurrentExtents& e, std::int64_t d, const Job& job) {
-  std::vector<float> all(static_cast<std::size_t>(3 * e.H), 0.0F);
-  if (job.parameters[place::peepholes])
-    std::copy_n(job.parameters[place::peepholes]->values<float>().data() + d * 3 * e.H, 3 * e.H,
-                all.data());
-  return all;
+/// Those of direction d; empty where the layer has none.
+template <class T>
+std::vector<T> peepholes_of(const RecurrentExtents& e, std::int64_t d, const Job& job) {
+  if (!job.parameters[place::peepholes]) return {};
+  const float* const first = job.parameters[place::peepholes]->values<float>().data() + d * 3 * e.H;
+  return {first, first + 3 * e.H};
 }
 
 /// One direction. Products carry their biases, so the cell adds none.
 template <class T>
 void run_direction(const Recurrent& op, const RecurrentExtents& e, std::int64_t d, const T* x,
                    Outputs<T>& made, const Job& job) {
-  using A = CellOf<T>;
   const bool gru = op.cell == Recurrent::Cell::gru;
   const bool resets_first = gru && op.reset == Recurrent::Reset::before_the_product;
   const std::int64_t rows = e.G * e.H, together = resets_first ? 2 : e.G;
   const std::int64_t biases = d * 2 * rows;
   const CellForm form = form_of(op, e, d);
-  const bool peeps = job.parameters[place::peepholes] != nullptr;
-  const std::vector<float> peepholes = peepholes_of(e, d, job);
+  const std::vector<T> peepholes = peepholes_of<T>(e, d, job);
+  const CellKernels<T>& cells = cell_kernels<T>(job.execution.instruction_set);
 
   std::vector<T> gx(static_cast<std::size_t>(e.T * e.N * rows));
   Product(e, place::weights, d, 0, e.G, Read::as_given, job)
@@ -195,55 +184,32 @@ void run_direction(const Recurrent& op, const RecurrentExtents& e, std::int64_t 
   std::vector<T> h = initial_state<T>(op, e, d, job), c = initial_memory<T>(op, e, d, job);
   std::vector<T> gh(static_cast<std::size_t>(e.N * together * e.H));
   std::vector<T> z(resets_first ? h.size() : 0), reset(z.size()), gn(z.size());
+  // each(t, the products of item n, its part of a state): for the items that have a step s.
+  const auto for_each_item = [&](std::int64_t s, const auto& each) {
+    for (std::int64_t n = 0; n < e.N; ++n)
+      if (const std::int64_t t = step_of(op, e, d, n, s); t >= 0)
+        each(t, n, gx.data() + e.x_row(t, n) * rows, gh.data() + n * together * e.H, n * e.H);
+  };
   for (std::int64_t s = 0; s < e.T; ++s) {
     recurrence.run(e.N, h.data(), bias, gh.data(), job.execution);
-    const auto terms = [&](std::int64_t k, std::int64_t t, std::int64_t n, std::int64_t i) {
-      return GateTerms<T>{gx[static_cast<std::size_t>(e.x_row(t, n) * rows + k * e.H + i)],
-                          gh[static_cast<std::size_t>((n * together + k) * e.H + i)], 0, 0};
-    };
     if (resets_first) {
-      for (std::int64_t n = 0; n < e.N; ++n) {
-        const std::int64_t t = step_of(op, e, d, n, s);
-        for (std::int64_t i = 0; i < e.H; ++i) {
-          const auto at = static_cast<std::size_t>(n * e.H + i);
-          if (t < 0) {
-            reset[at] = 0;
-            continue;
-          }
-          const GateTerms<T> gates[2] = {terms(0, t, n, i), terms(1, t, n, i)};
-          const cell::Reset<T> made_of = cell::gru_reset<A>(gates, h[at], form, false);
-          z[at] = made_of.z;
-          reset[at] = made_of.state;
-        }
-      }
+      for_each_item(s, [&](std::int64_t, std::int64_t, const T* x_of, const T* h_of,
+                           std::int64_t at) {
+        cells.gru_reset(form, x_of, h_of, h.data() + at, z.data() + at, reset.data() + at, e.H);
+      });
       last->run(e.N, reset.data(), last_bias, gn.data(), job.execution);
     }
-    for (std::int64_t n = 0; n < e.N; ++n) {
-      const std::int64_t t = step_of(op, e, d, n, s);
-      if (t < 0) continue;
-      for (std::int64_t i = 0; i < e.H; ++i) {
-        const auto at = static_cast<std::size_t>(n * e.H + i);
-        if (resets_first) {
-          const GateTerms<T> gate{gx[static_cast<std::size_t>(e.x_row(t, n) * rows + 2 * e.H + i)],
-                                  gn[at], 0, 0};
-          h[at] = cell::gru_after_reset<A>(gate, z[at], h[at], form, false);
-        } else if (gru) {
-          const GateTerms<T> gates[3] = {terms(0, t, n, i), terms(1, t, n, i), terms(2, t, n, i)};
-          h[at] = cell::gru<A>(gates, h[at], form, false);
-        } else {
-          const GateTerms<T> gates[4] = {terms(0, t, n, i), terms(1, t, n, i), terms(2, t, n, i),
-                                         terms(3, t, n, i)};
-          const auto peephole = [&](std::int64_t k) {
-            return static_cast<T>(peepholes[static_cast<std::size_t>(k * e.H + i)]);
-          };
-          const T seen[3] = {peephole(0), peephole(1), peephole(2)};
-          const cell::CellState<T> next = cell::lstm<A>(gates, seen, c[at], form, false, peeps);
-          h[at] = next.h;
-          c[at] = next.c;
-        }
-      }
-      if (made.y != nullptr) std::copy_n(h.data() + n * e.H, e.H, made.y + e.y_row(t, d, n) * e.H);
-    }
+    for_each_item(s, [&](std::int64_t t, std::int64_t n, const T* x_of, const T* h_of,
+                         std::int64_t at) {
+      if (resets_first)
+        cells.gru_after_reset(form, x_of, gn.data() + at, z.data() + at, h.data() + at, e.H);
+      else if (gru)
+        cells.gru(form, x_of, h_of, h.data() + at, e.H);
+      else
+        cells.lstm(form, x_of, h_of, peepholes.empty() ? nullptr : peepholes.data(), h.data() + at,
+                   c.data() + at, e.H);
+      if (made.y != nullptr) std::copy_n(h.data() + at, e.H, made.y + e.y_row(t, d, n) * e.H);
+    });
   }
   for (std::int64_t n = 0; n < e.N; ++n) {
     if (made.h != nullptr) std::copy_n(h.data() + n * e.H, e.H, made.h + e.state_row(d, n) * e.H);
@@ -260,8 +226,8 @@ void bound_direction(const Recurrent& op, const RecurrentExtents& e, std::int64_
   const std::int64_t rows = e.G * e.H, together = resets_first ? 2 : e.G;
   const CellForm form = form_of(op, e, d);
   const bool biased = job.parameters[place::bias] != nullptr;
-  const bool peeps = job.parameters[place::peepholes] != nullptr;
-  const std::vector<float> peepholes = peepholes_of(e, d, job);
+  const std::vector<float> peepholes = peepholes_of<float>(e, d, job);
+  const bool peeps = !peepholes.empty();
   std::vector<float> biases(static_cast<std::size_t>(2 * rows), 0.0F);
   if (biased)
     std::copy_n(job.parameters[place::bias]->values<float>().data() + d * 2 * rows, 2 * rows,
@@ -323,7 +289,7 @@ void bound_direction(const Recurrent& op, const RecurrentExtents& e, std::int64_
           const auto zt = terms(0, t, n, i), rt = terms(1, t, n, i);
           const GateTerms<float> gates[2] = {zt.first, rt.first};
           const GateBound bounds[2] = {zt.second, rt.second};
-          const cell::Reset<Bounded> made_of =
+          const GruReset<Bounded> made_of =
               cell::gru_reset<A>(gates, bounds, h[at], form, biased);
           z[at] = made_of.z;
           reset[at] = made_of.state;
@@ -349,10 +315,10 @@ void bound_direction(const Recurrent& op, const RecurrentExtents& e, std::int64_
             h[at] = cell::gru<A>(three, three_bounds, h[at], form, biased);
           } else {
             const auto peephole = [&](std::int64_t k) {
-              return peepholes[static_cast<std::size_t>(k * e.H + i)];
+              return peeps ? peepholes[static_cast<std::size_t>(k * e.H + i)] : 0.0F;
             };
             const float seen[3] = {peephole(0), peephole(1), peephole(2)};
-            const cell::CellState<Bounded> next =
+            const LstmState<Bounded> next =
                 cell::lstm<A>(gates, bounds, seen, c[at], form, biased, peeps);
             h[at] = next.h;
             c[at] = next.c;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include "cpu/maximum.hpp"
@@ -11,11 +12,12 @@
 // One element per set of elements that agree on the kept axes.
 //
 //   lanes32      32 interleaved lanes and an xor tree per block of 4096, block sums as a new list;
-//                mean divides once. Elements that lie side by side in memory and belong to neighbouring results (the
-//                channels of a pixel) are summed side by side: other results, so no order changes
-//   max          the IEEE maximum; no order
+//                mean divides once, L2 takes one root. Elements that lie side by side in memory and
+//                belong to neighbouring results (the channels of a pixel) are summed side by side:
+//                other results, so no order changes
+//   max, min     IEEE 754-2019; no order
 //   fp64         the same in double
-//   magnitudes   the same on |x|
+//   magnitudes   the same on |x|; min: the maximum of |x|; prod on max(|x|, 1)
 
 namespace parity::cpu {
 namespace {
@@ -35,40 +37,104 @@ struct Even {
   std::int64_t operator()(std::int64_t i) const { return i * stride; }
 };
 
-/// sums[j] = `lanes32` over x[offset(i) + j], i < n, for j < columns <= width.
-template <class T, class Offset>
-void lanes32(const T* x, Offset offset, std::int64_t n, std::int64_t columns, T* sums) {
+/// How a reduction goes on from a lane's value by one element (`take`) and by another lane's (`join`);
+/// `start` is what an empty lane holds, `List` how the blocks' results go on as a new list.
+template <class T>
+struct Sum {
+  using List = Sum;
+  static constexpr T start = 0;
+  static T take(T acc, T x) { return acc + x; }
+  static T join(T a, T b) { return a + b; }
+};
+template <class T>
+struct SumOfMagnitudes : Sum<T> {
+  static T take(T acc, T x) { return acc + std::abs(x); }
+};
+template <class T>
+struct SumOfSquares : Sum<T> {
+  static T take(T acc, T x) { return std::fma(x, x, acc); }
+};
+template <class T>
+struct Product {
+  using List = Product;
+  static constexpr T start = 1;
+  static T take(T acc, T x) { return acc * x; }
+  static T join(T a, T b) { return a * b; }
+};
+/// What bounds a product's error.
+template <class T>
+struct ProductOfGrowth : Product<T> {
+  static T take(T acc, T x) { return acc * (x < T{1} ? T{1} : x); }
+};
+
+/// results[j] = `lanes32` over x[offset(i) + j], i < n, for j < columns <= width.
+template <class How, class T, class Offset>
+void lanes32(const T* x, Offset offset, std::int64_t n, std::int64_t columns, T* results) {
   std::array<T, lanes * width> acc;
-  const auto one_block = [&](std::int64_t first, std::int64_t last, T* sum) {
-    acc.fill(T{0});
+  const auto one_block = [&](std::int64_t first, std::int64_t last, T* result) {
+    acc.fill(How::start);
     for (std::int64_t i = first; i < last; ++i) {
       T* const lane = acc.data() + (i - first) % lanes * width;
       const T* const from = x + offset(i);
-      for (std::int64_t j = 0; j < columns; ++j) lane[j] += from[j];
+      for (std::int64_t j = 0; j < columns; ++j) lane[j] = How::take(lane[j], from[j]);
     }
     // acc_l += acc_(l xor d); only the lanes that reach lane 0 are needed.
     for (std::int64_t d = lanes / 2; d > 0; d /= 2)
       for (std::int64_t l = 0; l < d; ++l)
-        for (std::int64_t j = 0; j < columns; ++j) acc[l * width + j] += acc[(l + d) * width + j];
-    std::copy_n(acc.data(), columns, sum);
+        for (std::int64_t j = 0; j < columns; ++j)
+          acc[l * width + j] = How::join(acc[l * width + j], acc[(l + d) * width + j]);
+    std::copy_n(acc.data(), columns, result);
   };
   if (n <= block) {
-    one_block(0, n, sums);
+    one_block(0, n, results);
     return;
   }
   const std::int64_t blocks = (n + block - 1) / block;
   std::vector<T> list(static_cast<std::size_t>(blocks * columns));
   for (std::int64_t b = 0; b < blocks; ++b)
     one_block(b * block, std::min(n, (b + 1) * block), list.data() + b * columns);
-  lanes32(list.data(), Even{columns}, blocks, columns, sums);
+  lanes32<typename How::List>(list.data(), Even{columns}, blocks, columns, results);
 }
 
-template <class T>
-void largest(const T* x, const std::vector<std::int64_t>& offset, std::int64_t columns, T* result) {
+template <class T, class Better>
+void best(const T* x, const std::vector<std::int64_t>& offset, std::int64_t columns, T* result,
+          Better better) {
   std::copy_n(x + offset[0], columns, result);
   for (std::size_t i = 1; i < offset.size(); ++i) {
     const T* const from = x + offset[i];
-    for (std::int64_t j = 0; j < columns; ++j) result[j] = maximum(result[j], from[j]);
+    for (std::int64_t j = 0; j < columns; ++j) result[j] = better(result[j], from[j]);
+  }
+}
+
+/// The results of one strip of neighbours.
+template <class T>
+void strip(const Reduce& op, const Job& job, const T* x, const std::vector<std::int64_t>& terms,
+           std::int64_t columns, T* y) {
+  const auto n = static_cast<std::int64_t>(terms.size());
+  const Tabled at{terms.data()};
+  switch (op.function) {
+    case Reduce::Function::max:
+      return best(x, terms, columns, y, maximum<T>);
+    case Reduce::Function::min:
+      // In magnitudes the largest: it bounds the smallest and passes on the largest error.
+      return best(x, terms, columns, y, job.magnitudes() ? maximum<T> : minimum<T>);
+    case Reduce::Function::sum:
+      return lanes32<Sum<T>>(x, at, n, columns, y);
+    case Reduce::Function::mean:
+      lanes32<Sum<T>>(x, at, n, columns, y);
+      for (std::int64_t j = 0; j < columns; ++j) y[j] /= static_cast<T>(n);
+      return;
+    case Reduce::Function::l1:
+      return lanes32<SumOfMagnitudes<T>>(x, at, n, columns, y);
+    case Reduce::Function::sum_square:
+      return lanes32<SumOfSquares<T>>(x, at, n, columns, y);
+    case Reduce::Function::l2:
+      lanes32<SumOfSquares<T>>(x, at, n, columns, y);
+      for (std::int64_t j = 0; j < columns; ++j) y[j] = std::sqrt(y[j]);
+      return;
+    case Reduce::Function::prod:
+      return job.magnitudes() ? lanes32<ProductOfGrowth<T>>(x, at, n, columns, y)
+                              : lanes32<Product<T>>(x, at, n, columns, y);
   }
 }
 
@@ -109,7 +175,6 @@ Value reduce(const Reduce& op, const Job& job) {
   Fresh fresh(job.output, layout, &job.memory);
   T* const y = fresh.data<T>();
   const std::int64_t strips = (columns + width - 1) / width;
-  const auto n = static_cast<std::int64_t>(terms.size());
   parallel_for(static_cast<std::int64_t>(rows.size()) * strips, 1, job.execution.threads,
                [&](std::int64_t first, std::int64_t last) {
                  for (std::int64_t i = first; i < last; ++i) {
@@ -117,13 +182,7 @@ Value reduce(const Reduce& op, const Job& job) {
                    const std::int64_t count = std::min(width, columns - column);
                    const T* const from = x.data + rows[static_cast<std::size_t>(row)] + column;
                    T* const to = y + row * columns + column;
-                   if (op.function == Reduce::Function::max) {
-                     largest(from, terms, count, to);
-                     continue;
-                   }
-                   lanes32(from, Tabled{terms.data()}, n, count, to);
-                   if (op.function == Reduce::Function::mean)
-                     for (std::int64_t j = 0; j < count; ++j) to[j] /= static_cast<T>(n);
+                   strip(op, job, from, terms, count, to);
                  }
                });
   return std::move(fresh).value();

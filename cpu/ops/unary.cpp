@@ -5,15 +5,17 @@
 
 // One rounded sequence per element, wherever it runs: alone or riding on a MAC.
 //
-//   elementwise   relu: x > 0 ? x : (x != x ? x : +0); sigmoid: the sequence of
-//                 model/arithmetic/elementary.hpp
-//   fp64          relu the same; sigmoid by libm's exp in double
+//   elementwise   the sequences of model/arithmetic/sequences.hpp; on vectors those in float, one by one
+//                 those in double
+//   fp64          the function in double, by libm
+//   magnitudes    L |x| + |f(0)|, or |f(x)| of a function that heads its stage
 
 namespace parity::cpu {
 
 Value run(const Unary& op, const Job& job) {
-  if (job.magnitudes() && op.function == Unary::Function::relu) return job.inputs[0];
-  return run_as_epilogue(op, job);
+  const bool identity =
+      job.magnitudes() && !op.heads_stage() && op.largest_slope() == 1 && op.at_zero() == 0;
+  return identity ? job.inputs[0] : run_as_epilogue(op, job);
 }
 
 }  // namespace parity::cpu

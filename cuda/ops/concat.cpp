@@ -9,16 +9,15 @@
 // Copies each input into its share of the joined axis. Inputs that all lie channels-last stay so.
 
 namespace parity::cuda {
-namespace {
 
-template <class T>
-Value join(const Concat& op, const Job& job) {
+Value run(const Concat& op, const Job& job) {
   const bool last = std::all_of(job.inputs.begin(), job.inputs.end(), [](const Value& x) {
     return layout_of(x) == Layout::channels_last;
   });
   const Layout layout = last ? Layout::channels_last : Layout::row_major;
   const Shape& shape = job.output.shape;
   const std::size_t axis = normalised_axis(op.axis, shape.size(), "Concat");
+  const auto width = static_cast<std::int64_t>(byte_width(job.output.type));
   Fresh fresh = job.fresh(layout);
   const std::vector<std::size_t> order = memory_order(shape.size(), layout);
   const auto in_order = [&](const std::vector<std::int64_t>& of) {
@@ -27,25 +26,20 @@ Value join(const Concat& op, const Job& job) {
     return result;
   };
   const std::vector<std::int64_t> to = memory_strides(shape, layout);
-  T* y = fresh.data<T>();
+  char* y = fresh.data<char>();
   for (const Value& input : job.inputs) {
-    const Elements<T> x = elements<T>(input, layout, job.session);
+    const Value x = job.in_double() ? elements<double>(input, layout, job.session).value
+                                    : with_layout(input, layout, job.session);
     const Walked walked =
         walk_of(in_order(input.shape()),
                 {in_order(memory_strides(input.shape(), layout)), in_order(to)}, "a concatenation");
-    job.check(launch_strided_copy(job.queue(),
-                                  {x.data, y, element_count(input.shape()), walked.walk,
-                                   walked.steps[0], walked.steps[1], static_cast<int>(sizeof(T))}),
+    job.check(launch_strided_copy(
+                  job.queue(), {storage_of(x).data(), y, element_count(input.shape()), walked.walk,
+                                walked.steps[0], walked.steps[1], static_cast<int>(width)}),
               "launching a concatenation");
-    y += input.shape()[axis] * to[axis];
+    y += input.shape()[axis] * to[axis] * width;
   }
   return std::move(fresh).value();
-}
-
-}  // namespace
-
-Value run(const Concat& op, const Job& job) {
-  return job.in_double() ? join<double>(op, job) : join<float>(op, job);
 }
 
 }  // namespace parity::cuda

@@ -87,8 +87,9 @@ void add(const Addend& addend, const ProductExtents& e, float* y, const Job& job
   const std::vector<std::int64_t> extents{e.M, e.N};
   const Walked walked =
       walk_of(extents, {{e.N, 1}, {addend.row, addend.column}}, "the addend of a Gemm");
-  job.check(launch_binary(job.queue(), {y, addend.data, y, e.M * e.N, walked.walk, walked.steps[0],
-                                        walked.steps[1], BinaryFunction::add}),
+  job.check(launch_binary(job.queue(), BinaryArgument<float>{y, addend.data, y, e.M * e.N,
+                                                             walked.walk, walked.steps[0],
+                                                             walked.steps[1], BinaryFunction::sum}),
             "adding the addend of a Gemm");
 }
 

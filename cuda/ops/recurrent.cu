@@ -72,13 +72,13 @@ __device__ __forceinline__ void reset(const RecurrentArgument& a, std::int64_t n
     const GateTerms<float> gates[2] = {z.values, r.values};
     if (a.magnitudes) {
       const GateBound bounds[2] = {z.bounds, r.bounds};
-      const cell::Reset<Bounded> made = cell::gru_reset<DeviceCell>(
+      const GruReset<Bounded> made = cell::gru_reset<DeviceCell>(
           gates, bounds, Bounded{a.h[at], a.h_error[at]}, a.form, biased);
       a.z[at] = made.z.value;
       a.z_error[at] = made.z.error;
       state = made.state;
     } else {
-      const cell::Reset<float> made = cell::gru_reset<DeviceCell>(gates, a.h[at], a.form, biased);
+      const GruReset<float> made = cell::gru_reset<DeviceCell>(gates, a.h[at], a.form, biased);
       a.z[at] = made.z;
       state.value = made.state;
     }
@@ -107,7 +107,7 @@ __device__ __forceinline__ Bounded next_gru(const RecurrentArgument& a, std::int
   return {cell::gru<DeviceCell>(gates, a.h[at], a.form, biased), 0.0F};
 }
 
-__device__ __forceinline__ cell::CellState<Bounded> next_lstm(const RecurrentArgument& a,
+__device__ __forceinline__ LstmState<Bounded> next_lstm(const RecurrentArgument& a,
                                                               std::int64_t t, std::int64_t n,
                                                               std::int64_t i) {
   const std::int64_t at = n * a.H + i;
@@ -125,7 +125,7 @@ __device__ __forceinline__ cell::CellState<Bounded> next_lstm(const RecurrentArg
   if (a.magnitudes)
     return cell::lstm<DeviceCell>(gates, bounds, seen, Bounded{a.c[at], a.c_error[at]}, a.form,
                                   biased, peeps);
-  const cell::CellState<float> next =
+  const LstmState<float> next =
       cell::lstm<DeviceCell>(gates, seen, a.c[at], a.form, biased, peeps);
   return {{next.h, 0.0F}, {next.c, 0.0F}};
 }
@@ -138,7 +138,7 @@ __device__ __forceinline__ void step(const RecurrentArgument& a, std::int64_t n,
   }
   Bounded h;
   if (a.lstm) {
-    const cell::CellState<Bounded> next = next_lstm(a, t, n, i);
+    const LstmState<Bounded> next = next_lstm(a, t, n, i);
     h = next.h;
     a.c[at] = next.c.value;
     if (a.magnitudes) a.c_error[at] = next.c.error;

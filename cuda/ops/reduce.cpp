@@ -8,21 +8,44 @@
 
 // One element per set of elements that agree on the kept axes.
 //
-//   lanes32      a launch per level: blocks of 4096 terms give a list of sums, which is reduced again
-//   max          the same with the IEEE maximum; no order
-//   magnitudes   the same on |x|
+//   lanes32      a launch per level: blocks of 4096 terms give a list of results, which is reduced again
+//   max, min     the same with the IEEE selections; no order
+//   magnitudes   the same on |x|; min: the maximum of |x|; prod on max(|x|, 1)
 
 namespace parity::cuda {
 namespace {
 
-ReduceFunction function_of(const Reduce& op) {
+ReduceFunction function_of(const Reduce& op, const Job& job) {
   switch (op.function) {
     case Reduce::Function::max:
       return ReduceFunction::max;
+    case Reduce::Function::min:
+      // In magnitudes the largest: it bounds the smallest and passes on the largest error.
+      return job.magnitudes() ? ReduceFunction::max : ReduceFunction::min;
+    case Reduce::Function::l1:
+      return ReduceFunction::sum_of_magnitudes;
+    case Reduce::Function::l2:
+    case Reduce::Function::sum_square:
+      return ReduceFunction::sum_of_squares;
+    case Reduce::Function::prod:
+      return job.magnitudes() ? ReduceFunction::product_of_growth : ReduceFunction::product;
+    case Reduce::Function::sum:
     case Reduce::Function::mean:
-      return ReduceFunction::mean;
-    default:
+      break;
+  }
+  return ReduceFunction::sum;
+}
+
+/// How the results of blocks go on as a list.
+ReduceFunction of_list(ReduceFunction function) {
+  switch (function) {
+    case ReduceFunction::sum_of_magnitudes:
+    case ReduceFunction::sum_of_squares:
       return ReduceFunction::sum;
+    case ReduceFunction::product_of_growth:
+      return ReduceFunction::product;
+    default:
+      return function;
   }
 }
 
@@ -47,7 +70,10 @@ Value run(const Reduce& op, const Job& job) {
   ReduceArgument level{};
   level.x = x.data;
   level.columns = columns;
-  level.function = function_of(op);
+  level.function = function_of(op, job);
+  level.close = op.function == Reduce::Function::mean ? ReduceClose::divide
+                : op.function == Reduce::Function::l2 ? ReduceClose::root
+                                                      : ReduceClose::nothing;
   level.row_count = level.term_count = 1;
   // Ascending axes, row-major: the contract's order of the terms, whatever the layout.
   const auto walk = [&](const std::vector<std::size_t>& axes, std::int64_t& count, Walk& to,
@@ -64,7 +90,7 @@ Value run(const Reduce& op, const Job& job) {
   };
   walk(reduced, level.term_count, level.terms, level.term_steps);
   walk(kept, level.row_count, level.rows, level.row_steps);
-  level.mean_of = level.term_count;
+  level.divisor = level.term_count;
 
   Value sums = x.value;
   for (;;) {
@@ -77,7 +103,8 @@ Value run(const Reduce& op, const Job& job) {
     job.check(launch_reduce(job.queue(), level), "launching a reduction");
     sums = std::move(fresh).value();
     if (finished) return sums;
-    // The list of sums: {rows, blocks, columns}.
+    // The list of results: {rows, blocks, columns}.
+    level.function = of_list(level.function);
     level.x = level.y;
     level.rows = {1, {level.row_count}};
     level.row_steps = {{blocks * columns}};

@@ -12,20 +12,49 @@ namespace {
 
 constexpr int lanes = 32;
 
+/// A lane's or block's value joined to another's.
 __device__ __forceinline__ float join(ReduceFunction function, float a, float b) {
-  return function == ReduceFunction::max ? maximum(a, b) : device::add_rn(a, b);
+  switch (function) {
+    case ReduceFunction::max:
+      return maximum(a, b);
+    case ReduceFunction::min:
+      return minimum(a, b);
+    case ReduceFunction::product:
+    case ReduceFunction::product_of_growth:
+      return device::mul_rn(a, b);
+    default:
+      return device::add_rn(a, b);
+  }
 }
 
-/// What an empty lane holds. Under max the first term: it changes nothing.
+/// One element taken in.
+__device__ __forceinline__ float take(ReduceFunction function, float acc, float x) {
+  if (function == ReduceFunction::sum_of_squares) return device::fma_rn(x, x, acc);
+  if (function == ReduceFunction::sum_of_magnitudes)
+    x = device::float_of(device::bits_of(x) & 0x7fffffffU);
+  if (function == ReduceFunction::product_of_growth && x < 1.0F) x = 1.0F;
+  return join(function, acc, x);
+}
+
+/// What an empty lane holds. Of a selection the first term: it changes nothing.
 __device__ __forceinline__ float nothing(const ReduceArgument& a, const float* x,
                                          std::int64_t first) {
-  return a.function == ReduceFunction::max ? x[offset_of(a.terms, a.term_steps, first)] : 0.0F;
+  switch (a.function) {
+    case ReduceFunction::max:
+    case ReduceFunction::min:
+      return x[offset_of(a.terms, a.term_steps, first)];
+    case ReduceFunction::product:
+    case ReduceFunction::product_of_growth:
+      return 1.0F;
+    default:
+      return 0.0F;
+  }
 }
 
-__device__ __forceinline__ float closed(const ReduceArgument& a, std::int64_t blocks, float sum) {
-  return a.function == ReduceFunction::mean && blocks == 1
-             ? device::div_rn(sum, static_cast<float>(a.mean_of))
-             : sum;
+__device__ __forceinline__ float closed(const ReduceArgument& a, std::int64_t blocks, float value) {
+  if (blocks != 1 || a.close == ReduceClose::nothing) return value;
+  return a.close == ReduceClose::root ? device::sqrt_rn(value)
+                                      : device::div_rn(value, static_cast<float>(a.divisor));
 }
 
 __global__ void __launch_bounds__(threads_per_block) reduce_by_warps(ReduceArgument a) {
@@ -41,7 +70,7 @@ __global__ void __launch_bounds__(threads_per_block) reduce_by_warps(ReduceArgum
                                                             : a.term_count;
     float acc = nothing(a, x, first);
     for (std::int64_t t = first + lane; t < last; t += lanes)
-      acc = join(a.function, acc, x[offset_of(a.terms, a.term_steps, t)]);
+      acc = take(a.function, acc, x[offset_of(a.terms, a.term_steps, t)]);
     for (int d = lanes / 2; d > 0; d /= 2) acc = join(a.function, acc, device::shuffle_xor(acc, d));
     if (lane == 0) a.y[i] = closed(a, blocks, acc);
   }
@@ -64,7 +93,7 @@ __global__ void __launch_bounds__(threads_per_block) reduce_by_threads(ReduceArg
 #pragma unroll
       for (int l = 0; l < lanes; ++l)
         if (t + l < last)
-          acc[l] = join(a.function, acc[l], x[offset_of(a.terms, a.term_steps, t + l)]);
+          acc[l] = take(a.function, acc[l], x[offset_of(a.terms, a.term_steps, t + l)]);
     }
     // acc_l += acc_(l xor d); only the lanes that reach lane 0 are needed.
 #pragma unroll

@@ -93,6 +93,11 @@ Allowance sum_allowance(const Contract& contract, std::int64_t n) {
   return on_computed_magnitude(gamma(depth), static_cast<double>(n) * smallest_rounding, depth);
 }
 
+Allowance chain_allowance(const Contract& contract, std::int64_t terms) {
+  if (in_double(contract)) return mac_allowance(contract, terms, 0);
+  return on_computed_magnitude(gamma(terms), static_cast<double>(terms) * smallest_rounding, terms);
+}
+
 bool in_double(const Contract& contract) {
   return contract.algorithm == Algorithm::fp64 || contract.algorithm == Algorithm::exact;
 }

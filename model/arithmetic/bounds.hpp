@@ -33,6 +33,10 @@ std::int64_t lanes32_depth(std::int64_t n);
 /// (n + 8)*2^-53.
 Allowance sum_allowance(const Contract& contract, std::int64_t n);
 
+/// `terms` products or summands of which each is rounded at most `terms` times, whatever the
+/// algorithm is called: gamma_terms; under fp64 and exact (terms + 8)*2^-53.
+Allowance chain_allowance(const Contract& contract, std::int64_t terms);
+
 /// k further rounded operations on values bounded by M: k*u*M + k*2^-150, with u of the contract's
 /// arithmetic (2^-53 for fp64 and exact).
 Allowance rounded(const Contract& contract, std::int64_t operations);

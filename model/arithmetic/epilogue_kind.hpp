@@ -1,15 +1,73 @@
 #pragma once
 
+#include <type_traits>
+
 namespace parity {
 
-/// What an epilogue step does to an element y of channel c, with operands a and b. C++17, so that device
-/// code names it too.
+/// What an elementwise step does to an element y of channel c, with operands a and b. C++17, so that
+/// device code names it too. The arithmetic of each is one line of sequences::step() or wide_step().
 enum class EpilogueKind {
-  add,     ///< y = add(y, a[c]): a bias or a constant
-  fma,     ///< y = fma(y, a[c], b[c]): BatchNorm
-  mul,     ///< y = mul(y, a[c])
-  relu,    ///< y > 0 ? y : (y != y ? y : +0)
-  sigmoid  ///< model/arithmetic/sequences.hpp
+  // One rounded operation, or a selection.
+  add,               ///< y + a[c]: a bias or a constant
+  sub,               ///< y - a[c]
+  subtracted_from,   ///< a[c] - y
+  mul,               ///< y a[c]
+  div,               ///< y / a[c]
+  divided_into,      ///< a[c] / y
+  fma,               ///< fma(y, a[c], b[c]): BatchNorm
+  max,               ///< the larger of y and a[c]
+  min,               ///< the smaller
+  clip,              ///< min(max(y, a), b)
+  relu,              ///< y > 0 ? y : (y != y ? y : +0)
+  leaky_relu,        ///< y > 0 ? y : (y != y ? y : a[c] y)
+  thresholded_relu,  ///< y > a ? y : (y != y ? y : +0)
+  abs,
+  neg,
+  sqrt,
+  reciprocal,
+  square,
+  floor,
+  ceil,
+  round,  ///< ties to even
+  sign,
+  // Sequences in float.
+  hard_sigmoid,  ///< min(max(a y + b, 0), 1)
+  hard_swish,    ///< y hard_sigmoid(y)
+  softsign,
+  sigmoid,
+  tanh,
+  erf,
+  gelu,
+  gelu_tanh,
+  exp,
+  // Sequences in double, rounded once.
+  log,
+  softplus,
+  mish,
+  elu,   ///< y > 0 ? y : a (e^y - 1)
+  selu,  ///< b y where y > 0, else a b (e^y - 1)
+  celu,  ///< y > 0 ? y : a (e^(y/a) - 1)
+  sin,
+  cos,
+  pow,  ///< y to the power a[c]
 };
+inline constexpr int epilogue_kinds = static_cast<int>(EpilogueKind::pow) + 1;
+
+/// Whether a kind is a sequence in double: computed one element after the other.
+constexpr bool is_wide(EpilogueKind kind) { return kind >= EpilogueKind::log; }
+
+template <EpilogueKind kind>
+using KindConstant = std::integral_constant<EpilogueKind, kind>;
+
+/// f(KindConstant<kind>()): from a kind known at run time to one that templates know. (A compiler makes
+/// a switch of it.)
+template <int candidate = 0, class F>
+constexpr auto with_kind(EpilogueKind kind, F&& f) {
+  constexpr EpilogueKind known = static_cast<EpilogueKind>(candidate);
+  if constexpr (candidate + 1 < epilogue_kinds) {
+    if (kind != known) return with_kind<candidate + 1>(kind, f);
+  }
+  return f(KindConstant<known>());
+}
 
 }  // namespace parity

@@ -73,8 +73,17 @@ double Counter::normal(std::uint64_t index) const {
 Tensor filled(const TensorType& type, Fill fill, std::uint64_t seed) {
   const Counter counter(seed, "filled");
   const auto count = static_cast<std::uint64_t>(element_count(type.shape));
-  if (type.type == Type::int64 || type.type == Type::boolean)
-    throw Error(Fault::internal, "filled() makes float tensors only");
+  if (type.type == Type::boolean) {
+    std::vector<std::uint8_t> answers(count);
+    for (std::uint64_t i = 0; i < count; ++i) answers[i] = counter.bits(i) % 2;
+    return Tensor::of(type.shape, std::move(answers));
+  }
+  if (type.type == Type::int64) {
+    std::vector<std::int64_t> numbers(count);
+    for (std::uint64_t i = 0; i < count; ++i)
+      numbers[i] = static_cast<std::int64_t>(counter.bits(i) % 9) - 4;
+    return Tensor::of(type.shape, std::move(numbers));
+  }
   std::vector<float> values(count);
   for (std::uint64_t i = 0; i < count; ++i) {
     switch (fill) {

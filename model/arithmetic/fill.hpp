@@ -25,7 +25,7 @@ class Counter {
 
 /// A tensor for a test or bench case. exact: integers in [-4, 4], some zero; real: normals;
 /// hostile: NaN, infinities, signed zeros, subnormals, values from 2^-140 to 2^120 and cancelling
-/// pairs among normals.
+/// pairs among normals. int64: indices, whole numbers from -4 to 4 whatever the fill; boolean: either.
 Tensor filled(const TensorType& type, Fill fill, std::uint64_t seed);
 
 }  // namespace parity

@@ -4,9 +4,9 @@
 
 namespace parity {
 
-// One step of a GRU or LSTM for one element of the state, as sequences of IEEE operations: C++17
-// templates over the operations `A` of model/arithmetic/sequences.hpp, so that every backend has the
-// same bits. The products (x W^T, h R^T) are made before, by the multiply-accumulate of the contract.
+// One step of a GRU or LSTM for one element of the state, given the products (x W^T, h R^T), which the
+// multiply-accumulate of the contract makes before; and its bound. C++17 templates over the operations `A`
+// of model/arithmetic/sequences.hpp, so that every backend has the same bits.
 
 enum class GateFunction : std::int32_t { sigmoid, tanh, relu };
 
@@ -35,40 +35,19 @@ struct Bounded {
   float value, error;
 };
 
+/// What a GRU has before its last product, and an LSTM behind a step.
+template <class F>
+struct GruReset {
+  F z, state;
+};
+template <class F>
+struct LstmState {
+  F h, c;
+};
+
 namespace recurrent {
 
-// Values. `A` also has sigmoid and tanh.
-
-template <class A, class F = typename A::F>
-constexpr F activated(GateFunction function, F a, float clip) {
-  if (clip > 0.0F) {
-    const F limit = clip;
-    a = a > limit ? limit : (a < -limit ? -limit : a);
-  }
-  if (function == GateFunction::sigmoid) return A::sigmoid(a);
-  if (function == GateFunction::tanh) return A::tanh(a);
-  return a > F{0} ? a : (a != a ? a : F{0});
-}
-/// An absent bias is no addition.
-template <class A, class F = typename A::F>
-constexpr F with_bias(F product, F bias, bool biased) {
-  return biased ? A::add_rn(product, bias) : product;
-}
-/// add(add(x, wb), add(h, rb)).
-template <class A, class F = typename A::F>
-constexpr F argument(const GateTerms<F>& t, bool biased) {
-  return A::add_rn(with_bias<A>(t.x, t.wb, biased), with_bias<A>(t.h, t.rb, biased));
-}
-/// The same with the state's part times r.
-template <class A, class F = typename A::F>
-constexpr F reset_argument(const GateTerms<F>& t, F r, bool biased) {
-  return A::add_rn(with_bias<A>(t.x, t.wb, biased), A::mul_rn(r, with_bias<A>(t.h, t.rb, biased)));
-}
-/// add(mul(sub(1, z), n), mul(z, h)).
-template <class A, class F = typename A::F>
-constexpr F mixed(F z, F n, F h) {
-  return A::add_rn(A::mul_rn(A::sub_rn(F{1}, z), n), A::mul_rn(z, h));
-}
+#include "model/arithmetic/recurrent_cell-inl.hpp"
 
 // The bound along time. Errors are carried in units of the product's own coefficient C (mac_allowance
 // of the longer product), so that |error| <= C * E whatever the contract, C <= 2^-8; a rounding is
@@ -165,14 +144,6 @@ constexpr Bounded bounded_mix(const Bounded& z, const Bounded& n, const Bounded&
 
 // Steps of one element. Gates in ONNX order: z, r, n; i, o, f, c.
 
-/// GRU, reset after the product.
-template <class A, class F = typename A::F>
-constexpr F gru(const GateTerms<F> (&t)[3], F h, const CellForm& form, bool biased) {
-  const F z = activated<A>(form.f, argument<A>(t[0], biased), form.clip);
-  const F r = activated<A>(form.f, argument<A>(t[1], biased), form.clip);
-  const F n = activated<A>(form.g, reset_argument<A>(t[2], r, biased), form.clip);
-  return mixed<A>(z, n, h);
-}
 template <class A>
 constexpr Bounded gru(const GateTerms<float> (&t)[3], const GateBound (&b)[3], const Bounded& h,
                       const CellForm& form, bool biased) {
@@ -189,22 +160,8 @@ constexpr Bounded gru(const GateTerms<float> (&t)[3], const GateBound (&b)[3], c
   return bounded_mix<A>(z, n, h, w);
 }
 
-/// GRU, reset before the product: z, and r h, of which the product is then made.
-template <class F>
-struct Reset {
-  F z, state;
-};
-template <class A, class F = typename A::F>
-constexpr Reset<F> gru_reset(const GateTerms<F> (&t)[2], F h, const CellForm& form, bool biased) {
-  return {activated<A>(form.f, argument<A>(t[0], biased), form.clip),
-          A::mul_rn(activated<A>(form.f, argument<A>(t[1], biased), form.clip), h)};
-}
-template <class A, class F = typename A::F>
-constexpr F gru_after_reset(const GateTerms<F>& t, F z, F h, const CellForm& form, bool biased) {
-  return mixed<A>(z, activated<A>(form.g, argument<A>(t, biased), form.clip), h);
-}
 template <class A>
-constexpr Reset<Bounded> gru_reset(const GateTerms<float> (&t)[2], const GateBound (&b)[2],
+constexpr GruReset<Bounded> gru_reset(const GateTerms<float> (&t)[2], const GateBound (&b)[2],
                                    const Bounded& h, const CellForm& form, bool biased) {
   const float w = form.rounding;
   const Bounded z =
@@ -222,30 +179,8 @@ constexpr Bounded gru_after_reset(const GateTerms<float>& t, const GateBound& b,
   return bounded_mix<A>(z, n, h, form.rounding);
 }
 
-/// LSTM. `peepholes` of i, o, f, zero where there are none (`peeps` false: no addition).
-template <class F>
-struct CellState {
-  F h, c;
-};
-template <class A, class F = typename A::F>
-constexpr F peeped(F a, F peephole, F c, bool peeps) {
-  return peeps ? A::add_rn(a, A::mul_rn(peephole, c)) : a;
-}
-template <class A, class F = typename A::F>
-constexpr CellState<F> lstm(const GateTerms<F> (&t)[4], const F (&peepholes)[3], F c,
-                            const CellForm& form, bool biased, bool peeps) {
-  const F i =
-      activated<A>(form.f, peeped<A>(argument<A>(t[0], biased), peepholes[0], c, peeps), form.clip);
-  const F f =
-      activated<A>(form.f, peeped<A>(argument<A>(t[2], biased), peepholes[2], c, peeps), form.clip);
-  const F g = activated<A>(form.g, argument<A>(t[3], biased), form.clip);
-  const F next = A::add_rn(A::mul_rn(f, c), A::mul_rn(i, g));
-  const F o = activated<A>(form.f, peeped<A>(argument<A>(t[1], biased), peepholes[1], next, peeps),
-                           form.clip);
-  return {A::mul_rn(o, activated<A>(form.h, next, form.clip)), next};
-}
 template <class A>
-constexpr CellState<Bounded> lstm(const GateTerms<float> (&t)[4], const GateBound (&b)[4],
+constexpr LstmState<Bounded> lstm(const GateTerms<float> (&t)[4], const GateBound (&b)[4],
                                   const float (&peepholes)[3], const Bounded& c,
                                   const CellForm& form, bool biased, bool peeps) {
   const float w = form.rounding;

@@ -120,14 +120,15 @@ constexpr typename A::F erf(typename A::F x) {
   return or_nan<A>(x, A::select(A::less(magnitude, 0.94F), low, high));
 }
 
-/// x (1 + erf(x / sqrt 2)) / 2. Its factors cancel below 0, so the error is one of x, not of the result.
+/// x (1 + erf(x / sqrt 2)) / 2. Its factors cancel below 0, so the error is one of x, not of the result:
+/// 1.8912 * 2^-24 |x| at worst (x = 0x3fb9cf15) over all inputs; checksum a7b4d20c78450bc7.
 template <class A>
 constexpr typename A::F gelu(typename A::F x) {
   return A::mul_rn(A::mul_rn(x, 0.5F), A::add_rn(erf<A>(A::mul_rn(x, 0x1.6a09e6p-1F)), 1.0F));
 }
 
 /// x (1 + tanh(x c (1 + 0.044715 x^2))) / 2, c = sqrt(2 / pi): what ONNX calls approximate = tanh. Error
-/// as gelu's.
+/// as gelu's: 1.9540 * 2^-24 |x| at worst (x = 0x3f9ab0b9); checksum 31113805a7cf7036.
 template <class A>
 constexpr typename A::F gelu_tanh(typename A::F x) {
   using F = typename A::F;
@@ -204,4 +205,41 @@ constexpr typename A::F ceil(typename A::F x) {
 template <class A>
 constexpr typename A::F sign(typename A::F x) {
   return A::select(A::less(0.0F, x), 1.0F, A::select(A::less(x, 0.0F), -1.0F, x));
+}
+
+/// One epilogue step of a kind in float on y, with the operands a and b where the kind has them.
+template <class A, EpilogueKind kind>
+constexpr typename A::F step(typename A::F y, typename A::F a, typename A::F b) {
+  using K = EpilogueKind;
+  if constexpr (kind == K::add) return A::add_rn(y, a);
+  if constexpr (kind == K::sub) return A::sub_rn(y, a);
+  if constexpr (kind == K::subtracted_from) return A::sub_rn(a, y);
+  if constexpr (kind == K::mul) return A::mul_rn(y, a);
+  if constexpr (kind == K::div) return A::div_rn(y, a);
+  if constexpr (kind == K::divided_into) return A::div_rn(a, y);
+  if constexpr (kind == K::fma) return A::fma_rn(y, a, b);
+  if constexpr (kind == K::max) return maximum<A>(y, a);
+  if constexpr (kind == K::min) return minimum<A>(y, a);
+  if constexpr (kind == K::clip) return minimum<A>(maximum<A>(y, a), b);
+  if constexpr (kind == K::relu) return relu<A>(y);
+  if constexpr (kind == K::leaky_relu) return leaky_relu<A>(y, a);
+  if constexpr (kind == K::thresholded_relu) return thresholded_relu<A>(y, a);
+  if constexpr (kind == K::abs) return A::abs(y);
+  if constexpr (kind == K::neg) return A::neg(y);
+  if constexpr (kind == K::sqrt) return A::sqrt_rn(y);
+  if constexpr (kind == K::reciprocal) return A::div_rn(1.0F, y);
+  if constexpr (kind == K::square) return A::mul_rn(y, y);
+  if constexpr (kind == K::floor) return floor<A>(y);
+  if constexpr (kind == K::ceil) return ceil<A>(y);
+  if constexpr (kind == K::round) return round_even<A>(y);
+  if constexpr (kind == K::sign) return sign<A>(y);
+  if constexpr (kind == K::hard_sigmoid) return hard_sigmoid<A>(y, a, b);
+  if constexpr (kind == K::hard_swish) return hard_swish<A>(y, a, b);
+  if constexpr (kind == K::softsign) return softsign<A>(y);
+  if constexpr (kind == K::sigmoid) return sigmoid<A>(y);
+  if constexpr (kind == K::tanh) return tanh<A>(y);
+  if constexpr (kind == K::erf) return erf<A>(y);
+  if constexpr (kind == K::gelu) return gelu<A>(y);
+  if constexpr (kind == K::gelu_tanh) return gelu_tanh<A>(y);
+  if constexpr (kind == K::exp) return exp<A>(y);
 }

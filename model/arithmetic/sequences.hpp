@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include "model/arithmetic/epilogue_kind.hpp"
 #include "model/arithmetic/nan_bits.hpp"
 
 namespace parity::sequences {
@@ -265,9 +266,14 @@ constexpr float cos(float x) {
   return sine_of<A>(reduction.r, (reduction.quadrant + 1) & 3U);
 }
 
-/// x^y = e^(y log x) with the special values of IEEE 754-2019 pow.
+/// x^y = e^(y log x) with the special values of IEEE 754-2019 pow; but the exponents 2, 1/2, 1 and -1
+/// are the one rounded operation that they are.
 template <class A>
 constexpr float pow(float x, float y) {
+  if (y == 2.0F) return A::mul_rn(x, x);
+  if (y == 0.5F) return A::sqrt_rn(x);
+  if (y == 1.0F) return x;
+  if (y == -1.0F) return A::div_rn(1.0F, x);
   const float infinity = A::float_of(0x7f800000);
   if (y == 0.0F || x == 1.0F) return 1.0F;
   if (x != x || y != y) return A::canonical_nan();
@@ -284,6 +290,36 @@ constexpr float pow(float x, float y) {
   if (exponent < -200.0) exponent = -200.0;
   if (exponent > 200.0) exponent = 200.0;
   return A::copysign(A::narrow_rn(exp_wide<A>(exponent).whole), sign);
+}
+
+/// One epilogue step of any kind, on one float.
+template <class A, EpilogueKind kind>
+constexpr float any_step(float y, float a, float b) {
+  using K = EpilogueKind;
+  if constexpr (kind == K::log)
+    return log<A>(y);
+  else if constexpr (kind == K::softplus)
+    return softplus<A>(y);
+  else if constexpr (kind == K::mish)
+    return mish<A>(y);
+  else if constexpr (kind == K::elu)
+    return elu<A>(y, a);
+  else if constexpr (kind == K::selu)
+    return selu<A>(y, a, b);
+  else if constexpr (kind == K::celu)
+    return celu<A>(y, a);
+  else if constexpr (kind == K::sin)
+    return sin<A>(y);
+  else if constexpr (kind == K::cos)
+    return cos<A>(y);
+  else if constexpr (kind == K::pow)
+    return pow<A>(y, a);
+  else
+    return step<A, kind>(y, a, b);
+}
+template <class A>
+constexpr float any_step(EpilogueKind kind, float y, float a, float b) {
+  return with_kind(kind, [&](auto known) { return any_step<A, decltype(known)::value>(y, a, b); });
 }
 
 }  // namespace parity::sequences

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <set>
+#include <string_view>
 #include <vector>
 
 #include "model/error.hpp"
@@ -81,7 +82,7 @@ class Exporter {
   void add_outputs(const T& op) {
     for (std::size_t i = 0; i < step_->outputs.size(); ++i) {
       if constexpr (requires { op.outputs; })
-        while (node_->output_size() < op.outputs.at(i)) node_->add_output({});
+        while (node_->output_size() < op.outputs.at(i)) node_->add_output(std::string());
       node_->add_output(graph_.tensor(step_->outputs[i]).name);
     }
   }
@@ -113,7 +114,7 @@ class Exporter {
     constant(Tensor::of<std::int64_t>({static_cast<std::int64_t>(numbers.size())}, numbers));
   }
   /// The place of an absent input.
-  void nothing() { node_->add_input({}); }
+  void nothing() { node_->add_input(std::string()); }
   /// Numbers of steps, which ONNX wants in 32 bits.
   void lengths(const std::vector<std::int64_t>& numbers) {
     const std::string name = fresh("constant");
@@ -142,8 +143,8 @@ class Exporter {
   void real(const std::string& name, float value) {
     attribute(name, onnx::AttributeProto::FLOAT).set_f(value);
   }
-  void text(const std::string& name, const std::string& value) {
-    attribute(name, onnx::AttributeProto::STRING).set_s(value);
+  void text(const std::string& name, std::string_view value) {
+    attribute(name, onnx::AttributeProto::STRING).set_s(std::string(value));
   }
   void integers(const std::string& name, const std::vector<std::int64_t>& values) {
     onnx::AttributeProto& made = attribute(name, onnx::AttributeProto::INTS);
@@ -204,20 +205,46 @@ class Exporter {
     real("epsilon", op.epsilon);
   }
   void write(const Unary& op) {
-    switch (op.function) {
-      case Unary::Function::relu:
-        type("Relu");
-        break;
-      case Unary::Function::sigmoid:
-        type("Sigmoid");
-        break;
-    }
+    using K = EpilogueKind;
+    const UnaryFunction& function = unary_function(op.function);
+    node_->set_op_type(std::string(function.onnx_type));
     value(0);
+    if (op.function == K::clip) {
+      constant(Tensor::of<float>({}, {op.a}));
+      constant(Tensor::of<float>({}, {op.b}));
+      return;
+    }
+    if (op.function == K::gelu_tanh) text("approximate", "tanh");
+    if (!function.a.name.empty()) real(std::string(function.a.name), op.a);
+    if (!function.b.name.empty()) real(std::string(function.b.name), op.b);
+  }
+  /// One or more operands, of two one maybe the constant.
+  void operands(bool constant_first) {
+    const bool has_constant = !step_->parameters.empty();
+    if (has_constant && constant_first) constant(*parameter(0));
+    for (std::size_t i = 0; i < step_->inputs.size(); ++i) value(i);
+    if (has_constant && !constant_first) constant(*parameter(0));
   }
   void write(const Binary& op) {
-    type(op.function == Binary::Function::add ? "Add" : "Mul");
-    for (std::size_t i = 0; i < step_->inputs.size(); ++i) value(i);
-    if (!step_->parameters.empty()) constant(*parameter(0));
+    const bool two = step_->inputs.size() + step_->parameters.size() == 2;
+    node_->set_op_type(op.function == Binary::Function::add && !two ? "Sum"
+                                                                    : std::string(op.kind()));
+    operands(op.constant == Binary::Side::left);
+  }
+  void write(const Predicate& op) {
+    node_->set_op_type(std::string(op.kind()));
+    operands(op.constant == Predicate::Side::left);
+  }
+  void write(const Choice& op) {
+    type("Where");
+    std::size_t next_value = 0, next_parameter = 0;
+    for (const bool is_constant : op.constant)
+      is_constant ? constant(*parameter(next_parameter++)) : value(next_value++);
+  }
+  void write(const Cast& op) {
+    type("Cast");
+    value(0);
+    integer("to", op.onnx_type());
   }
   void write(const MaxPool& op) {
     type("MaxPool");
@@ -234,6 +261,21 @@ class Exporter {
         break;
       case Reduce::Function::max:
         type("ReduceMax");
+        break;
+      case Reduce::Function::min:
+        type("ReduceMin");
+        break;
+      case Reduce::Function::l1:
+        type("ReduceL1");
+        break;
+      case Reduce::Function::l2:
+        type("ReduceL2");
+        break;
+      case Reduce::Function::sum_square:
+        type("ReduceSumSquare");
+        break;
+      case Reduce::Function::prod:
+        type("ReduceProd");
         break;
     }
     value(0);
@@ -365,6 +407,149 @@ class Exporter {
         if (!op.numbers.empty()) integers("perm", op.numbers);
         break;
     }
+  }
+  void write(const AveragePool& op) {
+    type("AveragePool");
+    value(0);
+    SlidingWindow asked = op.window;
+    for (std::size_t axis = 0; axis < 2; ++axis) asked.pad_end[axis] -= op.beyond[axis];
+    window(asked);
+    integer("ceil_mode", op.beyond != std::array<std::int64_t, 2>{0, 0});
+    integer("count_include_pad", op.pads == AveragePool::Pads::included);
+  }
+  void write(const Gather& op) {
+    type(std::string(op.kind()).c_str());
+    std::size_t next = 0;
+    op.data == Gather::Operand::value ? value(next++) : constant(*parameter(0));
+    op.indices == Gather::Operand::value ? value(next) : constant(*parameter(1));
+    if (op.function == Gather::Function::points)
+      integer("batch_dims", op.batch_axes);
+    else
+      integer("axis", op.axis);
+  }
+  void write(const Pieces& op) {
+    type("Split");
+    value(0);
+    if (!op.sizes.empty()) constant(op.sizes);
+    integer("axis", op.axis);
+    if (op.sizes.empty()) integer("num_outputs", op.count);
+  }
+  void write(const Placement& op) {
+    type(std::string(op.kind()).c_str());
+    value(0);
+    switch (op.function) {
+      case Placement::Function::slice:
+        for (std::int64_t Placement::Range::*const part :
+             {&Placement::Range::start, &Placement::Range::end, &Placement::Range::axis,
+              &Placement::Range::step}) {
+          std::vector<std::int64_t> numbers;
+          for (const Placement::Range& range : op.ranges) numbers.push_back(range.*part);
+          constant(numbers);
+        }
+        break;
+      case Placement::Function::pad: {
+        constant(op.numbers);
+        const bool constant_mode = op.padding == Placement::Padding::constant;
+        if (constant_mode) constant(scalar(graph_.tensor(step_->inputs[0]).type.type, op.fill));
+        text("mode", constant_mode                               ? "constant"
+                     : op.padding == Placement::Padding::reflect ? "reflect"
+                     : op.padding == Placement::Padding::edge    ? "edge"
+                                                                 : "wrap");
+        break;
+      }
+      case Placement::Function::expand:
+      case Placement::Function::tile:
+        constant(op.numbers);
+        break;
+      case Placement::Function::depth_to_space:
+        text("mode", op.depth == Placement::Depth::dcr ? "DCR" : "CRD");
+        [[fallthrough]];
+      case Placement::Function::space_to_depth:
+        integer("blocksize", op.numbers.at(0));
+        break;
+    }
+  }
+  /// A scalar constant of a type.
+  static Tensor scalar(Type type, double value) {
+    switch (type) {
+      case Type::float32:
+        return Tensor::of<float>({}, {static_cast<float>(value)});
+      case Type::float64:
+        return Tensor::of<double>({}, {value});
+      case Type::int64:
+        return Tensor::of<std::int64_t>({}, {static_cast<std::int64_t>(value)});
+      case Type::boolean:
+        return Tensor::of<std::uint8_t>({}, {static_cast<std::uint8_t>(value != 0)});
+    }
+    throw Error(Fault::internal, "a scalar of a type that ONNX is not told about");
+  }
+  void write(const Resize& op) {
+    type("Resize");
+    value(0);
+    text("mode", name(op.mode));
+    text("coordinate_transformation_mode", name(op.coordinates));
+    text("nearest_mode", name(op.nearest));
+    real("cubic_coeff_a", op.cubic_a);
+    integer("exclude_outside", op.outside == Resize::Outside::excluded);
+    resize_to(op);
+  }
+  /// By sizes where these give the op's scales again, else by scales in float32, which a Resize that
+  /// began with scales has.
+  void resize_to(const Resize& op) {
+    const Shape& x = graph_.tensor(step_->inputs[0]).type.shape;
+    std::vector<std::int64_t> sizes(x.begin(), x.end());
+    std::vector<float> scales(x.size(), 1.0F);
+    bool by_sizes = true;
+    for (const Resize::Axis& axis : op.axes) {
+      const auto k = static_cast<std::size_t>(axis.axis);
+      sizes[k] = axis.extent;
+      scales[k] = static_cast<float>(axis.scale);
+      by_sizes =
+          by_sizes && axis.scale == static_cast<double>(axis.extent) / static_cast<double>(x[k]);
+    }
+    node_->add_input(std::string());
+    if (by_sizes) {
+      node_->add_input(std::string());
+      constant(sizes);
+    } else {
+      const auto rank = static_cast<std::int64_t>(scales.size());
+      constant(Tensor::of<float>({rank}, std::move(scales)));
+    }
+  }
+  void write(const Scatter& op) {
+    type(std::string(op.kind()).c_str());
+    value(0);
+    op.indices == Scatter::Operand::value ? value(1) : constant(*parameter(0));
+    value(step_->inputs.size() - 1);
+    if (op.function == Scatter::Function::elements) integer("axis", op.axis);
+    switch (op.reduction) {
+      case Scatter::Reduction::replace:
+        break;
+      case Scatter::Reduction::add:
+        text("reduction", "add");
+        break;
+      case Scatter::Reduction::mul:
+        text("reduction", "mul");
+        break;
+      case Scatter::Reduction::max:
+        text("reduction", "max");
+        break;
+      case Scatter::Reduction::min:
+        text("reduction", "min");
+        break;
+    }
+  }
+  void write(const TopK& op) {
+    type(std::string(op.kind()).c_str());
+    value(0);
+    integer("axis", op.axis);
+    if (op.results == TopK::Results::values_and_indices) {
+      constant(std::vector<std::int64_t>{op.count});
+      integer("largest", op.first == TopK::First::largest);
+      return;
+    }
+    integer("keepdims", op.reduced == TopK::Axes::kept);
+    integer("select_last_index", op.tie == TopK::Tie::highest);
   }
   void write(const Constant&) {
     type("Constant");

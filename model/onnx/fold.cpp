@@ -10,6 +10,13 @@
 #include <string_view>
 #include <utility>
 
+#include "model/ops/gather.hpp"
+#include "model/ops/movement.hpp"
+#include "model/ops/pieces.hpp"
+#include "model/ops/placement.hpp"
+#include "model/ops/reduce.hpp"
+#include "model/shapes.hpp"
+
 namespace parity::onnx_import {
 namespace {
 
@@ -46,16 +53,6 @@ class Folder {
              " elements, not one");
     return all[0];
   }
-  /// Operand `i` from opset `since` on, the attribute before; empty when absent.
-  std::optional<Numbers> numbers_or_attribute(int i, int since, std::string_view name) const {
-    if (node_.opset() >= since) {
-      if (!has(i)) return std::nullopt;
-      return numbers(i, name);
-    }
-    if (!node_.has_attribute(name)) return std::nullopt;
-    return node_.integers(name, {});
-  }
-
   std::size_t axis(std::int64_t given, std::size_t rank) const {
     const auto extent = static_cast<std::int64_t>(rank);
     if (given < -extent || given >= extent)
@@ -76,26 +73,16 @@ class Folder {
     return elements;
   }
 
-  /// y[i] = x[offset + sum of i_k * strides[k]], whatever the element type. Indices stay inside x
-  /// by the caller's construction.
-  Tensor strided(const Tensor& x, Shape shape, const Numbers& strides, std::int64_t offset) const {
-    const TensorType type{x.type().type, std::move(shape)};
+  /// A tensor moved as `places` says, whatever the element type; `fill` where they say nothing.
+  Tensor placed(const Tensor& x, const Places& places, double fill = 0) const {
+    const TensorType type{x.type().type, places.shape()};
     const std::int64_t count = spend(type);
     const std::size_t width = byte_width(type.type);
     auto bytes = buffer(static_cast<std::size_t>(count) * width);
-    char* to = bytes.get();
-    const char* from = static_cast<const char*>(x.data());
-    Numbers index(type.shape.size(), 0);
-    std::int64_t at = offset;
-    for (std::int64_t i = 0; i < count; ++i) {
-      std::memcpy(to, from + at * static_cast<std::int64_t>(width), width);
-      to += width;
-      for (std::size_t k = index.size(); k-- > 0;) {
-        at += strides[k];
-        if (++index[k] < type.shape[k]) break;
-        at -= strides[k] * type.shape[k];
-        index[k] = 0;
-      }
+    if (count > 0) {
+      const PlacedWalk walk = placed_walk(places, x.shape(), Layout::row_major, Layout::row_major);
+      const std::uint64_t word = word_of(type.type, fill);
+      copy_placed(walk, width, x.data(), bytes.get(), &word, 0, walk.rows());
     }
     return Tensor(type, std::shared_ptr<const void>(bytes, bytes.get()), bytes.get());
   }
@@ -109,37 +96,13 @@ class Folder {
   std::int64_t& budget_;
 };
 
-Numbers row_major(const Shape& shape) {
-  Numbers strides(shape.size(), 1);
-  for (std::size_t k = shape.size(); k-- > 1;) strides[k - 1] = strides[k] * shape[k];
-  return strides;
+Tensor expanded(const Folder& f, const Tensor& x, const Shape& shape) {
+  if (x.shape() == shape) return x;
+  return f.placed(x, Placement{Placement::Function::expand, {}, shape}.places(x.shape()));
 }
 
 Shape broadcast(const Folder& f, const Shape& a, const Shape& b) {
-  Shape shape(std::max(a.size(), b.size()), 1);
-  for (std::size_t k = 1; k <= shape.size(); ++k) {
-    const std::int64_t x = k <= a.size() ? a[a.size() - k] : 1,
-                       y = k <= b.size() ? b[b.size() - k] : 1;
-    if (x != y && x != 1 && y != 1)
-      f.refuse("shapes " + to_string(a) + " and " + to_string(b) + " do not broadcast");
-    shape[shape.size() - k] = x == 1 ? y : x;
-  }
-  return shape;
-}
-
-Tensor expanded(const Folder& f, const Tensor& x, const Shape& shape) {
-  if (x.shape() == shape) return x;
-  const Numbers own = row_major(x.shape());
-  Numbers strides(shape.size(), 0);
-  for (std::size_t k = 1; k <= x.shape().size(); ++k)
-    if (x.shape()[x.shape().size() - k] != 1) strides[shape.size() - k] = own[x.shape().size() - k];
-  return f.strided(x, shape, strides, 0);
-}
-
-Tensor reshaped(const Folder& f, const Tensor& x, const Shape& shape) {
-  if (element_count(shape) != x.size())
-    f.refuse("a tensor of shape " + to_string(x.shape()) + " cannot become " + to_string(shape));
-  return x.reshaped(shape);
+  return parity::broadcast(a, b, f.node().op_type());
 }
 
 // ---- shapes and movement
@@ -185,106 +148,44 @@ Tensor constant(const Folder& f) {
   f.refuse("it has no value");
 }
 
-Tensor identity(const Folder& f) {
-  f.node().only_attributes({});
-  return f.operand(0);
-}
+// What only moves does so by its op's own contract, now instead of in a step.
 
-Tensor dropout(const Folder& f) {
-  f.node().only_attributes({"ratio", "seed"});
-  if (f.has(2)) {
-    const Tensor training = f.operand(2);
-    if (training.type().type != Type::boolean || training.size() != 1 ||
-        training.values<std::uint8_t>()[0] != 0)
-      f.refuse("it is in training mode; export the model with training disabled");
-  }
-  return f.operand(0);
-}
-
-Tensor reshape(const Folder& f) {
-  f.node().only_attributes({"allowzero"});
+Tensor moved(const Folder& f) {
+  const Movement op = Movement::from_onnx(f.node()).op;
   const Tensor x = f.operand(0);
-  Shape shape = f.numbers(1, "shape");
-  const bool zero_copies = f.node().integer("allowzero", 0) == 0;
-  std::optional<std::size_t> open;
-  std::int64_t rest = 1;
-  for (std::size_t k = 0; k < shape.size(); ++k) {
-    if (shape[k] == 0 && zero_copies) {
-      if (k >= x.shape().size()) f.refuse("its shape copies an extent that the input lacks");
-      shape[k] = x.shape()[k];
+  if (op.function == Movement::Function::transpose) return f.placed(x, op.transposed(x.shape()));
+  return x.reshaped(op.infer({{x.type()}, {}}).front().shape);
+}
+
+Tensor rearranged(const Folder& f) {
+  const Placement op = Placement::from_onnx(f.node()).op;
+  const Tensor x = f.operand(0);
+  return f.placed(x, op.places(x.shape()), op.fill);
+}
+
+std::vector<Tensor> pieces(const Folder& f) {
+  const Pieces op = Pieces::from_onnx(f.node()).op;
+  const Tensor x = f.operand(0);
+  std::vector<Tensor> made;
+  for (const Places& places : op.places(x.shape())) made.push_back(f.placed(x, places));
+  return made;
+}
+
+Tensor gathered(const Folder& f) {
+  const Imported<Gather> imported = Gather::from_onnx(f.node());
+  const Tensor &x = *imported.parameters[0], &index = *imported.parameters[1];
+  const TensorType type = imported.op.infer({{}, {x.type(), index.type()}}).front();
+  const IndexedRows rows = imported.op.rows(x.shape(), index.shape());
+  const std::size_t width = byte_width(type.type), run = static_cast<std::size_t>(rows.run) * width;
+  const auto bytes = Folder::buffer(static_cast<std::size_t>(f.spend(type)) * width);
+  char* to = bytes.get();
+  if (run > 0)
+    for (const std::int64_t start : row_starts(rows, index.values<std::int64_t>())) {
+      std::memcpy(to, static_cast<const char*>(x.data()) + static_cast<std::size_t>(start) * width,
+                  run);
+      to += run;
     }
-    if (shape[k] < -1 || (shape[k] == -1 && open))
-      f.refuse("its shape " + to_string(shape) + " has more than one open extent");
-    if (shape[k] == -1)
-      open = k;
-    else if (__builtin_mul_overflow(rest, shape[k], &rest))
-      f.refuse("its shape " + to_string(shape) + " is too large");
-  }
-  if (open) shape[*open] = rest == 0 ? 0 : x.size() / rest;
-  return reshaped(f, x, shape);
-}
-
-Tensor flatten(const Folder& f) {
-  f.node().only_attributes({"axis"});
-  const Tensor x = f.operand(0);
-  const std::int64_t given = f.node().integer("axis", 1);
-  const auto rank = static_cast<std::int64_t>(x.shape().size());
-  const std::size_t axis = given == rank ? x.shape().size() : f.axis(given, x.shape().size());
-  return reshaped(
-      f, x, {element_count(x.shape(), 0, axis), element_count(x.shape(), axis, x.shape().size())});
-}
-
-Tensor squeeze(const Folder& f) {
-  f.node().only_attributes({"axes"});
-  const Tensor x = f.operand(0);
-  const std::optional<Numbers> axes = f.numbers_or_attribute(1, 13, "axes");
-  std::vector<bool> dropped(x.shape().size(), false);
-  for (std::size_t k = 0; k < dropped.size(); ++k) dropped[k] = !axes && x.shape()[k] == 1;
-  if (axes)
-    for (const std::int64_t given : *axes) dropped[f.axis(given, x.shape().size())] = true;
-  Shape shape;
-  for (std::size_t k = 0; k < dropped.size(); ++k)
-    if (!dropped[k]) shape.push_back(x.shape()[k]);
-  return reshaped(f, x, shape);
-}
-
-Tensor unsqueeze(const Folder& f) {
-  f.node().only_attributes({"axes"});
-  const Tensor x = f.operand(0);
-  const Numbers axes = f.numbers_or_attribute(1, 13, "axes").value_or(Numbers{});
-  std::vector<bool> fresh(x.shape().size() + axes.size(), false);
-  for (const std::int64_t given : axes) {
-    const std::size_t axis = f.axis(given, fresh.size());
-    if (fresh[axis]) f.refuse("it names axis " + std::to_string(given) + " twice");
-    fresh[axis] = true;
-  }
-  Shape shape;
-  auto next = x.shape().begin();
-  for (const bool one : fresh) shape.push_back(one ? 1 : *next++);
-  return reshaped(f, x, shape);
-}
-
-Tensor transpose(const Folder& f) {
-  f.node().only_attributes({"perm"});
-  const Tensor x = f.operand(0);
-  const std::size_t rank = x.shape().size();
-  Numbers reversed;
-  for (std::size_t k = rank; k-- > 0;) reversed.push_back(static_cast<std::int64_t>(k));
-  const Numbers permutation = f.node().integers("perm", reversed);
-  std::vector<bool> used(rank, false);
-  if (permutation.size() != rank)
-    f.refuse("its perm does not fit a tensor of shape " + to_string(x.shape()));
-  const Numbers own = row_major(x.shape());
-  Shape shape;
-  Numbers strides;
-  for (const std::int64_t given : permutation) {
-    const std::size_t k = f.axis(given, rank);
-    if (used[k]) f.refuse("its perm names an axis twice");
-    used[k] = true;
-    shape.push_back(x.shape()[k]);
-    strides.push_back(own[k]);
-  }
-  return f.strided(x, shape, strides, 0);
+  return Tensor(type, std::shared_ptr<const void>(bytes, bytes.get()), bytes.get());
 }
 
 Tensor concat(const Folder& f) {
@@ -322,88 +223,12 @@ Tensor concat(const Folder& f) {
   return Tensor(type, std::shared_ptr<const void>(bytes, bytes.get()), bytes.get());
 }
 
-Tensor gather(const Folder& f) {
-  f.node().only_attributes({"axis"});
-  const Tensor x = f.operand(0), indices = f.operand(1);
-  if (indices.type().type != Type::int64) f.refuse("its indices are " + to_string(indices.type()));
-  const std::size_t axis = f.axis(f.node().integer("axis", 0), x.shape().size());
-  const std::int64_t extent = x.shape()[axis];
-  TensorType type{x.type().type,
-                  {x.shape().begin(), x.shape().begin() + static_cast<std::ptrdiff_t>(axis)}};
-  type.shape.insert(type.shape.end(), indices.shape().begin(), indices.shape().end());
-  type.shape.insert(type.shape.end(), x.shape().begin() + static_cast<std::ptrdiff_t>(axis) + 1,
-                    x.shape().end());
-  const std::size_t width = byte_width(type.type);
-  const auto bytes = Folder::buffer(static_cast<std::size_t>(f.spend(type)) * width);
-  const std::int64_t outer = element_count(x.shape(), 0, axis);
-  const std::size_t run =
-      static_cast<std::size_t>(element_count(x.shape(), axis + 1, x.shape().size())) * width;
-  char* to = bytes.get();
-  for (std::int64_t o = 0; o < outer; ++o)
-    for (const std::int64_t index : indices.values<std::int64_t>()) {
-      if (index < -extent || index >= extent)
-        f.refuse("index " + std::to_string(index) + " lies outside an axis of " +
-                 std::to_string(extent));
-      const std::int64_t at = o * extent + (index < 0 ? index + extent : index);
-      if (run > 0)
-        std::memcpy(to, static_cast<const char*>(x.data()) + static_cast<std::size_t>(at) * run,
-                    run);
-      to += run;
-    }
-  return Tensor(type, std::shared_ptr<const void>(bytes, bytes.get()), bytes.get());
-}
-
-Tensor slice(const Folder& f) {
-  f.node().only_attributes({"starts", "ends", "axes"});
-  const Tensor x = f.operand(0);
-  const std::optional<Numbers> starts = f.numbers_or_attribute(1, 10, "starts"),
-                               ends = f.numbers_or_attribute(2, 10, "ends"),
-                               axes = f.numbers_or_attribute(3, 10, "axes");
-  Numbers steps;
-  if (f.node().opset() >= 10 && f.has(4)) steps = f.numbers(4, "steps");
-  if (!starts || !ends || starts->size() != ends->size() ||
-      (axes && axes->size() != starts->size()) ||
-      (!steps.empty() && steps.size() != starts->size()))
-    f.refuse("its starts, ends, axes and steps differ in length");
-  Shape shape = x.shape();
-  Numbers strides = row_major(x.shape());
-  std::int64_t offset = 0;
-  std::vector<bool> used(shape.size(), false);
-  for (std::size_t i = 0; i < starts->size(); ++i) {
-    const std::size_t k = f.axis(axes ? (*axes)[i] : static_cast<std::int64_t>(i), shape.size());
-    if (used[k]) f.refuse("it names an axis twice");
-    used[k] = true;
-    const std::int64_t extent = x.shape()[k], step = steps.empty() ? 1 : steps[i];
-    if (step == 0 || step == std::numeric_limits<std::int64_t>::min())
-      f.refuse("its step is " + std::to_string(step));
-    // ONNX clamps to [0, extent] for forward steps and to [-1, extent - 1] for backward ones
-    const std::int64_t low = step > 0 ? 0 : -1, high = step > 0 ? extent : extent - 1;
-    const auto clamped = [&](std::int64_t at) {
-      return std::clamp(at < 0 ? at + extent : at, low, high);
-    };
-    const std::int64_t start = clamped((*starts)[i]), end = clamped((*ends)[i]);
-    const std::int64_t span = step > 0 ? end - start : start - end;
-    const std::int64_t size = step > 0 ? step : -step;
-    shape[k] = span <= 0 ? 0 : (span - 1) / size + 1;
-    if (shape[k] > 0) offset += start * strides[k];
-    strides[k] = shape[k] > 1 ? strides[k] * step : 0;
-  }
-  return f.strided(x, shape, strides, offset);
-}
-
-Tensor expand(const Folder& f) {
-  f.node().only_attributes({});
-  const Tensor x = f.operand(0);
-  return expanded(f, x, broadcast(f, x.shape(), f.numbers(1, "shape")));
-}
-
 Tensor constant_of_shape(const Folder& f) {
   f.node().only_attributes({"value"});
   const Tensor value = f.node().tensor("value").value_or(Tensor::of<float>({1}, {0.0F}));
   if (value.size() != 1)
     f.refuse("its value has " + std::to_string(value.size()) + " elements, not one");
-  const Shape shape = f.numbers(0, "shape");
-  return f.strided(value, shape, Numbers(shape.size(), 0), 0);
+  return expanded(f, value.reshaped({}), f.numbers(0, "shape"));
 }
 
 Tensor range(const Folder& f) {
@@ -602,42 +427,59 @@ std::optional<Tensor> where(const Folder& f) {
   return Tensor(type, std::shared_ptr<const void>(bytes, bytes.get()), bytes.get());
 }
 
-/// ReduceProd, ReduceSum, ReduceMin, ReduceMax over all axes of an integer tensor.
+/// ReduceProd, ReduceSum, ReduceMin, ReduceMax of an integer tensor.
 std::optional<Tensor> integer_reduction(const Folder& f) {
   if (f.operand(0).type().type != Type::int64) return std::nullopt;
-  const std::string& op = f.node().op_type();
-  f.node().only_attributes({"axes", "keepdims", "noop_with_empty_axes"});
+  const Reduce op = Reduce::from_onnx(f.node()).op;
   const Tensor x = f.operand(0);
-  const std::optional<Numbers> axes =
-      f.numbers_or_attribute(1, op == "ReduceSum" ? 13 : 18, "axes");
-  std::vector<bool> reduced(x.shape().size(), false);
-  if (axes)
-    for (const std::int64_t axis : *axes) reduced[f.axis(axis, reduced.size())] = true;
-  if (!axes || axes->empty()) {
-    if (f.node().integer("noop_with_empty_axes", 0) != 0) return x;
-    reduced.assign(reduced.size(), true);
+  if (op.axes.empty()) return x;
+  const std::size_t rank = x.shape().size();
+  // The reduced axes brought to the end: every result's elements then stand in a row.
+  Places last;
+  Shape shape;
+  for (const bool reduced : {false, true})
+    for (std::size_t axis = 0; axis < rank; ++axis) {
+      const bool collapses =
+          std::binary_search(op.axes.begin(), op.axes.end(), static_cast<std::int64_t>(axis));
+      if (collapses == reduced) last.parts.push_back({last.parts.size(), axis, x.shape()[axis]});
+      if (!reduced && (!collapses || op.reduced == Reduce::Axes::kept))
+        shape.push_back(collapses ? 1 : x.shape()[axis]);
+    }
+  const auto n = static_cast<std::size_t>(op.terms(x.type()));
+  if (n == 0) f.refuse("it reduces a constant without elements");
+  const Tensor ordered = f.placed(x, last);
+  const std::span<const std::int64_t> values = ordered.values<std::int64_t>();
+  const std::string_view step = op.function == Reduce::Function::prod  ? "Mul"
+                                : op.function == Reduce::Function::sum ? "Add"
+                                : op.function == Reduce::Function::min ? "Min"
+                                                                       : "Max";
+  f.spend({Type::int64, shape});
+  Numbers results;
+  for (std::size_t row = 0; row < values.size(); row += n) {
+    std::int64_t result = values[row];
+    for (const std::int64_t value : values.subspan(row + 1, n - 1))
+      result = arithmetic(f, step, result, value);
+    results.push_back(result);
   }
-  if (std::find(reduced.begin(), reduced.end(), false) != reduced.end())
-    f.refuse("it reduces some axes of a constant; the lab folds reductions over all of them");
-  if (x.size() == 0) f.refuse("it reduces a constant without elements");
-  const std::span<const std::int64_t> values = x.values<std::int64_t>();
-  const std::string_view step = op == "ReduceProd"  ? "Mul"
-                                : op == "ReduceSum" ? "Add"
-                                : op == "ReduceMin" ? "Min"
-                                                    : "Max";
-  std::int64_t result = values[0];
-  for (const std::int64_t value : values.subspan(1)) result = arithmetic(f, step, result, value);
-  return Tensor::of<std::int64_t>(
-      f.node().integer("keepdims", 1) != 0 ? Shape(x.shape().size(), 1) : Shape{}, {result});
+  return Tensor::of(shape, std::move(results));
 }
 
 /// How a row of the table evaluates, and what it needs to know.
 enum class Needs { values, types };
+/// What a row makes: one tensor, several, or nothing, so that the node becomes a step.
+struct Folded {
+  std::optional<std::vector<Tensor>> tensors;
+  Folded(Tensor one) : tensors(std::vector{std::move(one)}) {}
+  Folded(std::vector<Tensor> all) : tensors(std::move(all)) {}
+  Folded(std::optional<Tensor> perhaps) {
+    if (perhaps) tensors = std::vector{*std::move(perhaps)};
+  }
+};
 struct Row {
   std::string_view op;
   Needs needs;
   int inputs_least, inputs_most;
-  std::function<std::optional<Tensor>(const Folder&)> evaluate;
+  std::function<Folded(const Folder&)> evaluate;
 };
 
 constexpr int any = std::numeric_limits<int>::max();
@@ -647,18 +489,25 @@ const Row* row_of(std::string_view op) {
       {"Shape", Needs::types, 1, 1, shape_of},
       {"Size", Needs::types, 1, 1, size_of},
       {"Constant", Needs::values, 0, 0, constant},
-      {"Identity", Needs::values, 1, 1, identity},
-      {"Dropout", Needs::values, 1, 3, dropout},
+      {"Identity", Needs::values, 1, 1, moved},
+      {"Dropout", Needs::values, 1, 3, moved},
       {"Cast", Needs::values, 1, 1, cast},
-      {"Reshape", Needs::values, 2, 2, reshape},
-      {"Flatten", Needs::values, 1, 1, flatten},
-      {"Squeeze", Needs::values, 1, 2, squeeze},
-      {"Unsqueeze", Needs::values, 1, 2, unsqueeze},
-      {"Transpose", Needs::values, 1, 1, transpose},
+      {"Reshape", Needs::values, 2, 2, moved},
+      {"Flatten", Needs::values, 1, 1, moved},
+      {"Squeeze", Needs::values, 1, 2, moved},
+      {"Unsqueeze", Needs::values, 1, 2, moved},
+      {"Transpose", Needs::values, 1, 1, moved},
       {"Concat", Needs::values, 1, any, concat},
-      {"Gather", Needs::values, 2, 2, gather},
-      {"Slice", Needs::values, 1, 5, slice},
-      {"Expand", Needs::values, 2, 2, expand},
+      {"Split", Needs::values, 1, 2, pieces},
+      {"Gather", Needs::values, 2, 2, gathered},
+      {"GatherElements", Needs::values, 2, 2, gathered},
+      {"GatherND", Needs::values, 2, 2, gathered},
+      {"Slice", Needs::values, 1, 5, rearranged},
+      {"Pad", Needs::values, 1, 4, rearranged},
+      {"Expand", Needs::values, 2, 2, rearranged},
+      {"Tile", Needs::values, 2, 2, rearranged},
+      {"DepthToSpace", Needs::values, 1, 1, rearranged},
+      {"SpaceToDepth", Needs::values, 1, 1, rearranged},
       {"ConstantOfShape", Needs::values, 1, 1, constant_of_shape},
       {"Range", Needs::values, 3, 3, range},
       {"Add", Needs::values, 2, 2, integer_arithmetic},
@@ -704,9 +553,7 @@ std::optional<std::vector<Tensor>> fold(const NodeView& node, std::int64_t& budg
       node.refuse("input " + std::to_string(i + 1) + " is missing");
     if (row->needs == Needs::values && node.has_input(i) && !node.constant(i)) return std::nullopt;
   }
-  std::optional<Tensor> result = row->evaluate(Folder(node, budget_bytes));
-  if (!result) return std::nullopt;
-  return std::vector<Tensor>{*std::move(result)};
+  return row->evaluate(Folder(node, budget_bytes)).tensors;
 }
 
 }  // namespace parity::onnx_import

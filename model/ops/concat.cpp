@@ -25,7 +25,9 @@ std::vector<TensorType> Concat::infer(const OperandTypes& types) const {
   const std::size_t joined = normalised_axis(axis, y.shape.size(), "Concat");
   y.shape[joined] = 0;
   for (const TensorType& x : types.inputs) {
-    require_float32(x, "Concat input");
+    if (x.type != y.type)
+      throw Error(Fault::bad_model, "Concat cannot join " + to_string(y.type) + " and " +
+                                        to_string(x.type) + " elements");
     Shape rest = x.shape;
     if (rest.size() == y.shape.size()) rest[joined] = y.shape[joined];
     if (rest != y.shape)

@@ -24,16 +24,17 @@ Imported<Constant> Constant::from_onnx(const NodeView& node) {
 std::vector<TensorType> Constant::infer(const OperandTypes& types) const {
   require_operands(types, 0, 1, "Constant");
   if (!types.parameters[0]) throw Error(Fault::internal, "Constant lacks its tensor");
-  require_float32(*types.parameters[0], "a constant that the arithmetic reads");
   return {*types.parameters[0]};
 }
 
 std::vector<Case<Constant>> Constant::cases() {
-  const auto holding = [](std::string name, Shape shape) {
-    return Case<Constant>{std::move(name), {}, {{}, {TensorType{Type::float32, std::move(shape)}}}};
+  const auto holding = [](std::string name, Shape shape, Type type = Type::float32) {
+    return Case<Constant>{std::move(name), {}, {{}, {TensorType{type, std::move(shape)}}}};
   };
   return {holding("Constant scalar", {}), holding("Constant vector", {37}),
-          holding("Constant image", {1, 5, 3, 7})};
+          holding("Constant image", {1, 5, 3, 7}),
+          holding("Constant of integers", {5, 3}, Type::int64),
+          holding("Constant of booleans", {5, 3}, Type::boolean)};
 }
 
 }  // namespace parity

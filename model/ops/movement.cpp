@@ -2,22 +2,11 @@
 
 #include <algorithm>
 
+#include "model/ops/numbers.hpp"
 #include "model/shapes.hpp"
 
 namespace parity {
 namespace {
-
-/// The int64 constant at input 1, or the attribute of opsets that had it there.
-std::vector<std::int64_t> numbers_of(const NodeView& node, std::string_view name, int input_since) {
-  if (node.opset() < input_since) return node.integers(name, {});
-  if (!node.has_input(1)) return {};
-  const Tensor tensor = node.required_constant(1, name);
-  if (tensor.type().type != Type::int64)
-    node.refuse("its " + std::string(name) + " is " + to_string(tensor.type().type) +
-                ", not int64");
-  const auto numbers = tensor.values<std::int64_t>();
-  return {numbers.begin(), numbers.end()};
-}
 
 void require_inference_dropout(const NodeView& node) {
   node.only_attributes({"ratio", "seed"});
@@ -53,10 +42,10 @@ Shape reshaped(const Movement& op, const Shape& x) {
   if (open != y.size()) {
     y[open] = 1;
     const std::int64_t rest = element_count(y), all = element_count(x);
-    if (rest == 0 || all % rest != 0)
+    if (rest == 0 ? all != 0 : all % rest != 0)
       throw Error(Fault::bad_model, what + " cannot be: " + std::to_string(all) +
                                         " elements are no multiple of " + std::to_string(rest));
-    y[open] = all / rest;
+    y[open] = rest == 0 ? 0 : all / rest;
   }
   if (element_count(y) != element_count(x))
     throw Error(Fault::bad_model, what + " cannot be: " + std::to_string(element_count(x)) +
@@ -113,8 +102,7 @@ Imported<Movement> Movement::from_onnx(const NodeView& node) {
   if (type == "Reshape") {
     node.only_attributes({"allowzero"});
     op.function = Function::reshape;
-    if (!node.has_input(1)) node.refuse("it has no target shape");
-    op.numbers = numbers_of(node, "shape", 5);
+    op.numbers = required_numbers(node, 1, "shape");
     if (node.integer("allowzero", 0) != 0) op.zero = Zero::is_the_extent;
   } else if (type == "Flatten") {
     node.only_attributes({"axis"});
@@ -123,11 +111,11 @@ Imported<Movement> Movement::from_onnx(const NodeView& node) {
   } else if (type == "Squeeze") {
     node.only_attributes({"axes"});
     op.function = Function::squeeze;
-    op.numbers = numbers_of(node, "axes", 13);
+    op.numbers = numbers_from_onnx(node, 1, 13, "axes").value_or(std::vector<std::int64_t>{});
   } else if (type == "Unsqueeze") {
     node.only_attributes({"axes"});
     op.function = Function::unsqueeze;
-    op.numbers = numbers_of(node, "axes", 13);
+    op.numbers = numbers_from_onnx(node, 1, 13, "axes").value_or(std::vector<std::int64_t>{});
   } else if (type == "Transpose") {
     node.only_attributes({"perm"});
     op.function = Function::transpose;
@@ -173,10 +161,16 @@ std::vector<std::size_t> Movement::permutation(std::size_t rank) const {
   return axes;
 }
 
+Places Movement::transposed(const Shape& x) const {
+  Places places;
+  const std::vector<std::size_t> axes = permutation(x.size());
+  for (std::size_t k = 0; k < axes.size(); ++k) places.parts.push_back({k, axes[k], x[axes[k]]});
+  return places;
+}
+
 std::vector<TensorType> Movement::infer(const OperandTypes& types) const {
   require_operands(types, 1, 0, std::string(kind()));
   const TensorType& x = types.inputs[0];
-  require_float32(x, std::string(kind()) + " input");
   const std::size_t rank = x.shape.size();
   switch (function) {
     case Function::identity:
@@ -195,11 +189,8 @@ std::vector<TensorType> Movement::infer(const OperandTypes& types) const {
       const auto axis = static_cast<std::size_t>(numbers[0] < 0 ? numbers[0] + extent : numbers[0]);
       return {{x.type, {element_count(x.shape, 0, axis), element_count(x.shape, axis, rank)}}};
     }
-    case Function::transpose: {
-      TensorType y{x.type, {}};
-      for (const std::size_t axis : permutation(rank)) y.shape.push_back(x.shape[axis]);
-      return {y};
-    }
+    case Function::transpose:
+      return {{x.type, transposed(x.shape).shape()}};
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "model/op.hpp"
+#include "model/ops/places.hpp"
 
 namespace parity {
 
@@ -11,7 +12,7 @@ namespace parity {
 /// `Unsqueeze`, `Transpose`, `Identity` and, in inference, `Dropout`.
 ///
 /// Formula  transpose: y[i_p(0), i_p(1), …] = x[i_0, i_1, …], p = numbers; the others: y's
-/// row-major elements are x's. Shapes   x any; y of as many elements. float32. What `numbers` means
+/// row-major elements are x's. Shapes   x any, of any type; y of as many elements. What `numbers` means
 /// stands on each function. Order    bits pass (`move`); storage is shared where nothing moves.
 /// Error    none. Magnitudes: |x|.
 /// Source   ONNX operator specification.
@@ -42,6 +43,8 @@ struct Movement {
   }
   /// Of a transpose of `rank` axes: y's axis i is x's axis permutation(rank)[i].
   std::vector<std::size_t> permutation(std::size_t rank) const;
+  /// Of a transpose: where y's elements lie in an x of this shape.
+  Places transposed(const Shape& x) const;
   static std::vector<Case<Movement>> cases();
 };
 

@@ -35,7 +35,8 @@ struct Normalization {
   std::vector<int> outputs = {0};  ///< 0 Y, and of layer 1 Mean, 2 InvStdDev; ascending
 
   static constexpr Family family = Family::reduction;
-  static constexpr bool bounds_itself = true;
+  bool bounds_itself() const { return true; }
+  bool keeps_items(const OperandTypes&) const { return rows != Rows::layer || axis != 0; }
   static std::span<const std::string_view> onnx_types();
   static Imported<Normalization> from_onnx(const NodeView& node);
   std::string_view kind() const;

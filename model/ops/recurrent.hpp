@@ -45,7 +45,8 @@ struct Recurrent {
   std::vector<int> outputs = {0};                         ///< 0 Y, 1 Y_h, 2 Y_c; ascending
 
   static constexpr Family family = Family::rnn;
-  static constexpr bool bounds_itself = true;
+  bool bounds_itself() const { return true; }
+  bool keeps_items(const OperandTypes&) const { return axes == Axes::batch_first; }
   static std::span<const std::string_view> onnx_types();
   static Imported<Recurrent> from_onnx(const NodeView& node);
   std::string_view kind() const { return cell == Cell::gru ? "GRU" : "LSTM"; }

@@ -1,52 +1,54 @@
 #include "model/ops/reduce.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 #include <numeric>
 
 #include "model/arithmetic/bounds.hpp"
+#include "model/ops/numbers.hpp"
 #include "model/shapes.hpp"
 
 namespace parity {
 namespace {
 
-bool global(std::string_view type) {
-  return type == "GlobalAveragePool" || type == "GlobalMaxPool";
-}
-
-/// The axes a Reduce node names: an attribute before opset 18 (ReduceSum: 13), a constant input
-/// since.
-std::optional<std::vector<std::int64_t>> named_axes(const NodeView& node) {
-  const int since = node.op_type() == "ReduceSum" ? 13 : 18;
-  if (node.opset() < since) {
-    if (!node.has_attribute("axes")) return std::nullopt;
-    return node.integers("axes", {});
-  }
-  if (!node.has_input(1)) return std::nullopt;
-  const Tensor axes = node.required_constant(1, "axes");
-  if (axes.type().type != Type::int64)
-    node.refuse("its axes are " + to_string(axes.type().type) + ", not int64");
-  const auto numbers = axes.values<std::int64_t>();
-  return std::vector<std::int64_t>(numbers.begin(), numbers.end());
-}
+struct Named {
+  std::string_view type;
+  Reduce::Function function;
+};
+constexpr std::array<Named, 10> named{{{"GlobalAveragePool", Reduce::Function::mean},
+                                       {"GlobalMaxPool", Reduce::Function::max},
+                                       {"ReduceMean", Reduce::Function::mean},
+                                       {"ReduceSum", Reduce::Function::sum},
+                                       {"ReduceMax", Reduce::Function::max},
+                                       {"ReduceMin", Reduce::Function::min},
+                                       {"ReduceL1", Reduce::Function::l1},
+                                       {"ReduceL2", Reduce::Function::l2},
+                                       {"ReduceSumSquare", Reduce::Function::sum_square},
+                                       {"ReduceProd", Reduce::Function::prod}}};
+constexpr std::size_t first_with_axes = 2;
 
 }  // namespace
 
 std::span<const std::string_view> Reduce::onnx_types() {
-  static constexpr std::string_view types[] = {"GlobalAveragePool", "GlobalMaxPool", "ReduceMean",
-                                               "ReduceSum", "ReduceMax"};
+  static constexpr auto types = [] {
+    std::array<std::string_view, named.size()> all;
+    for (std::size_t i = 0; i < named.size(); ++i) all[i] = named[i].type;
+    return all;
+  }();
   return types;
 }
 
 Imported<Reduce> Reduce::from_onnx(const NodeView& node) {
   const std::string& type = node.op_type();
   const std::size_t rank = node.input_type(0).shape.size();
+  const auto* const row = std::find_if(named.begin(), named.end(),
+                                       [&](const Named& each) { return each.type == type; });
   Reduce op;
-  op.function = type == "GlobalMaxPool" || type == "ReduceMax" ? Function::max
-                : type == "ReduceSum"                          ? Function::sum
-                                                               : Function::mean;
+  op.function = row->function;
   std::vector<std::int64_t> every(rank);
   std::iota(every.begin(), every.end(), 0);
-  if (global(type)) {
+  if (row < named.begin() + first_with_axes) {
     node.only_attributes({});
     if (rank < 3)
       node.refuse("its input has rank " + std::to_string(rank) + " and so no spatial axes");
@@ -55,7 +57,9 @@ Imported<Reduce> Reduce::from_onnx(const NodeView& node) {
   }
   node.only_attributes({"axes", "keepdims", "noop_with_empty_axes"});
   op.reduced = node.integer("keepdims", 1) != 0 ? Axes::kept : Axes::dropped;
-  for (const std::int64_t axis : named_axes(node).value_or(std::vector<std::int64_t>{}))
+  const int since = type == "ReduceSum" ? 13 : 18;
+  for (const std::int64_t axis :
+       numbers_from_onnx(node, 1, since, "axes").value_or(std::vector<std::int64_t>{}))
     op.axes.push_back(static_cast<std::int64_t>(
         normalised_axis(axis, rank, "node '" + node.name() + "' (" + type + ")")));
   std::sort(op.axes.begin(), op.axes.end());
@@ -66,15 +70,9 @@ Imported<Reduce> Reduce::from_onnx(const NodeView& node) {
 }
 
 std::string_view Reduce::kind() const {
-  switch (function) {
-    case Function::sum:
-      return "ReduceSum";
-    case Function::mean:
-      return "ReduceMean";
-    case Function::max:
-      return "ReduceMax";
-  }
-  return "Reduce";
+  return std::find_if(named.begin() + first_with_axes, named.end(),
+                      [&](const Named& each) { return each.function == function; })
+      ->type;
 }
 
 std::vector<TensorType> Reduce::infer(const OperandTypes& types) const {
@@ -112,10 +110,23 @@ StepAllowance Reduce::allowance(const OperandTypes& types,
   const std::int64_t n = terms(types.inputs[0]);
   switch (function) {
     case Function::sum:
+    case Function::l1:
       return {sum_allowance(contract, n), static_cast<double>(n)};
+    case Function::sum_square:
+      // One term more: the magnitude's own squares may have underflowed.
+      return {sum_allowance(contract, n + 1), 1};
+    case Function::l2: {
+      // |sqrt(s(1 + c) + t) - sqrt(s)| <= c*sqrt(s) + sqrt(t)
+      Allowance squares = sum_allowance(contract, n + 1);
+      squares.underflow = std::sqrt(squares.underflow);
+      return {squares + rounded(contract, 1), 1};
+    }
     case Function::mean:
       return {sum_allowance(contract, n) + rounded(contract, 1), 1};
+    case Function::prod:
+      return {rounded(contract, n), 1};
     case Function::max:
+    case Function::min:
       return {};
   }
   return {};
@@ -123,7 +134,8 @@ StepAllowance Reduce::allowance(const OperandTypes& types,
 
 std::vector<Case<Reduce>> Reduce::cases() {
   std::vector<Case<Reduce>> cases;
-  for (const Function function : {Function::sum, Function::mean, Function::max}) {
+  for (std::size_t i = first_with_axes; i < named.size(); ++i) {
+    const Function function = named[i].function;
     const auto reducing = [&](const std::string& what, std::vector<std::int64_t> axes, Axes reduced,
                               Shape x) {
       const Reduce op{function, std::move(axes), reduced};

@@ -38,7 +38,8 @@ struct Softmax {
   Row row = Row::along_the_axis;
 
   static constexpr Family family = Family::reduction;
-  static constexpr bool bounds_itself = true;
+  bool bounds_itself() const { return true; }
+  bool keeps_items(const OperandTypes&) const { return axis != 0; }
   static std::span<const std::string_view> onnx_types();
   static Imported<Softmax> from_onnx(const NodeView& node);
   std::string_view kind() const { return function == Function::softmax ? "Softmax" : "LogSoftmax"; }

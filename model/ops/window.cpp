@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <string>
 
+#include "model/shapes.hpp"
+
 namespace parity {
 namespace {
 
@@ -76,6 +78,73 @@ SlidingWindow window_from_onnx(const NodeView& node, const std::vector<std::int6
     window.pad_end[axis] = total - window.pad_begin[axis];
   }
   return window;
+}
+
+namespace {
+
+/// Pads the far end of an axis so that flooring gives what ceil_mode asks for.
+void round_up(SlidingWindow& window, std::size_t axis, std::int64_t extent) {
+  const std::int64_t stride = window.stride[axis];
+  const std::int64_t reach = window.dilation[axis] * (window.kernel[axis] - 1) + 1;
+  const std::int64_t room = extent + window.pad_begin[axis] + window.pad_end[axis] - reach;
+  if (room < 0) return;
+  std::int64_t count = (room + stride - 1) / stride + 1;
+  // A window that would start past the image and its leading pads is dropped.
+  if ((count - 1) * stride >= extent + window.pad_begin[axis]) --count;
+  window.pad_end[axis] = std::max(window.pad_end[axis],
+                                  (count - 1) * stride + reach - extent - window.pad_begin[axis]);
+}
+
+}  // namespace
+
+PoolWindow pool_from_onnx(const NodeView& node) {
+  const Shape& x = node.input_type(0).shape;
+  if (x.size() != 3 && x.size() != 4)
+    node.refuse("its input has shape " + to_string(x) +
+                "; the lab runs 1-D and 2-D pools (rank 3 and 4)");
+  if (!node.has_attribute("kernel_shape")) node.refuse("it has no kernel_shape");
+  const std::vector<std::int64_t> spatial(x.begin() + 2, x.end());
+  PoolWindow pool{window_from_onnx(node, spatial, {}), {0, 0}};
+  const std::array<std::int64_t, 2> asked = pool.window.pad_end;
+  if (node.integer("ceil_mode", 0) != 0)
+    for (std::size_t i = 0; i < spatial.size(); ++i)
+      round_up(pool.window, 2 - spatial.size() + i, spatial[i]);
+  for (std::size_t axis = 0; axis < 2; ++axis)
+    pool.beyond[axis] = pool.window.pad_end[axis] - asked[axis];
+  return pool;
+}
+
+TensorType pooled(const OperandTypes& types, const SlidingWindow& window, const std::string& kind,
+                  const std::string& nothing) {
+  require_operands(types, 1, 0, kind);
+  const TensorType& x = types.inputs[0];
+  require_float32(x, kind + "'s input");
+  const std::size_t rank = x.shape.size();
+  if (rank != 3 && rank != 4)
+    throw Error(Fault::bad_model, kind + " reads a tensor of shape " + to_string(x.shape) +
+                                      "; the lab runs 1-D and 2-D pools (rank 3 and 4)");
+  TensorType y = x;
+  for (std::size_t axis = 2; axis < rank; ++axis) {
+    const std::size_t slide = axis + 2 - rank;  // of the window
+    const std::int64_t extent = x.shape[axis], stride = window.stride[slide],
+                       dilation = window.dilation[slide];
+    const std::int64_t count = windowed_extent(extent, window, slide);
+    if (count == 0)
+      throw Error(Fault::bad_model, kind + "'s window is wider than axis " + std::to_string(axis) +
+                                        " of a tensor of shape " + to_string(x.shape) +
+                                        " with its padding");
+    for (std::int64_t position = 0; position < count; ++position) {
+      const std::int64_t start = position * stride - window.pad_begin[slide];
+      const std::int64_t before =
+          start >= 0 ? 0 : (-start + dilation - 1) / dilation;  // taps before the image
+      if (before >= window.kernel[slide] || start + before * dilation >= extent)
+        throw Error(Fault::bad_model, kind + "'s window at position " + std::to_string(position) +
+                                          " of axis " + std::to_string(axis) +
+                                          " lies wholly in the padding, where " + nothing);
+    }
+    y.shape[axis] = count;
+  }
+  return y;
 }
 
 ConvolutionConstants constants_from_onnx(const NodeView& node) {

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "model/arithmetic/window.hpp"
@@ -28,6 +29,18 @@ struct ConvExtents {
 /// Refuses what does not fit.
 SlidingWindow window_from_onnx(const NodeView& node, const std::vector<std::int64_t>& spatial,
                                const std::vector<std::int64_t>& kernel);
+
+/// The window of a pool's node; ceil_mode becomes padding at the far end, told apart as `beyond`.
+struct PoolWindow {
+  SlidingWindow window;
+  std::array<std::int64_t, 2> beyond;
+};
+/// Refuses an input that is not of rank 3 or 4.
+PoolWindow pool_from_onnx(const NodeView& node);
+/// What a pool makes of its one operand. Throws Fault::bad_model when a window lies wholly in the
+/// padding, "where `nothing`".
+TensorType pooled(const OperandTypes& types, const SlidingWindow& window, const std::string& kind,
+                  const std::string& nothing);
 
 /// What a convolution's node, transposed or not, carries.
 struct ConvolutionConstants {

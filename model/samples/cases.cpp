@@ -19,10 +19,10 @@ std::vector<std::vector<Quantity>> tasks(const std::vector<std::int64_t>& classe
 }
 
 std::vector<SecondCase> make_cases() {
-  using enum Resize::Direction;
+  using enum NeckBranch::Direction;
   const std::vector<std::int64_t> halving{2, 2, 2}, full_first{1, 2, 2};
-  const std::vector<Resize> to_second{{down, 2, 128}, {down, 1, 128}, {up, 2, 128}};
-  const std::vector<Resize> to_first{{down, 1, 128}, {up, 2, 128}, {up, 4, 128}};
+  const std::vector<NeckBranch> to_second{{down, 2, 128}, {down, 1, 128}, {up, 2, 128}};
+  const std::vector<NeckBranch> to_first{{down, 1, 128}, {up, 2, 128}, {up, 4, 128}};
   const auto nuscenes =
       tasks({1, 2, 2, 1, 2, 2}, Velocity::predicted);  // ten classes in six groups
   const auto autoware = tasks({5}, Velocity::predicted);
@@ -31,23 +31,23 @@ std::vector<SecondCase> make_cases() {
   SecondCase common;
   common.widths = {64, 128, 256};
   common.layers = {3, 5, 5};
-  const auto with = [&](std::string_view name, std::string_view user, std::int64_t channels,
-                        std::int64_t height, std::int64_t width,
-                        const std::vector<std::int64_t>& strides, const std::vector<Resize>& neck,
-                        const std::vector<std::vector<Quantity>>& heads) {
-    SecondCase net = common;
-    net.name = name;
-    net.user = user;
-    net.channels = channels;
-    net.height = height;
-    net.width = width;
-    net.strides = strides;
-    net.neck = neck;
-    net.tasks = heads;
-    // 32 x 32 pixels reach the middle block of every case
-    net.settling_height = net.settling_width = strides.front() == 2 ? 128 : 64;
-    return net;
-  };
+  const auto with =
+      [&](std::string_view name, std::string_view user, std::int64_t channels, std::int64_t height,
+          std::int64_t width, const std::vector<std::int64_t>& strides,
+          const std::vector<NeckBranch>& neck, const std::vector<std::vector<Quantity>>& heads) {
+        SecondCase net = common;
+        net.name = name;
+        net.user = user;
+        net.channels = channels;
+        net.height = height;
+        net.width = width;
+        net.strides = strides;
+        net.neck = neck;
+        net.tasks = heads;
+        // 32 x 32 pixels reach the middle block of every case
+        net.settling_height = net.settling_width = strides.front() == 2 ? 128 : 64;
+        return net;
+      };
   std::vector<SecondCase> cases{
       with("A", "CenterPoint-pillar nuScenes (mmdet3d, OpenPCDet)", 64, 512, 512, halving,
            to_second, nuscenes),

@@ -8,7 +8,7 @@
 namespace parity {
 
 /// A neck branch: kernel = stride = `factor`, transposed when it brings the resolution up.
-struct Resize {
+struct NeckBranch {
   enum class Direction { down, up } direction = Direction::down;
   std::int64_t factor = 1;
   std::int64_t channels = 128;
@@ -27,7 +27,7 @@ struct SecondCase {
   std::string_view user;
   std::int64_t channels = 64, height = 512, width = 512;
   std::vector<std::int64_t> strides, widths, layers;
-  std::vector<Resize> neck;
+  std::vector<NeckBranch> neck;
   std::int64_t shared = 64, head = 64;  ///< channels of the shared convolution and inside heads
   std::vector<std::vector<Quantity>> tasks;                  ///< per task what is predicted
   std::int64_t settling_height = 128, settling_width = 128;  ///< of the settling image

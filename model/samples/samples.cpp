@@ -119,8 +119,7 @@ class Net {
               {Tensor::of<float>({C}, gamma), beta, Tensor::of<float>({C}, found.mean),
                Tensor::of<float>({C}, found.variance)},
               norm_path, "BatchNormalization");
-    return apply(Unary{Unary::Function::relu}, {&normed, 1}, {}, relu_path, "Relu",
-                 std::move(output));
+    return apply(Unary{EpilogueKind::relu}, {&normed, 1}, {}, relu_path, "Relu", std::move(output));
   }
 
   /// Normals of a fixed stream, times `deviation`, rounded once.
@@ -196,19 +195,19 @@ std::vector<Flow> backbone(Net& net, const SecondCase& of, Flow x) {
 Flow neck(Net& net, const SecondCase& of, const std::vector<Flow>& features) {
   std::vector<Flow> branches;
   for (std::size_t b = 0; b < features.size(); ++b) {
-    const Resize& resize = of.neck[b];
+    const NeckBranch& branch = of.neck[b];
     const std::string deblock = "/neck/deblocks." + std::to_string(b);
     const auto at = [&](int offset) {
       return deblock + "/deblocks." + std::to_string(b) + "." + std::to_string(offset);
     };
-    const std::int64_t IC = net.channels(features[b]), k = resize.factor;
+    const std::int64_t IC = net.channels(features[b]), k = branch.factor;
     Flow z;
-    if (resize.direction == Resize::Direction::up) {
+    if (branch.direction == NeckBranch::Direction::up) {
       ConvTranspose2d op;
       op.window.kernel = op.window.stride = {k, k};
-      z = net.convolution(features[b], op, {IC, resize.channels, k, k}, IC, at(0), "ConvTranspose");
+      z = net.convolution(features[b], op, {IC, branch.channels, k, k}, IC, at(0), "ConvTranspose");
     } else {
-      z = net.convolution(features[b], convolution_of(k, k, 0), {resize.channels, IC, k, k},
+      z = net.convolution(features[b], convolution_of(k, k, 0), {branch.channels, IC, k, k},
                           IC * k * k, at(0), "Conv");
     }
     branches.push_back(net.norm_relu(z, eps_of_second, at(1), at(2)));

@@ -13,8 +13,8 @@
 namespace parity {
 namespace {
 
-constexpr std::array<std::string_view, 7> names = {"plain",   "strided", "residual", "neck",
-                                                   "grouped", "deconv",  "mlp"};
+constexpr std::array<std::string_view, 8> names = {"plain",   "strided", "residual", "neck",
+                                                   "grouped", "deconv",  "mlp",      "pyramid"};
 
 /// Draws in order from one stream.
 class Dice {
@@ -86,8 +86,8 @@ class Net {
         {Tensor::of({C}, gamma), normals({C}, 0.3), normals({C}, 0.3), Tensor::of({C}, variance)},
         "BatchNormalization");
   }
-  TensorId relu(TensorId x) { return step(Unary{Unary::Function::relu}, {x}, {}, "Relu"); }
-  TensorId sigmoid(TensorId x) { return step(Unary{Unary::Function::sigmoid}, {x}, {}, "Sigmoid"); }
+  TensorId relu(TensorId x) { return step(Unary{EpilogueKind::relu}, {x}, {}, "Relu"); }
+  TensorId sigmoid(TensorId x) { return step(Unary{EpilogueKind::sigmoid}, {x}, {}, "Sigmoid"); }
   TensorId layer(TensorId x, std::int64_t channels, SlidingWindow window, std::int64_t group = 1) {
     return relu(norm(conv(x, channels, window, group)));
   }
@@ -96,6 +96,19 @@ class Net {
   }
   TensorId pool(TensorId x, SlidingWindow window) {
     return step(MaxPool{window}, {x}, {}, "MaxPool");
+  }
+  TensorId average(TensorId x, SlidingWindow window, AveragePool::Pads pads) {
+    return step(AveragePool{window, {0, 0}, pads}, {x}, {}, "AveragePool");
+  }
+  TensorId twice(TensorId x, Resize op) {
+    for (const std::int64_t axis : {2, 3})
+      op.axes.push_back({axis, 2 * shape(x)[static_cast<std::size_t>(axis)], 2});
+    return step(op, {x}, {}, "Resize");
+  }
+  std::vector<TensorId> halves(TensorId x) {
+    const std::string place = "/" + std::to_string(steps_++) + "/Split";
+    return graph_.add_step(Pieces{1, 2}, {x}, {}, place, {place + "_output_0", place + "_output_1"},
+                           "Split");
   }
   TensorId mean(TensorId x) {
     return step(Reduce{Reduce::Function::mean, {2, 3}, Reduce::Axes::kept}, {x}, {},
@@ -229,6 +242,24 @@ void mlp(Net& net) {
   net.output(net.product(net.flatten(net.mean(x)), dice.between(3, 9)));
 }
 
+void pyramid(Net& net) {
+  Dice& dice = net.dice();
+  TensorId x = net.input(dice.between(3, 9), 2 * dice.between(3, 5), 2 * dice.between(3, 5));
+  const TensorId fine = net.layer(x, 2 * dice.between(3, 6), window(3, 1, 1));
+  TensorId coarse = net.norm(net.conv(fine, dice.between(5, 9), window(3, 2, 1)));
+  coarse = net.average(coarse, window(3, 1, 1),
+                       dice.chance(2) ? AveragePool::Pads::included : AveragePool::Pads::excluded);
+  const bool nearest = dice.chance(2);
+  const TensorId up = net.twice(
+      coarse, {nearest ? Resize::Mode::nearest : Resize::Mode::linear,
+               nearest ? Resize::Coordinates::asymmetric : Resize::Coordinates::half_pixel,
+               {},
+               Resize::Nearest::floor});
+  const std::vector<TensorId> halves = net.halves(fine);
+  net.output(net.conv(net.concat({halves[0], up}), dice.between(2, 4), window(3, 1, 1)));
+  net.output(net.sigmoid(net.conv(halves[1], dice.between(1, 3), window(1, 1, 0))));
+}
+
 }  // namespace
 
 std::string_view name(Topology topology) { return names.at(static_cast<std::size_t>(topology)); }
@@ -236,14 +267,14 @@ std::string_view name(Topology topology) { return names.at(static_cast<std::size
 std::span<const Topology> all_topologies() {
   static constexpr std::array all = {Topology::plain, Topology::strided, Topology::residual,
                                      Topology::neck,  Topology::grouped, Topology::deconv,
-                                     Topology::mlp};
+                                     Topology::mlp,   Topology::pyramid};
   return all;
 }
 
 Graph small_network(Topology topology, std::uint64_t seed, Dressing dressing) {
   Net net(topology, seed, dressing);
-  constexpr std::array<void (*)(Net&), 7> builders = {plain,   strided, residual, neck,
-                                                      grouped, deconv,  mlp};
+  constexpr std::array<void (*)(Net&), 8> builders = {plain,   strided, residual, neck,
+                                                      grouped, deconv,  mlp,      pyramid};
   builders.at(static_cast<std::size_t>(topology))(net);
   return net.finish();
 }

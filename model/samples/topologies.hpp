@@ -17,7 +17,8 @@ enum class Topology {
   neck,      ///< branches at two scales, brought together by Concat
   grouped,   ///< grouped and depthwise convolutions
   deconv,    ///< transposed convolutions
-  mlp        ///< a pooled and a flattened image through products of matrices
+  mlp,       ///< a pooled and a flattened image through products of matrices
+  pyramid    ///< average pools, a resized branch, channels split and joined
 };
 std::string_view name(Topology topology);
 std::span<const Topology> all_topologies();

@@ -55,9 +55,29 @@ NARROW_EXPORTS = [
     Export("planner", "folded", 9),
     Export("planner", "kept", 17),
     Export("planner", "dynamo", 20),
+    Export("centerpoint_points", "folded", 16),
+    Export("centerpoint_points", "dynamo", 18),
+    Export("resnet50", "kept", 15),
+    Export("mobilenet_v2", "folded", 12),
+    Export("mobilenet_v2", "dynamo", 18),
+    Export("efficientnet_b0", "folded", 13),
+    Export("efficientnet_b0", "kept", 17),
+    Export("efficientnet_b0", "dynamo", 18),
+    Export("convnext", "folded", 14),
+    Export("convnext", "kept", 17),
+    Export("convnext", "dynamo", 20),
+    Export("yolo", "folded", 11),
+    Export("yolo", "kept", 17),
+    Export("yolo", "dynamo", 18),
+    Export("codenet", "folded", 14),
+    Export("codenet", "kept", 17),
+    Export("codenet_state", "folded", 11),
+    Export("heimdall", "folded", 16),
+    Export("heimdall", "dynamo", 18),
+    Export("heimdall_pro", "folded", 16),
+    Export("heimdall_pro", "dynamo", 20),
 ]
-FULL_EXPORTS = [Export(name, variant, 17) for name in ("second", "second_fpn", "centerpoint", "resnet18", "planner")
-                for variant in ("folded", "kept")]
+FULL_EXPORTS = [Export(name, variant, 17) for name in networks.NETWORKS for variant in ("folded", "kept")]
 
 
 def export(network, inputs, wanted, path):
@@ -99,7 +119,7 @@ def in_double(network, inputs):
     """The original module, its weights and the inputs widened to double."""
     module = copy.deepcopy(network.module).double()
     with torch.no_grad():
-        results = module(*(value.double() for value in inputs.values()))
+        results = module(*(value.double() if value.is_floating_point() else value for value in inputs.values()))
     results = results if isinstance(results, tuple) else (results,)
     return {name: value.numpy() for name, value in zip(network.outputs, results)}
 

@@ -35,7 +35,7 @@ inline Graph small_net() {
   const TensorId e = add_relu(graph, layer(d, 12, "head.0", 31), "/head.0/Relu", "head.0.y");
   const TensorId f = layer(e, 4, "head.1", 41);
   const TensorId y =
-      graph.add_step(Unary{Unary::Function::sigmoid}, {f}, {}, "/head.1/Sigmoid", {"y"}, "Sigmoid")
+      graph.add_step(Unary{EpilogueKind::sigmoid}, {f}, {}, "/head.1/Sigmoid", {"y"}, "Sigmoid")
           .front();
   graph.add_output(e);
   graph.add_output(y);

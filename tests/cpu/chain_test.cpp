@@ -11,10 +11,12 @@
 #include "cpu/mac/kernel.hpp"
 #include "cpu/mac/mac.hpp"
 #include "cpu/mac/walk.hpp"
+#include "model/arithmetic/bits.hpp"
 #include "model/arithmetic/fill.hpp"
 #include "model/error.hpp"
 #include "tests/cpu/reference.hpp"
 #include "tests/cpu/windows.hpp"
+#include "tests/model/locked_functions.hpp"
 
 namespace parity::cpu {
 namespace {
@@ -324,21 +326,39 @@ TEST_P(EveryWidth, StandaloneEpilogueEqualsScalar) {
 
 INSTANTIATE_TEST_SUITE_P(Chain, EveryWidth, ::testing::ValuesIn(widths()), width_name);
 
+class EpilogueWidths : public EveryWidth {};
+
+/// The sum that locks a function, by the vectors of a width, over every i = first, first + step, …
+std::uint64_t vector_checksum(const LockedFunction& f, InstructionSet set, std::uint64_t first,
+                              std::uint64_t step) {
+  const Epilogue<float> epilogue{{f.kind, {f.a}, {f.b}}};
+  constexpr std::uint64_t run = 1 << 14;
+  std::vector<float> values;
+  std::uint64_t sum = 0;
+  for (std::uint64_t i = first; i < std::uint64_t{1} << 32;) {
+    const std::uint64_t begin = i;
+    values.clear();
+    for (; values.size() < run && i < std::uint64_t{1} << 32; i += step)
+      values.push_back(std::bit_cast<float>(static_cast<std::uint32_t>(i)));
+    apply(epilogue, values.data(), static_cast<std::int64_t>(values.size()), 0, set);
+    for (std::size_t k = 0; k < values.size(); ++k)
+      sum += canonical_bits(values[k]) * (2 * (begin + k * step) + 1);
+  }
+  return sum;
+}
+
+TEST_P(EpilogueWidths, FunctionsHaveTheirSampledChecksums) {
+  for (const LockedFunction& f : locked_functions)
+    EXPECT_EQ(vector_checksum(f, GetParam(), sample_first, sample_step), f.sampled) << f.name;
+}
+
+INSTANTIATE_TEST_SUITE_P(Vectors, EpilogueWidths, ::testing::ValuesIn(vector_widths()), width_name);
+
 class SlowEpilogue : public EveryWidth {};
 
-/// The checksum of model/arithmetic/elementary.hpp, by the vectors of each width.
-TEST_P(SlowEpilogue, SigmoidHasTheChecksumOverAllInputs) {
-  const Epilogue<float> epilogue{{EpilogueStep<float>::Kind::sigmoid, {}, {}}};
-  std::vector<float> values(1 << 16);
-  std::uint64_t sum = 0;
-  for (std::uint64_t first = 0; first < std::uint64_t{1} << 32; first += values.size()) {
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = std::bit_cast<float>(static_cast<std::uint32_t>(first + i));
-    apply(epilogue, values.data(), static_cast<std::int64_t>(values.size()), 0, GetParam());
-    for (std::size_t i = 0; i < values.size(); ++i)
-      sum += std::bit_cast<std::uint32_t>(values[i]) * (2 * (first + i) + 1);
-  }
-  EXPECT_EQ(sum, 0xb4f304d7464a295bU);
+TEST_P(SlowEpilogue, VectorFunctionsHaveTheirChecksumsOverAllInputs) {
+  for (const LockedFunction& f : locked_functions)
+    if (!is_wide(f.kind)) EXPECT_EQ(vector_checksum(f, GetParam(), 0, 1), f.all) << f.name;
 }
 
 INSTANTIATE_TEST_SUITE_P(Vectors, SlowEpilogue, ::testing::ValuesIn(vector_widths()), width_name);

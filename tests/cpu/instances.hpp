@@ -71,7 +71,12 @@ struct Instance {
     for (const auto& parameter : parameters)
       constants.push_back(parameter ? reference::Dense<Real>::of(*parameter)
                                     : reference::Dense<Real>{});
-    return reference::all_outputs(reference::evaluate(of.op, values, constants));
+    if constexpr (std::is_same_v<T, Binary>) {
+      const bool whole = inputs[0].type().type == Type::int64;
+      return {reference::evaluate(of.op, values, constants, whole)};
+    } else {
+      return reference::all_outputs(reference::evaluate(of.op, values, constants));
+    }
   }
 };
 

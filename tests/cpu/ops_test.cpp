@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <random>
 #include <string>
 #include <type_traits>
@@ -49,9 +50,41 @@ std::vector<Value> uploaded(CpuBackend& backend, const std::vector<Tensor>& inpu
   return values;
 }
 
+/// A reference's output in the type that the op makes it.
 template <class Real>
-Tensor tensor_of(const Dense<Real>& dense) {
+Tensor tensor_of(const Dense<Real>& dense, Type type = type_of<Real>()) {
+  if (type == Type::int64) {
+    std::vector<std::int64_t> numbers;
+    for (const Real value : dense.values)
+      numbers.push_back(value < Real{0x1p63F} ? static_cast<std::int64_t>(value)
+                                              : std::numeric_limits<std::int64_t>::max());
+    return Tensor::of(dense.shape, std::move(numbers));
+  }
+  if (type == Type::boolean)
+    return Tensor::of(dense.shape,
+                      std::vector<std::uint8_t>(dense.values.begin(), dense.values.end()));
   return with_canonical_nan(Tensor::of(dense.shape, dense.values));
+}
+/// float32 and float64 as the arithmetic has it; integers and booleans stay.
+template <class Real>
+Type made_in(const Tensor& got) {
+  const Type type = got.type().type;
+  return type == Type::int64 || type == Type::boolean ? type : type_of<Real>();
+}
+template <class T>
+std::vector<T> numbers_of(const Tensor& tensor) {
+  const auto all = [](const auto& values) { return std::vector<T>(values.begin(), values.end()); };
+  switch (tensor.type().type) {
+    case Type::float64:
+      return all(tensor.values<double>());
+    case Type::int64:
+      return all(tensor.values<std::int64_t>());
+    case Type::boolean:
+      return all(tensor.values<std::uint8_t>());
+    case Type::float32:
+      break;
+  }
+  return all(tensor.values<float>());
 }
 
 std::vector<Tensor> downloaded(CpuBackend& backend, const std::vector<Value>& values,
@@ -111,7 +144,7 @@ TYPED_TEST(Room, EqualsItsContractToTheBit) {
             downloaded(backend, backend.run(stage, in, Reading::values, execution), execution);
         ASSERT_EQ(expected.size(), got.size());
         for (std::size_t k = 0; k < got.size(); ++k, ++compared)
-          ASSERT_TRUE(same_bits(tensor_of(expected[k]), got[k]))
+          ASSERT_TRUE(same_bits(tensor_of(expected[k], made_in<float>(got[k])), got[k]))
               << instance.text << output_text(k) << ", " << name(execution.instruction_set) << ", "
               << execution.threads << " threads, "
               << (layout == Layout::row_major ? "row-major" : "channels-last") << "\n"
@@ -134,7 +167,8 @@ TYPED_TEST(Room, EqualsItsContractInDoubleToTheBit) {
         std::vector<Tensor> inputs =
             instance.inputs;  // a stage reads doubles, or float32 where the network begins
         if (widened)
-          for (Tensor& input : inputs) input = to_float64(input);
+          for (Tensor& input : inputs)
+            if (input.type().type == Type::float32) input = to_float64(input);
         const std::vector<Value> in = uploaded(backend, inputs, Layout::channels_last, execution);
         std::vector<Tensor> got =
             downloaded(backend, backend.run(stage, in, Reading::values, execution), execution);
@@ -143,7 +177,7 @@ TYPED_TEST(Room, EqualsItsContractInDoubleToTheBit) {
           // Movement of float32 stays float32: nothing was computed.
           if (got[k].type().type == Type::float32 && TypeParam::family == Family::move)
             got[k] = to_float64(got[k]);
-          ASSERT_TRUE(same_bits(tensor_of(expected[k]), got[k]))
+          ASSERT_TRUE(same_bits(tensor_of(expected[k], made_in<double>(got[k])), got[k]))
               << instance.text << output_text(k) << "\n"
               << first_difference<double>(tensor_of(expected[k]), got[k]);
         }
@@ -156,11 +190,21 @@ TYPED_TEST(Room, EqualsItsContractInDoubleToTheBit) {
 /// The items [first, first + count) of axis 0.
 Tensor items(const Tensor& tensor, std::int64_t first, std::int64_t count) {
   const std::int64_t item = tensor.size() / tensor.shape()[0];
-  const auto values = tensor.values<float>().subspan(static_cast<std::size_t>(first * item),
-                                                     static_cast<std::size_t>(count * item));
   Shape shape = tensor.shape();
   shape[0] = count;
-  return Tensor::of(std::move(shape), std::vector<float>(values.begin(), values.end()));
+  const auto part = [&]<class T>(std::span<const T> values) {
+    values = values.subspan(static_cast<std::size_t>(first * item),
+                            static_cast<std::size_t>(count * item));
+    return Tensor::of(std::move(shape), std::vector<T>(values.begin(), values.end()));
+  };
+  switch (tensor.type().type) {
+    case Type::int64:
+      return part(tensor.values<std::int64_t>());
+    case Type::boolean:
+      return part(tensor.values<std::uint8_t>());
+    default:
+      return part(tensor.values<float>());
+  }
 }
 
 /// Which inputs of a case carry a batch on axis 0, empty when none does; their extent there becomes
@@ -170,10 +214,8 @@ template <class T>
 std::vector<bool> batch_carriers(Case<T>& of, std::int64_t most) {
   if constexpr (std::is_same_v<T, Reduce>)
     if (!of.op.axes.empty() && of.op.axes[0] == 0) return {};
-  if constexpr (std::is_same_v<T, Softmax>)
-    if (of.op.axis == 0) return {};
-  if constexpr (std::is_same_v<T, Recurrent>)
-    if (of.op.axes == Recurrent::Axes::time_first) return {};
+  if constexpr (requires { of.op.keeps_items(of.types); })
+    if (!of.op.keeps_items(of.types)) return {};
   const Shape y = of.op.infer(of.types).front().shape;
   if (y.empty() || y[0] < 2) return {};
   std::vector<bool> carries;
@@ -240,10 +282,10 @@ struct Judged {
 template <class Got, class Exact>
 Judged judge(const Got& got, const Exact& exact, const Tensor& magnitude, Allowance allowance,
              double oracle, const std::string& text) {
-  const auto m = magnitude.values<float>();
+  const std::vector<float> m = numbers_of<float>(magnitude);
   Judged judged;
   for (std::size_t i = 0; i < m.size(); ++i, ++judged.elements) {
-    const double M = m[i];
+    const double M = std::fabs(m[i]);  // an integer is its own magnitude, with its sign
     if (!(M * (1 + 0x1p-9) < 0x1p127)) continue;
     const auto error = static_cast<double>(
         std::abs(static_cast<long double>(got[i]) - static_cast<long double>(exact[i])));
@@ -299,15 +341,13 @@ TYPED_TEST(Room, LiesWithinItsBoundOfTheOracle) {
         ASSERT_EQ(M[k].type(), got[k].type());
         // The oracle is asked about the first output; fp64 stands in for the others.
         std::vector<double> exact;
-        if (k == 0) {
+        if (k == 0)
           exact = backend.exact_values_at(stage, in, every_index(got[k].size()), execution);
-        } else {
-          const Tensor wide = backend.download(
-              backend.run(in_double, in, Reading::values, execution)[k], execution);
-          exact.assign(wide.values<double>().begin(), wide.values<double>().end());
-        }
+        else
+          exact = numbers_of<double>(backend.download(
+              backend.run(in_double, in, Reading::values, execution)[k], execution));
         const Judged judged =
-            judge(got[k].template values<float>(), exact, M[k], stage_allowance(stage), oracle,
+            judge(numbers_of<double>(got[k]), exact, M[k], stage_allowance(stage), oracle,
                   instance.text + output_text(k) + ", " + stage.contract_text());
         all.elements += judged.elements;
         all.informative += judged.informative;
@@ -333,12 +373,8 @@ TYPED_TEST(Room, InDoubleLiesWithinItsBoundOfLongDouble) {
                                              execution);
     const std::vector<Dense<long double>> exact = instance.template expected<long double>();
     for (std::size_t k = 0; k < got.size(); ++k) {
-      std::vector<double> y;
-      if (got[k].type().type == Type::float64)
-        y.assign(got[k].values<double>().begin(), got[k].values<double>().end());
-      else
-        y.assign(got[k].values<float>().begin(), got[k].values<float>().end());
-      judge(y, exact[k].values, M[k], stage_allowance(stage), 0, instance.text + output_text(k));
+      judge(numbers_of<double>(got[k]), exact[k].values, M[k], stage_allowance(stage), 0,
+            instance.text + output_text(k));
     }
     const std::vector<double> sampled =
         backend.exact_values_at(stage, in, every_index(got[0].size()), execution);
@@ -381,9 +417,9 @@ TYPED_TEST(MacRoom, RidersFuseToTheSameBits) {
     };
     if (y.size() <= 4) ride(BatchNorm{}, norm, "norm");
     ride(Binary{Binary::Function::add}, {shift}, "shifted");
-    ride(Unary{Unary::Function::relu}, {}, "rectified");
+    ride(Unary{EpilogueKind::relu}, {}, "rectified");
     ride(Binary{Binary::Function::mul}, {scale}, "scaled");
-    ride(Unary{Unary::Function::sigmoid}, {}, "gate");
+    ride(Unary{EpilogueKind::sigmoid}, {}, "gate");
     builder.add_output(last);
     const PlannedStage stage = planned(builder.finish(), Numerics{}, backend);
     for (const InstructionSet set : instruction_sets()) {

@@ -48,6 +48,42 @@ TEST(Batch, AConcatenationOfItemsIsRefused) {
   EXPECT_NE(made.why.find("'both'"), std::string::npos) << made.why;
 }
 
+TEST(Batch, AStepThatReordersItemsIsRefusedThoughItsShapesFit) {
+  const auto why = [](Placement op) {
+    GraphBuilder builder("net");
+    const TensorId x = builder.add_input("x", {Type::float32, {2, 3}});
+    builder.add_output(builder.add_step(std::move(op), {x}, {}, "turn", {"y"}, "Slice").front());
+    return with_items(builder.finish(), 3).why;
+  };
+  using enum Placement::Function;
+  EXPECT_EQ(why({slice, {{1, 2, -100, -1}}}), "");
+  EXPECT_NE(why({slice, {{0, -1, -100, -1}}}).find("'turn'"), std::string::npos);
+  EXPECT_NE(why({pad, {}, {1, 0, -1, 0}}).find("'turn'"), std::string::npos);
+  EXPECT_EQ(why({expand, {}, {2, 3}}), "");
+  EXPECT_NE(why({tile, {}, {2, 1}}).find("'turn'"), std::string::npos);
+}
+
+TEST(Batch, AGatherAmongItemsIsRefusedAndOneFromATableIsNot) {
+  const auto why = [](Gather op, bool table) {
+    GraphBuilder builder("net");
+    const TensorId i = builder.add_input("i", {Type::int64, {2, 4}});
+    std::vector<TensorId> inputs{i};
+    std::vector<std::optional<Tensor>> parameters(2);
+    if (table) {
+      op.data = Gather::Operand::parameter;
+      parameters[0] = filled({Type::float32, {9, 5}}, Fill::real, 1);
+    } else {
+      inputs.insert(inputs.begin(), builder.add_input("x", {Type::float32, {2, 4}}));
+    }
+    builder.add_output(
+        builder.add_step(op, inputs, std::move(parameters), "pick", {"y"}, "Gather").front());
+    return with_items(builder.finish(), 3).why;
+  };
+  EXPECT_EQ(why({}, true), "");
+  EXPECT_NE(why({Gather::Function::elements, 0}, false).find("'pick'"), std::string::npos);
+  EXPECT_EQ(why({Gather::Function::elements, 1}, false), "");
+}
+
 TEST(Batch, ItemsAreSlicesThatShare) {
   const Tensor whole = Tensor::of<float>({3, 2}, {0, 1, 2, 3, 4, 5});
   const Tensor middle = items_of(whole, 1, 1);

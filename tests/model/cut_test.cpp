@@ -75,6 +75,33 @@ TEST(Cut, KeptAndFoldedExportsCutAlike) {
   EXPECT_EQ(stages(true), stages(false));
 }
 
+/// The tail of a network as exporters write GELU (the erf form) or a norm's square root.
+std::vector<std::string> stages_of_tail(const std::vector<Unary>& functions) {
+  GraphBuilder builder("net");
+  const TensorId x = builder.add_input("x", {Type::float32, {1, 3, 8, 8}});
+  TensorId y = add_conv(builder, x, 4, "/conv/Conv", "c", 1);
+  const Tensor two = Tensor::of<float>({}, {2});
+  for (const Unary& function : functions) {
+    const std::string name(function.kind());
+    y = builder.add_step(Binary{Binary::Function::div}, {y}, {two}, "/d" + name, {"d" + name})
+            .front();
+    y = builder.add_step(function, {y}, {}, "/" + name, {"t" + name}).front();
+    y = builder
+            .add_step(Binary{Binary::Function::sub, Binary::Side::left}, {y}, {two}, "/s" + name,
+                      {"s" + name})
+            .front();
+  }
+  builder.add_output(y);
+  return names_of(cut(builder.finish()));
+}
+
+TEST(Cut, AFunctionWithALargestSlopeRidesAndOneWithoutHeadsItsStage) {
+  EXPECT_EQ(stages_of_tail({{EpilogueKind::erf}, {EpilogueKind::tanh}, {EpilogueKind::gelu}}),
+            std::vector<std::string>{"conv"});
+  EXPECT_EQ(stages_of_tail({{EpilogueKind::sqrt}, {EpilogueKind::sin}, {EpilogueKind::exp}}),
+            (std::vector<std::string>{"conv", "Sqrt", "Exp"}));
+}
+
 TEST(PartOf, KeepsWhatLiesBetween) {
   GraphBuilder builder("net");
   TensorId x = builder.add_input("x", {Type::float32, {1, 3, 8, 8}});

@@ -250,6 +250,86 @@ TEST(MovementImport, DropoutIsInferenceOnly) {
   EXPECT_THROW(Movement::from_onnx(training), Error);
 }
 
+TEST(PlacementImport, SliceReadsItsNumbersWhereTheOpsetPutsThem) {
+  HandMadeNode old("Slice", 9), fresh("Slice", 13);
+  old.value({2, 7, 5}).with("starts", std::vector<std::int64_t>{1, -3});
+  old.with("ends", std::vector<std::int64_t>{100, -1})
+      .with("axes", std::vector<std::int64_t>{1, 2});
+  EXPECT_EQ(shape_of<Placement>(old), (Shape{2, 6, 2}));
+  fresh.value({2, 7, 5}).known(numbers({-1})).known(numbers({-100})).known(numbers({-2}));
+  EXPECT_EQ(shape_of<Placement>(fresh.known(numbers({-2}))), (Shape{2, 4, 5}));
+}
+
+TEST(PlacementImport, WhatCannotBeIsRefused) {
+  const auto slicing = [](std::int64_t step, std::int64_t axis) {
+    return HandMadeNode("Slice", 13)
+        .value({2, 7})
+        .known(numbers({0}))
+        .known(numbers({7}))
+        .known(numbers({axis}))
+        .known(numbers({step}));
+  };
+  EXPECT_THROW(shape_of<Placement>(slicing(0, 1)), Error);
+  EXPECT_THROW(shape_of<Placement>(slicing(1, 2)), Error);
+  HandMadeNode depth("DepthToSpace", 13);
+  depth.value({1, 6, 2, 2}).with("blocksize", std::vector<std::int64_t>{2});
+  EXPECT_THROW(shape_of<Placement>(depth), Error);
+  HandMadeNode padded("Pad", 13);
+  padded.value({2, 3}).known(numbers({0, -2, 0, -2}));
+  EXPECT_THROW(shape_of<Placement>(padded), Error);
+}
+
+TEST(PiecesImport, UnequalPiecesNeedSizesOrACount) {
+  HandMadeNode equal("Split", 11), counted("Split", 18), sized("Split", 13);
+  equal.value({2, 7}).with("axis", std::vector<std::int64_t>{1}).outputs(3);
+  EXPECT_THROW(Pieces::from_onnx(equal), Error);
+  counted.value({2, 7}).with("axis", std::vector<std::int64_t>{1}).outputs(3);
+  counted.with("num_outputs", std::vector<std::int64_t>{3});
+  const Pieces op = Pieces::from_onnx(counted).op;
+  EXPECT_EQ(op.infer({{{Type::float32, {2, 7}}}, {}}).back().shape, (Shape{2, 1}));
+  sized.value({2, 7}).known(numbers({3, 5})).outputs(2).with("axis", std::vector<std::int64_t>{1});
+  EXPECT_THROW(shape_of<Pieces>(sized), Error);
+}
+
+TEST(GatherImport, AKnownIndexOutsideItsAxisIsRefusedAtImport) {
+  const auto gathering = [](std::int64_t index) {
+    return HandMadeNode("Gather", 13).value({5, 2}).known(numbers({0, index}));
+  };
+  EXPECT_EQ(shape_of<Gather>(gathering(-5)), (Shape{2, 2}));
+  EXPECT_THROW(Gather::from_onnx(gathering(5)), Error);
+  EXPECT_THROW(Gather::from_onnx(gathering(-6)), Error);
+}
+
+TEST(ResizeImport, SizesAndScalesGiveTheAxesThatChange) {
+  HandMadeNode by_sizes("Resize", 13), by_scales("Upsample", 9), smooth("Resize", 18);
+  by_sizes.value({1, 3, 4, 6}).weights({0}).weights({0}).known(numbers({1, 3, 8, 6}));
+  const Resize resize = Resize::from_onnx(by_sizes).op;
+  ASSERT_EQ(resize.axes.size(), 1U);
+  EXPECT_EQ(resize.axes[0].axis, 2);
+  EXPECT_EQ(shape_of<Resize>(by_sizes), (Shape{1, 3, 8, 6}));
+  by_scales.value({1, 3, 4, 6}).known(Tensor::of<float>({4}, {1, 1, 1.5F, 2}));
+  EXPECT_EQ(shape_of<Resize>(by_scales), (Shape{1, 3, 6, 12}));
+  EXPECT_EQ(Resize::from_onnx(by_scales).op.coordinates, Resize::Coordinates::asymmetric);
+  smooth.value({1, 3, 4, 6}).weights({0}).weights({0}).known(numbers({1, 3, 2, 3}));
+  smooth.with("antialias", std::vector<std::int64_t>{1});
+  EXPECT_THROW(Resize::from_onnx(smooth), Error);
+}
+
+TEST(AveragePoolImport, WhatCeilModeAddsIsToldFromPads) {
+  HandMadeNode pool("AveragePool", 19);
+  pool.value({1, 3, 5, 6}).with("kernel_shape", std::vector<std::int64_t>{2, 2});
+  pool.with("strides", std::vector<std::int64_t>{2, 2});
+  pool.with("ceil_mode", std::vector<std::int64_t>{1});
+  EXPECT_EQ(shape_of<AveragePool>(pool), (Shape{1, 3, 3, 3}));
+  EXPECT_EQ(AveragePool::from_onnx(pool).op.beyond, (std::array<std::int64_t, 2>{1, 0}));
+}
+
+TEST(TopKImport, TakesNoMoreThanTheAxisHas) {
+  HandMadeNode more("TopK", 11), all("TopK", 11);
+  EXPECT_EQ(shape_of<TopK>(all.value({2, 5}).known(numbers({5}))), (Shape{2, 5}));
+  EXPECT_THROW(shape_of<TopK>(more.value({2, 5}).known(numbers({6}))), Error);
+}
+
 TEST(MatMulImport, RefusesExtentsThatDoNotMeet) {
   HandMadeNode product("MatMul", 13);
   product.value({2, 3}).weights({4, 5});

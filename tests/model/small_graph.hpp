@@ -42,7 +42,7 @@ inline TensorId add_norm(GraphBuilder& graph, TensorId x, const std::string& nod
 
 inline TensorId add_relu(GraphBuilder& graph, TensorId x, const std::string& node,
                          const std::string& output) {
-  return graph.add_step(Unary{Unary::Function::relu}, {x}, {}, node, {output}, "Relu").front();
+  return graph.add_step(Unary{EpilogueKind::relu}, {x}, {}, node, {output}, "Relu").front();
 }
 
 }  // namespace parity

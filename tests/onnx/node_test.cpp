@@ -21,6 +21,7 @@
 #include "model/onnx/import.hpp"
 #include "model/onnx/tensor_file.hpp"
 #include "model/plan.hpp"
+#include "model/steps.hpp"
 
 namespace parity {
 namespace {
@@ -107,6 +108,81 @@ Value raised(Backend& backend, const Value& magnitude, const Bound& bound,
   return backend.upload(Tensor::of(tensor.shape(), std::move(values)), execution);
 }
 
+std::vector<float> floats_of(Backend& backend, const Value& value, const Execution& execution) {
+  const Tensor tensor = backend.download(value, execution);
+  std::vector<float> values;
+  const auto all = [&](const auto& elements) {
+    for (const auto element : elements) values.push_back(static_cast<float>(element));
+  };
+  switch (tensor.type().type) {
+    case Type::float32:
+      all(tensor.values<float>());
+      break;
+    case Type::float64:
+      all(tensor.values<double>());
+      break;
+    case Type::int64:
+      all(tensor.values<std::int64_t>());
+      break;
+    case Type::boolean:
+      all(tensor.values<std::uint8_t>());
+      break;
+  }
+  return values;
+}
+
+/// How far a function without a largest slope moves when its operands move within their bounds: it is
+/// monotone in each (or piecewise, between 0s), so the corners of the box are where it goes farthest.
+std::vector<float> moved_by_operands(const PlannedStage& stage, const std::vector<Walked>& operands,
+                                     const Value& y, Backend& backend, const Execution& execution) {
+  const std::vector<float> center = floats_of(backend, y, execution);
+  std::vector<float> farthest(center.size(), 0);
+  for (std::size_t corner = 0; corner < std::size_t{1} << operands.size(); ++corner) {
+    std::vector<Value> at;
+    for (std::size_t k = 0; k < operands.size(); ++k) {
+      const Walked& operand = operands[k];
+      if (operand.value.type().type != Type::float32) {
+        at.push_back(operand.value);
+        continue;
+      }
+      const float sign = (corner >> k & 1) != 0 ? 1.0F : -1.0F;
+      std::vector<float> values = floats_of(backend, operand.value, execution);
+      const std::vector<float> m = floats_of(backend, operand.magnitude, execution);
+      for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] +=
+            sign * static_cast<float>(operand.bound.coefficient * m[i] + operand.bound.underflow);
+      at.push_back(backend.upload(Tensor::of(operand.value.shape(), std::move(values)), execution));
+    }
+    const std::vector<float> there =
+        floats_of(backend, backend.run(stage, at, Reading::values, execution).front(), execution);
+    for (std::size_t i = 0; i < there.size(); ++i)
+      farthest[i] = std::max(farthest[i], std::abs(there[i] - center[i]));
+  }
+  return farthest;
+}
+
+/// A stage whose head makes its bound from its operands as they are: its own error, and how far it moves
+/// with them, taken into its magnitude.
+Walked walked_by_values(const PlannedStage& stage, const std::vector<Walked>& operands,
+                        Backend& backend, const Execution& execution) {
+  std::vector<Value> values;
+  bool exact = true;
+  for (const Walked& operand : operands) {
+    values.push_back(operand.value);
+    exact = exact && operand.bound.coefficient == 0;
+  }
+  Bound bound = of_both_sides(stage);
+  const Value y = backend.run(stage, values, Reading::values, execution).front();
+  const Value m = backend.run(stage, values, Reading::magnitudes, execution).front();
+  if (exact) return {y, m, bound};
+  bound.coefficient = std::max(bound.coefficient, unit_roundoff);
+  const std::vector<float> moved = moved_by_operands(stage, operands, y, backend, execution);
+  std::vector<float> magnitude = floats_of(backend, m, execution);
+  for (std::size_t i = 0; i < magnitude.size(); ++i)
+    magnitude[i] += static_cast<float>(static_cast<double>(moved[i]) / bound.coefficient * 1.01);
+  return {y, backend.upload(Tensor::of(y.shape(), std::move(magnitude)), execution), bound};
+}
+
 /// Runs the network stage by stage: values, and magnitudes with the bound they stand for.
 std::map<TensorId, Walked> walk(const Graph& graph, const std::vector<Tensor>& inputs,
                                 cpu::CpuBackend& backend) {
@@ -121,6 +197,12 @@ std::map<TensorId, Walked> walk(const Graph& graph, const std::vector<Tensor>& i
   }
   for (std::size_t s = 0; s < plan.stages.size(); ++s) {
     const Stage& stage = plan.stages[s].stage;
+    if (!stage.inputs.empty() && bounds_itself(*stage.steps.front().op)) {
+      std::vector<Walked> operands;
+      for (const TensorId id : stage.inputs) operands.push_back(known.at(id));
+      known[stage.outputs.front()] = walked_by_values(plan.stages[s], operands, backend, execution);
+      continue;
+    }
     std::vector<Value> values, magnitudes;
     double inherited = 0;
     for (const TensorId id : stage.inputs) {
@@ -165,9 +247,24 @@ std::map<std::string, Comparison> judged(const Graph& graph, const std::vector<T
   return results;
 }
 
-/// Why the lab will not run a packaged test; nothing when it ran and was judged (failures are
-/// reported by gtest).
-std::optional<std::string> refusal(const fs::path& folder, const Summary& summary) {
+/// Packaged results that are not what the operator's text says, so that whoever computes the text
+/// must miss them.
+const std::map<std::string, std::string>& contradicting_results() {
+  static const std::map<std::string, std::string> tests = [] {
+    const std::string why =
+        "align_corners divides by length_resized - 1; these results divide by scale * length - 1, "
+        "which is no whole number where the scale shrinks";
+    return std::map<std::string, std::string>{
+        {"node/test_resize_downsample_scales_cubic_align_corners", why},
+        {"node/test_resize_downsample_scales_linear_align_corners", why}};
+  }();
+  return tests;
+}
+
+/// Runs and judges a packaged test up to `until`, all of it when empty. Why the lab will not; nothing
+/// when it did (failures are reported by gtest).
+std::optional<std::string> refusal_up_to(const std::string& until, const fs::path& folder,
+                                         const Summary& summary) {
   const fs::path file = folder / "model.onnx";
   try {
     const std::vector<ModelInput> asked = onnx_inputs(file);
@@ -176,18 +273,30 @@ std::optional<std::string> refusal(const fs::path& folder, const Summary& summar
     if (asked.size() != data.inputs.size()) return "its data does not give every input";
     for (std::size_t i = 0; i < asked.size(); ++i)
       options.bindings.emplace(asked[i].name, data.inputs[i].tensor);
-    // a second output (the indices of a MaxPool) may be unsupported while the first is judged
-    if (summary.outputs.size() > 1) options.until = summary.outputs[0];
+    options.until = until;
     const Graph graph = import_onnx(file, options);
 
     std::vector<Tensor> inputs;
     for (const TensorId id : graph.inputs)
       inputs.push_back(options.bindings.at(graph.tensor(id).name));
+    const std::string test = (folder.parent_path().filename() / folder.filename()).string();
     for (const auto& [name, result] : judged(graph, inputs, summary, data)) {
+      if (contradicting_results().contains(test)) {
+        EXPECT_GT(result.beyond, 0) << folder << " is right after all";
+        continue;
+      }
       EXPECT_EQ(result.beyond, 0) << folder << ": worst share of the bound " << result.worst_share
                                   << ", largest difference " << result.max_abs;
       EXPECT_EQ(result.nan_mismatches + result.infinity_mismatches, 0) << folder;
-      EXPECT_GT(result.informative, 0)
+      // Of integers and booleans every value says something, 0 too.
+      const bool whole = std::any_of(graph.outputs.begin(), graph.outputs.end(), [&](TensorId id) {
+        const Type type = graph.tensor(id).type.type;
+        return graph.tensor(id).name == name && (type == Type::int64 || type == Type::boolean);
+      });
+      if (whole) {
+        EXPECT_EQ(result.differing, 0) << folder;
+      }
+      EXPECT_GT(whole ? result.elements : result.informative, 0)
           << folder << ": nothing in output " << name << " can tell right from wrong";
     }
     return std::nullopt;
@@ -200,6 +309,14 @@ std::optional<std::string> refusal(const fs::path& folder, const Summary& summar
   }
 }
 
+/// The same of the whole test, or else of its first output: a second one (the indices of a MaxPool)
+/// may be unsupported while the first is judged.
+std::optional<std::string> refusal(const fs::path& folder, const Summary& summary) {
+  const std::optional<std::string> why = refusal_up_to({}, folder, summary);
+  if (!why || summary.outputs.size() < 2) return why;
+  return refusal_up_to(summary.outputs[0], folder, summary);
+}
+
 /// Why a test whose every operator has a room may still be refused: the form that the lab does not
 /// support.
 struct Form {
@@ -209,12 +326,17 @@ struct Form {
 const std::vector<Form>& unsupported_forms() {
   static const std::vector<Form> forms = {
       {"uint8", "only float32 networks are run"},
+      {"the lab's networks read float32, int64, int32 and bool", "no other element types"},
+      {"cannot use tensor 'output': it is", "no other element types, in the test's expectation"},
+      {"it casts to ONNX's type", "no other element types"},
+      {"(Pow, opset", "a power of integers, or with an integer exponent that is no constant"},
       {"it is no tensor", "sequences and optionals are no tensors"},
       {"training", "inference only"},
       {"without elements", "a tensor without elements computes nothing"},
       {"second output", "first outputs only (a MaxPool's indices)"},
       {"the mask", "a Dropout's mask exists in training only"},
       {"rank", "beyond the ranks a room takes (3-D convolution and pooling)"},
+      {"tf_crop_and_resize", "a region of interest is not resized"},
   };
   return forms;
 }
@@ -263,11 +385,17 @@ TEST(PackagedOnnxTests, PassWithinDerivedBoundsOrAreRefusedByName) {
       << "'; install libonnx-testdata and configure again";
   const std::vector<std::string> known = onnx_import::known_op_types();
   std::set<std::string> proven;  // operators that some passing test contains
-  int passed = 0, refused = 0;
+  int passed = 0, refused = 0, contradicted = 0;
   for (const fs::path& folder : folders) {
     const Summary summary = summary_of(folder / "model.onnx");
     const std::string name = (folder.parent_path().filename() / folder.filename()).string();
     const std::optional<std::string> why = refusal(folder, summary);
+    if (const auto known_wrong = contradicting_results().find(name);
+        !why && known_wrong != contradicting_results().end()) {
+      ++contradicted;
+      std::cout << "contradicted " << name << ": " << known_wrong->second << "\n";
+      continue;
+    }
     if (!why) {
       ++passed;
       proven.insert(summary.ops.begin(), summary.ops.end());
@@ -287,8 +415,10 @@ TEST(PackagedOnnxTests, PassWithinDerivedBoundsOrAreRefusedByName) {
     EXPECT_TRUE(!rooms || summary.opset < oldest_opset || form)
         << name << " is refused for no known reason: " << *why;
   }
-  std::cout << passed << " passed, " << refused << " refused of " << folders.size() << "\n";
-  EXPECT_EQ(passed + refused, static_cast<int>(folders.size()));
+  std::cout << passed << " passed, " << refused << " refused, " << contradicted
+            << " contradicted of " << folders.size() << "\n";
+  EXPECT_EQ(passed + refused + contradicted, static_cast<int>(folders.size()));
+  EXPECT_EQ(contradicted, static_cast<int>(contradicting_results().size()));
   EXPECT_GT(passed, 0);
 }
 

@@ -94,8 +94,8 @@ __global__ void __launch_bounds__(threads_per_block) checksum(ChecksumArgument a
   for (std::uint64_t i = a.first + a.step * static_cast<std::uint64_t>(first_index()); i < end;
        i += a.step * static_cast<std::uint64_t>(index_step())) {
     const float x = device::float_of(static_cast<std::uint32_t>(i));
-    const float y = a.function == Swept::exp ? sequences::exp<DeviceArithmetic>(x) : sigmoid(x);
-    sum += device::bits_of(y) * (2 * i + 1);
+    const float y = sequences::any_step<DeviceArithmetic>(a.function, x, a.a, a.b);
+    sum += (y != y ? nan_bits32 : device::bits_of(y)) * (2 * i + 1);
   }
   for (int d = 16; d > 0; d /= 2) sum += device::shuffle_xor(sum, d);
   if (device::thread_index().x % 32 == 0) device::atomic_add(a.sum, sum);

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include "cuda/api.hpp"
+#include "model/arithmetic/epilogue_kind.hpp"
 
 namespace parity::simt {
 
@@ -54,10 +55,10 @@ struct ConversionArgument {
 cuda::Status launch_conversion(const cuda::Queue& queue, const ConversionArgument& argument);
 
 /// Adds bits(f(x_i)) * (2i + 1) mod 2^64 to `sum`, x_i having the bits i, over i = first, first + step, …
-/// below 2^32.
-enum class Swept { exp, sigmoid };
+/// below 2^32; f a function of one operand with the attributes a and b.
 struct ChecksumArgument {
-  Swept function;
+  EpilogueKind function;
+  float a, b;
   std::uint64_t first, step;
   std::uint64_t* sum;
 };

@@ -9,6 +9,7 @@
 
 #include "model/arithmetic/bits.hpp"
 #include "model/arithmetic/tf32.hpp"
+#include "tests/model/locked_functions.hpp"
 #include "tests/simt/any_gpu.hpp"
 #include "tests/simt/probes.hpp"
 
@@ -100,10 +101,10 @@ TEST(GpuVectors, TheConversionInstructionIsTheIntegerRounding) {
     EXPECT_EQ(got[i], expected[i]) << std::hexfloat << x[i];
 }
 
-std::uint64_t checksum(cuda::Session& session, simt::Swept function, std::uint64_t first,
-                       std::uint64_t step) {
+std::uint64_t checksum(cuda::Session& session, const LockedFunction& f) {
   const OnDevice<std::uint64_t> sum(std::vector<std::uint64_t>{0}, session);
-  session.check(simt::launch_checksum(session.queue(), {function, first, step, sum.data()}),
+  session.check(simt::launch_checksum(session.queue(),
+                                      {f.kind, f.a, f.b, sample_first, sample_step, sum.data()}),
                 "launching a checksum");
   return sum.read().front();
 }
@@ -111,8 +112,8 @@ std::uint64_t checksum(cuda::Session& session, simt::Swept function, std::uint64
 TEST(GpuVectors, ElementaryFunctionsHaveTheSampledChecksums) {
   if (const std::string why = test::why_no_gpu(); !why.empty()) GTEST_SKIP() << why;
   test::AnyGpu gpu = test::any_gpu();
-  EXPECT_EQ(checksum(gpu.session(), simt::Swept::exp, 1021, 4093), 0xb670f3a3f9fb5e66U);
-  EXPECT_EQ(checksum(gpu.session(), simt::Swept::sigmoid, 1021, 4093), 0x4bf6dc41e8803febU);
+  for (const LockedFunction& f : locked_functions)
+    EXPECT_EQ(checksum(gpu.session(), f), f.sampled) << f.name;
 }
 
 }  // namespace

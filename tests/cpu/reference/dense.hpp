@@ -24,6 +24,12 @@ struct Dense {
     if (tensor.type().type == Type::float64)
       for (const double value : tensor.values<double>())
         dense.values.push_back(static_cast<T>(value));
+    else if (tensor.type().type == Type::int64)
+      for (const std::int64_t value : tensor.values<std::int64_t>())
+        dense.values.push_back(static_cast<T>(value));
+    else if (tensor.type().type == Type::boolean)
+      for (const std::uint8_t value : tensor.values<std::uint8_t>())
+        dense.values.push_back(static_cast<T>(value));
     else
       for (const float value : tensor.values<float>())
         dense.values.push_back(static_cast<T>(value));
@@ -72,9 +78,17 @@ T maximum(T a, T b) {
   return a > b ? a : b;
 }
 
+/// IEEE 754-2019 minimum.
+template <class T>
+T minimum(T a, T b) {
+  if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<T>::quiet_NaN();
+  if (a == b) return std::signbit(a) ? a : b;
+  return a < b ? a : b;
+}
+
 /// CONTRACTS section 3: 32 lanes, an xor tree, blocks of 4096; of the squares, each a fused
-/// multiply-add, where said.
-enum class Summand { term, square };
+/// multiply-add, or of products from 1, where said.
+enum class Summand { term, square, factor };
 template <class T>
 T lanes32(const std::vector<T>& x, Summand summand = Summand::term) {
   if (x.size() > 4096) {
@@ -85,15 +99,20 @@ T lanes32(const std::vector<T>& x, Summand summand = Summand::term) {
                                             x.begin() + static_cast<std::ptrdiff_t>(last)),
                              summand));
     }
-    return lanes32(sums);
+    return lanes32(sums, summand == Summand::factor ? summand : Summand::term);
   }
-  std::vector<T> acc(32, T{0});
-  for (std::size_t i = 0; i < x.size(); ++i)
-    acc[i % 32] =
-        summand == Summand::square ? std::fma(x[i], x[i], acc[i % 32]) : acc[i % 32] + x[i];
+  const bool factors = summand == Summand::factor;
+  std::vector<T> acc(32, T{factors ? 1.0F : 0.0F});
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    T& lane = acc[i % 32];
+    lane = summand == Summand::square ? std::fma(x[i], x[i], lane)
+           : factors                  ? lane * x[i]
+                                      : lane + x[i];
+  }
   for (const std::size_t d : {16, 8, 4, 2, 1}) {
     const std::vector<T> before = acc;
-    for (std::size_t l = 0; l < 32; ++l) acc[l] = before[l] + before[l ^ d];
+    for (std::size_t l = 0; l < 32; ++l)
+      acc[l] = factors ? before[l] * before[l ^ d] : before[l] + before[l ^ d];
   }
   return acc[0];
 }

@@ -1,15 +1,11 @@
-"""The networks whose exports the lab is tested on, written from their published structure.
+"""CenterPoint and its parts: the SECOND backbone, the SECFPN neck, the heads, from pillars or from their pseudo-image."""
 
-Each is a plain torch.nn.Module with seeded weights and BatchNorm statistics settled on seeded data, so that activations
-stay in a realistic range however deep the network is. Module attributes carry the names that exported nodes get, and
-with them the lab's stages: `blocks.1.3`, `neck.deblocks.2.0`, `heads.0.reg.3`, `layer2.0.conv1`.
-"""
-
-import dataclasses
 import math
 
 import torch
 from torch import nn
+
+from networks.network import Network, normal
 
 
 class Second(nn.Module):
@@ -95,75 +91,6 @@ class CenterPoint(nn.Module):
         return [f"{quantity}_{index}" for index, task in enumerate(self.heads) for quantity in task]
 
 
-class BasicBlock(nn.Module):
-    """The residual block of ResNet-18: two 3x3 convolutions and a shortcut."""
-
-    def __init__(self, in_channels, channels, stride):
-        super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, stride, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.bn2 = nn.BatchNorm2d(channels)
-        self.downsample = None
-        if stride != 1 or in_channels != channels:
-            self.downsample = nn.Sequential(
-                nn.Conv2d(in_channels, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
-            )
-
-    def forward(self, x):
-        shortcut = x if self.downsample is None else self.downsample(x)
-        x = self.relu(self.bn1(self.conv1(x)))
-        return self.relu(self.bn2(self.conv2(x)) + shortcut)
-
-
-class ResNet18(nn.Module):
-    """ResNet-18: a 7x7 stem, a max pool, four layers of two basic blocks, a global mean and a classifier."""
-
-    def __init__(self, widths, classes):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, widths[0], 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(widths[0])
-        self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, 2, 1)
-        in_channels = widths[0]
-        for index, width in enumerate(widths):
-            stride = 1 if index == 0 else 2
-            layer = nn.Sequential(BasicBlock(in_channels, width, stride), BasicBlock(width, width, 1))
-            setattr(self, f"layer{index + 1}", layer)
-            in_channels = width
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(in_channels, classes)
-
-    def forward(self, x):
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
-        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.fc(torch.flatten(self.avgpool(x), 1))
-
-
-class Planner(nn.Module):
-    """A motion planner: a costmap through a small CNN, four vectors beside it, dense layers, 60 numbers out
-    (30 way points)."""
-
-    def __init__(self, channels, pixels, hidden, vectors):
-        super().__init__()
-        layers = []
-        in_channels = 1
-        for width in channels:
-            layers += [nn.Conv2d(in_channels, width, 3, 2, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-            in_channels = width
-        self.costmap = nn.Sequential(*layers)
-        self.flatten = nn.Flatten()
-        features = in_channels * pixels + sum(vectors)
-        self.decoder = nn.Sequential(
-            nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, 60)
-        )
-
-    def forward(self, costmap, ego_state, goal, route, limits):
-        seen = self.flatten(self.costmap(costmap))
-        return self.decoder(torch.cat([seen, ego_state, goal, route, limits], 1))
-
-
 def pillars(shape, seed):
     """A pseudo-image as PillarFeatureNet scatters it: most pixels zero, the others non-negative features, in clusters."""
     generator = torch.Generator().manual_seed(seed)
@@ -173,54 +100,6 @@ def pillars(shape, seed):
     density = density.repeat_interleave(4, 2).repeat_interleave(4, 3)[:, :, :height, :width]
     occupied = torch.rand(batch, 1, height, width, generator=generator) < density
     return torch.relu(torch.randn(shape, generator=generator)) * occupied
-
-
-def normal(shape, seed):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
-
-
-@dataclasses.dataclass
-class Network:
-    """A network with what is needed to export it."""
-
-    module: nn.Module
-    inputs: dict  # name -> function of (batch, seed) giving a tensor
-    outputs: list  # names
-
-    def sample(self, seed, batch=1):
-        return {name: make(batch, seed + 101 * index) for index, (name, make) in enumerate(self.inputs.items())}
-
-
-def seed_weights(module, seed):
-    """He-normal kernels, BatchNorm scales around 1 and shifts around 0, all from one seed."""
-    generator = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for part in module.modules():
-            if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-                weight = part.weight
-                fan_in = weight[0].numel()
-                if isinstance(part, nn.ConvTranspose2d):
-                    fan_in = weight.shape[0] * weight[0, 0].numel() // (part.stride[0] * part.stride[1])
-                weight.copy_(torch.randn(weight.shape, generator=generator) * math.sqrt(2 / fan_in))
-                if part.bias is not None:
-                    part.bias.copy_(torch.randn(part.bias.shape, generator=generator) * 0.1)
-            elif isinstance(part, nn.BatchNorm2d):
-                part.weight.copy_(1 + 0.2 * torch.randn(part.weight.shape, generator=generator))
-                part.bias.copy_(0.2 * torch.randn(part.bias.shape, generator=generator))
-
-
-def settle(network, seed, batches=2, batch=2):
-    """Sets every BatchNorm's running statistics to those of seeded data flowing through the network."""
-    norms = [part for part in network.module.modules() if isinstance(part, nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain average over the batches
-    network.module.train()
-    with torch.no_grad():
-        for index in range(batches):
-            network.module(*network.sample(seed + index, batch).values())
-    network.module.eval()
-    return network
 
 
 NUSCENES_TASKS = (1, 2, 2, 1, 2, 2)  # classes per task
@@ -291,31 +170,49 @@ def centerpoint(case="narrow"):
     return Network(module, second_inputs(*extent), module.output_names())
 
 
-def resnet18(case="narrow"):
-    widths, classes, side = ((8, 8, 16, 24), 10, 56) if case == "narrow" else ((64, 128, 256, 512), 1000, 224)
-    return Network(
-        ResNet18(widths, classes), {"image": lambda batch, seed: normal((batch, 3, side, side), seed)}, ["logits"]
-    )
+class PillarFeatureNet(nn.Module):
+    """Points of each pillar through one dense layer with BatchNorm and ReLU, then their maximum."""
+
+    def __init__(self, features, channels):
+        super().__init__()
+        self.linear = nn.Linear(features, channels, bias=False)
+        self.norm = nn.BatchNorm1d(channels, eps=1e-3)
+
+    def forward(self, points):
+        x = self.linear(points)
+        x = torch.relu(self.norm(x.permute(0, 2, 1)).permute(0, 2, 1))
+        return x.max(1).values
 
 
-def planner(case="narrow"):
-    channels, side, hidden = ((4, 8, 12), 40, 64) if case == "narrow" else ((32, 64, 128), 200, 512)
-    vectors = {"ego_state": 6, "goal": 3, "route": 20, "limits": 4}
-    pixels = (side // 2 ** len(channels)) ** 2
-    inputs = {"costmap": lambda batch, seed: torch.relu(normal((batch, 1, side, side), seed))}
-    for name, length in vectors.items():
-        inputs[name] = lambda batch, seed, length=length: normal((batch, length), seed)
-    return Network(Planner(channels, pixels, hidden, vectors.values()), inputs, ["trajectory"])
+class CenterPointFromPoints(nn.Module):
+    """The whole of CenterPoint: pillars to a pseudo-image, and everything after it."""
+
+    def __init__(self, features, channels, height, width, rest):
+        super().__init__()
+        self.pillars = PillarFeatureNet(features, channels)
+        self.height, self.width, self.channels = height, width, channels
+        self.rest = rest
+
+    def forward(self, points, coordinates):
+        features = self.pillars(points)
+        canvas = torch.zeros(self.height * self.width, self.channels, dtype=features.dtype)
+        canvas = canvas.index_put((coordinates[:, 0] * self.width + coordinates[:, 1],), features)
+        return self.rest(canvas.t().reshape(1, self.channels, self.height, self.width))
 
 
-NETWORKS = {"second": second, "second_fpn": second_fpn, "centerpoint": centerpoint, "resnet18": resnet18,
-            "planner": planner}
-FULL_CASE = {"second": "A", "second_fpn": "A", "centerpoint": "A", "resnet18": "full", "planner": "full"}
-NARROW = ("second", "centerpoint", "resnet18", "planner")
+def pillar_coordinates(count, height, width, seed):
+    """Rows and columns of `count` different cells."""
+    cells = torch.randperm(height * width, generator=torch.Generator().manual_seed(seed))[:count]
+    return torch.stack((cells // width, cells % width), 1)
 
 
-def make(name, case="narrow", seed=1):
-    """The network, seeded and settled, in evaluation mode."""
-    network = NETWORKS[name](case)
-    seed_weights(network.module, seed)
-    return settle(network, seed + 1000)
+def centerpoint_from_points(case="narrow"):
+    rest = centerpoint(case)
+    channels, height, width = (8, 32, 32) if case == "narrow" else SECOND_CASES[case][0]
+    pillars_count, points_of_each = (120, 6) if case == "narrow" else (12000, 20)
+    module = CenterPointFromPoints(10, channels, height, width, rest.module)
+    inputs = {
+        "points": lambda batch, seed: normal((pillars_count, points_of_each, 10), seed),
+        "coordinates": lambda batch, seed: pillar_coordinates(pillars_count, height, width, seed),
+    }
+    return Network(module, inputs, rest.outputs)
