@@ -67,9 +67,9 @@ void gru_reset_row(const CellForm& form, const float* gx, const float* gh, const
 void gru_after_reset_row(const CellForm& form, const float* gx, const float* gn, const float* z,
                          float* h, std::int64_t H) {
   for_each_piece(H, [&](std::int64_t i, std::size_t some) {
-    const F next = gru_after_reset<A>(gate(gx + 2 * H, gn, 0, H, i, some),
-                                      load_some(lanes, z + i, some), load_some(lanes, h + i, some),
-                                      form, false);
+    const F next =
+        gru_after_reset<A>(gate(gx + 2 * H, gn, 0, H, i, some), load_some(lanes, z + i, some),
+                           load_some(lanes, h + i, some), form, false);
     store_some(lanes, next, h + i, some);
   });
 }
@@ -79,8 +79,7 @@ void lstm_row(const CellForm& form, const float* gx, const float* gh, const floa
     const GateTerms<F> gates[4] = {gate(gx, gh, 0, H, i, some), gate(gx, gh, 1, H, i, some),
                                    gate(gx, gh, 2, H, i, some), gate(gx, gh, 3, H, i, some)};
     const auto peephole = [&](std::int64_t k) {
-      return peepholes == nullptr ? hn::Zero(lanes)
-                                  : load_some(lanes, peepholes + k * H + i, some);
+      return peepholes == nullptr ? hn::Zero(lanes) : load_some(lanes, peepholes + k * H + i, some);
     };
     const F seen[3] = {peephole(0), peephole(1), peephole(2)};
     const LstmState<F> next =
@@ -142,7 +141,8 @@ const CellKernels<T>& scalar_cells() {
       },
       [](const CellForm& form, const T* gx, const T* gn, const T* z, T* h, std::int64_t H) {
         for (std::int64_t i = 0; i < H; ++i)
-          h[i] = cell::gru_after_reset<A>(gate_of(gx + 2 * H, gn, 0, H, i), z[i], h[i], form, false);
+          h[i] =
+              cell::gru_after_reset<A>(gate_of(gx + 2 * H, gn, 0, H, i), z[i], h[i], form, false);
       },
       [](const CellForm& form, const T* gx, const T* gh, const T* peepholes, T* h, T* c,
          std::int64_t H) {

@@ -193,23 +193,23 @@ void run_direction(const Recurrent& op, const RecurrentExtents& e, std::int64_t 
   for (std::int64_t s = 0; s < e.T; ++s) {
     recurrence.run(e.N, h.data(), bias, gh.data(), job.execution);
     if (resets_first) {
-      for_each_item(s, [&](std::int64_t, std::int64_t, const T* x_of, const T* h_of,
-                           std::int64_t at) {
-        cells.gru_reset(form, x_of, h_of, h.data() + at, z.data() + at, reset.data() + at, e.H);
-      });
+      for_each_item(
+          s, [&](std::int64_t, std::int64_t, const T* x_of, const T* h_of, std::int64_t at) {
+            cells.gru_reset(form, x_of, h_of, h.data() + at, z.data() + at, reset.data() + at, e.H);
+          });
       last->run(e.N, reset.data(), last_bias, gn.data(), job.execution);
     }
-    for_each_item(s, [&](std::int64_t t, std::int64_t n, const T* x_of, const T* h_of,
-                         std::int64_t at) {
-      if (resets_first)
-        cells.gru_after_reset(form, x_of, gn.data() + at, z.data() + at, h.data() + at, e.H);
-      else if (gru)
-        cells.gru(form, x_of, h_of, h.data() + at, e.H);
-      else
-        cells.lstm(form, x_of, h_of, peepholes.empty() ? nullptr : peepholes.data(), h.data() + at,
-                   c.data() + at, e.H);
-      if (made.y != nullptr) std::copy_n(h.data() + at, e.H, made.y + e.y_row(t, d, n) * e.H);
-    });
+    for_each_item(
+        s, [&](std::int64_t t, std::int64_t n, const T* x_of, const T* h_of, std::int64_t at) {
+          if (resets_first)
+            cells.gru_after_reset(form, x_of, gn.data() + at, z.data() + at, h.data() + at, e.H);
+          else if (gru)
+            cells.gru(form, x_of, h_of, h.data() + at, e.H);
+          else
+            cells.lstm(form, x_of, h_of, peepholes.empty() ? nullptr : peepholes.data(),
+                       h.data() + at, c.data() + at, e.H);
+          if (made.y != nullptr) std::copy_n(h.data() + at, e.H, made.y + e.y_row(t, d, n) * e.H);
+        });
   }
   for (std::int64_t n = 0; n < e.N; ++n) {
     if (made.h != nullptr) std::copy_n(h.data() + n * e.H, e.H, made.h + e.state_row(d, n) * e.H);
@@ -289,8 +289,7 @@ void bound_direction(const Recurrent& op, const RecurrentExtents& e, std::int64_
           const auto zt = terms(0, t, n, i), rt = terms(1, t, n, i);
           const GateTerms<float> gates[2] = {zt.first, rt.first};
           const GateBound bounds[2] = {zt.second, rt.second};
-          const GruReset<Bounded> made_of =
-              cell::gru_reset<A>(gates, bounds, h[at], form, biased);
+          const GruReset<Bounded> made_of = cell::gru_reset<A>(gates, bounds, h[at], form, biased);
           z[at] = made_of.z;
           reset[at] = made_of.state;
         }

@@ -107,9 +107,8 @@ __device__ __forceinline__ Bounded next_gru(const RecurrentArgument& a, std::int
   return {cell::gru<DeviceCell>(gates, a.h[at], a.form, biased), 0.0F};
 }
 
-__device__ __forceinline__ LstmState<Bounded> next_lstm(const RecurrentArgument& a,
-                                                              std::int64_t t, std::int64_t n,
-                                                              std::int64_t i) {
+__device__ __forceinline__ LstmState<Bounded> next_lstm(const RecurrentArgument& a, std::int64_t t,
+                                                        std::int64_t n, std::int64_t i) {
   const std::int64_t at = n * a.H + i;
   const bool biased = a.bias != nullptr, peeps = a.peepholes != nullptr;
   GateTerms<float> gates[4];
@@ -125,8 +124,7 @@ __device__ __forceinline__ LstmState<Bounded> next_lstm(const RecurrentArgument&
   if (a.magnitudes)
     return cell::lstm<DeviceCell>(gates, bounds, seen, Bounded{a.c[at], a.c_error[at]}, a.form,
                                   biased, peeps);
-  const LstmState<float> next =
-      cell::lstm<DeviceCell>(gates, seen, a.c[at], a.form, biased, peeps);
+  const LstmState<float> next = cell::lstm<DeviceCell>(gates, seen, a.c[at], a.form, biased, peeps);
   return {{next.h, 0.0F}, {next.c, 0.0F}};
 }
 

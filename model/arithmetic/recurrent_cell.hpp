@@ -162,7 +162,7 @@ constexpr Bounded gru(const GateTerms<float> (&t)[3], const GateBound (&b)[3], c
 
 template <class A>
 constexpr GruReset<Bounded> gru_reset(const GateTerms<float> (&t)[2], const GateBound (&b)[2],
-                                   const Bounded& h, const CellForm& form, bool biased) {
+                                      const Bounded& h, const CellForm& form, bool biased) {
   const float w = form.rounding;
   const Bounded z =
       bounded_gate<A>(form.f, argument<A>(t[0], biased), argument_error<A>(t[0], b[0], w), form);

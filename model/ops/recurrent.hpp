@@ -40,7 +40,7 @@ struct Recurrent {
   Reset reset = Reset::before_the_product;  ///< of a GRU; after: linear_before_reset = 1
   Axes axes = Axes::time_first;
   Initial state = Initial::zero, memory = Initial::zero;  ///< h and, of an LSTM, c
-  std::vector<std::int64_t> lengths = {};                      ///< steps of each item; empty: all T
+  std::vector<std::int64_t> lengths = {};                 ///< steps of each item; empty: all T
   std::vector<CellForm> forms = {{}};                     ///< one per direction
   std::vector<int> outputs = {0};                         ///< 0 Y, 1 Y_h, 2 Y_c; ascending
 

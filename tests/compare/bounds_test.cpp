@@ -49,8 +49,7 @@ Graph random_rows(const Counter& random) {
     return pick(random, which, 1, most);
   };
   const auto constant = [&](std::uint64_t which, Shape shape) {
-    return std::optional(
-        filled({Type::float32, std::move(shape)}, Fill::real, random.bits(which)));
+    return std::optional(filled({Type::float32, std::move(shape)}, Fill::real, random.bits(which)));
   };
   GraphBuilder graph("random");
   const auto finish = [&](Op op, TensorId x, std::vector<std::optional<Tensor>> parameters) {
@@ -83,8 +82,7 @@ Graph random_rows(const Counter& random) {
   Recurrent op{.cell = kind == 4 ? Recurrent::Cell::gru : Recurrent::Cell::lstm};
   if (extent(18, 2) == 1) op.reset = Recurrent::Reset::after_the_product;
   const std::int64_t I = extent(11, 40), H = extent(12, 24), rows = op.gates() * H;
-  const TensorId x =
-      graph.add_input("x", {Type::float32, {extent(13, 12), extent(14, 3), I}});
+  const TensorId x = graph.add_input("x", {Type::float32, {extent(13, 12), extent(14, 3), I}});
   return finish(op, x,
                 {constant(15, {1, rows, I}), constant(16, {1, rows, H}),
                  constant(17, {1, 2 * rows}), std::nullopt, std::nullopt, std::nullopt});
