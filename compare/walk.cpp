@@ -126,7 +126,8 @@ StageResult frame_of(const Stage& stage, const std::vector<Stage>& all, const Pl
 std::string numerics_text(const Numerics& numerics) {
   std::string text =
       "conv " + std::string(name(numerics.conv)) + ", matmul " + std::string(name(numerics.matmul));
-  if (numerics.conv == Math::tf32 || numerics.matmul == Math::tf32)
+  if (numerics.rnn != numerics.matmul) text += ", rnn " + std::string(name(numerics.rnn));
+  if (numerics.conv == Math::tf32 || numerics.matmul == Math::tf32 || numerics.rnn == Math::tf32)
     text += ", round " + std::string(name(numerics.rounding));
   text += numerics.batch_norm == BatchNormalisation::folded ? ", batch norm folded"
                                                             : ", batch norm kept";
