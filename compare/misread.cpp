@@ -210,6 +210,16 @@ bool ends_with(const PlannedStage& planned, EpilogueKind function) {
   const auto* last = std::get_if<Unary>(planned.stage.steps.back().op.get());
   return last && last->function == function && planned.stage.steps.size() >= 2;
 }
+/// Position of the stage's first Gelu; the number of steps where there is none.
+std::size_t gelu_of(const Stage& stage) {
+  const auto is_gelu = [](const Step& step) {
+    const auto* unary = std::get_if<Unary>(step.op.get());
+    return unary &&
+           (unary->function == EpilogueKind::gelu || unary->function == EpilogueKind::gelu_tanh);
+  };
+  return static_cast<std::size_t>(std::find_if(stage.steps.begin(), stage.steps.end(), is_gelu) -
+                                  stage.steps.begin());
+}
 bool is_relu(const Op& op) {
   const auto* unary = std::get_if<Unary>(&op);
   return unary && unary->function == EpilogueKind::relu;
@@ -644,6 +654,17 @@ const auto rows = std::to_array<Misreading>({
                               [=](double x) { return std::clamp(slope * x + 0.5, 0.0, 1.0); });
      },
      Amount::real},
+    {Bug::gelu_by_another_formula, 23, "GELU is the tanh formula for the erf one, or the reverse",
+     [](const PlannedStage& p) { return gelu_of(p.stage) < p.stage.steps.size(); }, once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       Step& step = misread.stage.stage.steps[gelu_of(s.planned.stage)];
+       auto gelu = std::get<Unary>(*step.op);
+       gelu.function =
+           gelu.function == EpilogueKind::gelu ? EpilogueKind::gelu_tanh : EpilogueKind::gelu;
+       step.op = std::make_shared<const Op>(gelu);
+       return misread;
+     }},
     // amount: the slope below 0
     {Bug::relu_leaks, 24, "ReLU lets part of negative values through",
      [](const PlannedStage& p) { return ends_with(p, EpilogueKind::relu); },
@@ -883,66 +904,23 @@ const auto rows = std::to_array<Misreading>({
      }},
 });
 
-constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_swapped",
-                                                                  "kernel_flipped",
-                                                                  "weights_transposed",
-                                                                  "weights_misordered",
-                                                                  "window_shifted",
-                                                                  "pads_misordered",
-                                                                  "padding_replicated",
-                                                                  "padding_not_zero",
-                                                                  "stride_swapped",
-                                                                  "dilation_swapped",
-                                                                  "groups_misread",
-                                                                  "tail_dropped",
-                                                                  "bias_dropped",
-                                                                  "folded_twice",
-                                                                  "shift_dropped",
-                                                                  "wrong_epsilon",
-                                                                  "batch_statistics",
-                                                                  "variance_unbiased",
-                                                                  "scale_shift_swapped",
-                                                                  "mean_variance_swapped",
-                                                                  "activation_dropped",
-                                                                  "relu_in_place",
-                                                                  "sigmoid_hardened",
-                                                                  "relu_leaks",
-                                                                  "relu_capped",
-                                                                  "pool_pads_zero",
-                                                                  "pool_ceil_lost",
-                                                                  "mean_undivided",
-                                                                  "pads_miscounted",
-                                                                  "resize_misplaced",
-                                                                  "resize_rounded",
-                                                                  "inputs_reversed",
-                                                                  "input_dropped",
-                                                                  "channels_reversed",
-                                                                  "flattened_channels_last",
-                                                                  "tf32_unnoticed",
-                                                                  "tf32_truncated",
-                                                                  "half_operands",
-                                                                  "bfloat_operands",
-                                                                  "operand_truncated",
-                                                                  "subnormals_flushed",
-                                                                  "order_changed",
-                                                                  "bit_flipped",
-                                                                  "ulp_bumped",
-                                                                  "channel_scaled",
-                                                                  "channel_offset",
-                                                                  "channel_replaced",
-                                                                  "channels_permuted",
-                                                                  "stale_buffer",
-                                                                  "border_garbage",
-                                                                  "lane_corrupted",
-                                                                  "tile_tail_garbage",
-                                                                  "index_overflow",
-                                                                  "nan_swallowed",
-                                                                  "output_zeroed",
-                                                                  "output_constant",
-                                                                  "input_returned",
-                                                                  "run_to_run",
-                                                                  "race",
-                                                                  "batch_dependent"});
+constexpr std::array bug_names = std::to_array<std::string_view>(
+    {"kernel_axes_swapped", "kernel_flipped",     "weights_transposed",  "weights_misordered",
+     "window_shifted",      "pads_misordered",    "padding_replicated",  "padding_not_zero",
+     "stride_swapped",      "dilation_swapped",   "groups_misread",      "tail_dropped",
+     "bias_dropped",        "folded_twice",       "shift_dropped",       "wrong_epsilon",
+     "batch_statistics",    "variance_unbiased",  "scale_shift_swapped", "mean_variance_swapped",
+     "activation_dropped",  "relu_in_place",      "sigmoid_hardened",    "gelu_by_another_formula",
+     "relu_leaks",          "relu_capped",        "pool_pads_zero",      "pool_ceil_lost",
+     "mean_undivided",      "pads_miscounted",    "resize_misplaced",    "resize_rounded",
+     "inputs_reversed",     "input_dropped",      "channels_reversed",   "flattened_channels_last",
+     "tf32_unnoticed",      "tf32_truncated",     "half_operands",       "bfloat_operands",
+     "operand_truncated",   "subnormals_flushed", "order_changed",       "bit_flipped",
+     "ulp_bumped",          "channel_scaled",     "channel_offset",      "channel_replaced",
+     "channels_permuted",   "stale_buffer",       "border_garbage",      "lane_corrupted",
+     "tile_tail_garbage",   "index_overflow",     "nan_swallowed",       "output_zeroed",
+     "output_constant",     "input_returned",     "run_to_run",          "race",
+     "batch_dependent"});
 static_assert(bug_names.size() == static_cast<std::size_t>(Bug::batch_dependent) + 1);
 
 }  // namespace
