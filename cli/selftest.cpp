@@ -4,12 +4,15 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string_view>
+#include <vector>
 
 #include "cli/backends.hpp"
 #include "cli/command.hpp"
 #include "cli/model_source.hpp"
 #include "cli/progress.hpp"
 #include "model/error.hpp"
+#include "model/samples/topologies.hpp"
 
 namespace parity::cli {
 namespace {
@@ -146,11 +149,14 @@ void add_selftest(CLI::App& program, Invocation& invocation) {
       ->type_name("S")
       ->capture_default_str();
   add_execution_options(*command, options->execution);
+  std::vector<std::string_view> kinds;
+  for (const Topology topology : all_topologies()) kinds.push_back(name(topology));
   command->footer(
       "Each fault (a transposed kernel, another eps, one flipped bit...) sits in one stage of one "
-      "small network:\n"
-      "plain, strided, residual, neck, grouped, deconv or mlp. `diff` must name that stage and no "
-      "other, and\nthe diagnosis must call the fault by its name.\n"
+      "small network:\n" +
+      fmt::format("{}.\n", fmt::join(kinds, ", ")) +
+      "`diff` must name that stage and no other, and the diagnosis must call the fault by its "
+      "name.\n"
       "How it is counted: a fault is visible when no correct arithmetic could have made it. Under "
       "one contract\non both sides that is any changed bit; under two contracts, an element "
       "outside "

@@ -100,6 +100,18 @@ bool tf32(const Numerics& n) { return n.conv == Math::tf32 || n.matmul == Math::
 /// rounded once.
 enum class Functions { own, rounded_once };
 
+/// Whether a step computes an elementary function, for which each library has its own sequence.
+bool computes_function(const Step& step) {
+  return visit(
+      [](const auto& op) {
+        if constexpr (requires { op.function_clause(); })
+          return !op.function_clause().empty();
+        else
+          return false;
+      },
+      *step.op);
+}
+
 /// An arithmetic that can be emulated: Numerics, operands that it rounds beforehand, functions.
 struct Arithmetic {
   Numerics numerics;
@@ -158,9 +170,7 @@ class Waterfall {
   /// Position of the stage's first elementary function.
   std::optional<std::size_t> function_step() const {
     for (std::size_t i = 0; i < r_.stage.steps.size(); ++i)
-      if (const auto* unary = std::get_if<Unary>(r_.stage.steps[i].op.get());
-          unary != nullptr && !unary->function_clause().empty())
-        return i;
+      if (computes_function(r_.stage.steps[i])) return i;
     return std::nullopt;
   }
   std::string function_text() const {
@@ -180,8 +190,7 @@ class Waterfall {
     };
     std::size_t done = 0;
     for (std::size_t i = 0; i < stage.stage.steps.size(); ++i) {
-      const auto* unary = std::get_if<Unary>(stage.stage.steps[i].op.get());
-      if (unary == nullptr || unary->function_clause().empty()) continue;
+      if (!computes_function(stage.stage.steps[i])) continue;
       part(done, i, false);
       part(i, i + 1, true);
       done = i + 1;

@@ -210,6 +210,16 @@ bool ends_with(const PlannedStage& planned, EpilogueKind function) {
   const auto* last = std::get_if<Unary>(planned.stage.steps.back().op.get());
   return last && last->function == function && planned.stage.steps.size() >= 2;
 }
+/// Position of the stage's first Gelu; the number of steps where there is none.
+std::size_t gelu_of(const Stage& stage) {
+  const auto is_gelu = [](const Step& step) {
+    const auto* unary = std::get_if<Unary>(step.op.get());
+    return unary &&
+           (unary->function == EpilogueKind::gelu || unary->function == EpilogueKind::gelu_tanh);
+  };
+  return static_cast<std::size_t>(std::find_if(stage.steps.begin(), stage.steps.end(), is_gelu) -
+                                  stage.steps.begin());
+}
 bool is_relu(const Op& op) {
   const auto* unary = std::get_if<Unary>(&op);
   return unary && unary->function == EpilogueKind::relu;
@@ -662,6 +672,17 @@ const auto rows = std::to_array<Misreading>({
                               [=](double x) { return std::clamp(slope * x + 0.5, 0.0, 1.0); });
      },
      Amount::real},
+    {Bug::gelu_by_another_formula, 23, "GELU is the tanh formula for the erf one, or the reverse",
+     [](const PlannedStage& p) { return gelu_of(p.stage) < p.stage.steps.size(); }, once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       Step& step = misread.stage.stage.steps[gelu_of(s.planned.stage)];
+       auto gelu = std::get<Unary>(*step.op);
+       gelu.function =
+           gelu.function == EpilogueKind::gelu ? EpilogueKind::gelu_tanh : EpilogueKind::gelu;
+       step.op = std::make_shared<const Op>(gelu);
+       return misread;
+     }},
     // amount: the slope below 0
     {Bug::relu_leaks, 24, "ReLU lets part of negative values through",
      [](const PlannedStage& p) { return ends_with(p, EpilogueKind::relu); },
@@ -903,7 +924,7 @@ const auto rows = std::to_array<Misreading>({
      [](const PlannedStage& p) {
        const auto* layer = head_as<Recurrent>(p);
        return layer && layer->cell == Recurrent::Cell::gru &&
-              layer->state == Recurrent::Initial::zero;
+              layer->state != Recurrent::Initial::value;
      },
      once,
      [](const Seat& s, double) {
@@ -1049,6 +1070,7 @@ constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_s
                                                                   "activation_dropped",
                                                                   "relu_in_place",
                                                                   "sigmoid_hardened",
+                                                                  "gelu_by_another_formula",
                                                                   "relu_leaks",
                                                                   "relu_capped",
                                                                   "pool_pads_zero",

@@ -37,6 +37,7 @@ enum class Bug {
   activation_dropped,
   relu_in_place,
   sigmoid_hardened,
+  gelu_by_another_formula,
   relu_leaks,
   relu_capped,
   pool_pads_zero,

@@ -239,9 +239,10 @@ std::optional<std::size_t> input_handed_through(Backend& backend, const Executio
                                                 const PlannedStage& planned,
                                                 std::span<const Value> inputs,
                                                 const Value& output) {
-  // A ReLU or a maximum of what is already so returns it unchanged.
-  for (const char* selection : {"Relu", "MaxPool", "ReduceMax", "ReduceMin", "Clip", "Max", "Min",
-                                "ScatterND", "ScatterElements", "Resize", "TopK"})
+  // A ReLU or a maximum of what is already so returns it unchanged; a Where may take one side.
+  for (const char* selection :
+       {"Relu", "LeakyRelu", "PRelu", "Elu", "Abs", "Clip", "Max", "Min", "Where", "MaxPool",
+        "ReduceMax", "ReduceMin", "ScatterND", "ScatterElements", "Resize", "TopK"})
     if (planned.stage.steps.front().op_type == selection) return std::nullopt;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const Value& input = inputs[k];

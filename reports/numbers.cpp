@@ -68,7 +68,7 @@ std::string percent(double share) {
   if (!std::isfinite(share)) return brief(share);
   if (share == 0) return "0 %";
   const double hundred = 100 * share;
-  if (std::abs(hundred) < 0.1) return share > 0 ? "<0.1 %" : "-<0.1 %";
+  if (std::abs(hundred) < 0.1) return "<0.1 %";  // of either sign
   return fmt::format("{:.{}f} %", hundred, std::abs(hundred) < 9.95 ? 1 : 0);
 }
 

@@ -256,10 +256,12 @@ std::string stage_table(const RunRecord& record, const TextStyle& style) {
     next = at + 1;
     const BlockResult* block = block_of(stage);
     if (block && block != open && !block->name.empty()) {
-      std::string sums = fmt::format("{}   {} of the final error, max |b − a| {} at its end",
-                                     shortened(printable(block->name), longest_name, ellipsis),
-                                     percent(block->share_of_final), max_at_end(*block, 2));
-      if (block->diverged > 0) sums += fmt::format(", {} diverged", block->diverged);
+      std::string sums = shortened(printable(block->name), longest_name, ellipsis);
+      if (stages_follow(record))
+        sums += fmt::format("   {} of the final error, max |b − a| {} at its end",
+                            percent(block->share_of_final), max_at_end(*block, 2));
+      if (block->diverged > 0)
+        sums += fmt::format("{}{} diverged", stages_follow(record) ? ", " : "   ", block->diverged);
       out += ink("┌ " + sums, Ink::dim, style) + "\n";
     }
     open = block;

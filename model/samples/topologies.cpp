@@ -87,6 +87,10 @@ class Net {
         "BatchNormalization");
   }
   TensorId relu(TensorId x) { return step(Unary{EpilogueKind::relu}, {x}, {}, "Relu"); }
+  TensorId gelu(TensorId x) {
+    const bool by_tanh = dice_.chance(2);
+    return step(Unary{by_tanh ? EpilogueKind::gelu_tanh : EpilogueKind::gelu}, {x}, {}, "Gelu");
+  }
   TensorId sigmoid(TensorId x) { return step(Unary{EpilogueKind::sigmoid}, {x}, {}, "Sigmoid"); }
   TensorId layer(TensorId x, std::int64_t channels, SlidingWindow window, std::int64_t group = 1) {
     return relu(norm(conv(x, channels, window, group)));
@@ -236,7 +240,7 @@ void mlp(Net& net) {
   TensorId image =
       net.flatten(net.relu(net.norm(net.conv(small, dice.between(3, 5), window(3, 1, 1)))));
   const std::int64_t F = dice.between(9, 21);
-  image = net.relu(net.product(image, F));
+  image = net.gelu(net.product(image, F));
   image = net.relu(net.product(image, F));
   net.output(net.sigmoid(net.product(image, dice.between(3, 9))));
   net.output(net.product(net.flatten(net.mean(x)), dice.between(3, 9)));

@@ -36,6 +36,22 @@ TEST(Diagnosis, FitsAnEpsilonThatNobodyListed) {
   EXPECT_NE(found.evidence.find("0.047"), std::string::npos) << found.evidence;
 }
 
+TEST(Diagnosis, ProvesTheOtherFormulaOfGelu) {
+  for (const EpilogueKind formula : {EpilogueKind::gelu, EpilogueKind::gelu_tanh}) {
+    GraphBuilder graph("gelu");
+    const TensorId x = graph.add_input("x", {Type::float32, {1, 8, 11, 13}});
+    const TensorId z = add_conv(graph, x, 6, "/0/Conv", "z", 1);
+    graph.add_output(graph.add_step(Unary{formula}, {z}, {}, "/0/Gelu", {"y"}, "Gelu").front());
+    Bench bench(graph.finish());
+    for (const char* a : {"fp32", "fp64"}) {
+      const Diagnosis found =
+          first_of(bench.run(named(a), fp32(), Injection{0, Bug::gelu_by_another_formula}), 0);
+      EXPECT_EQ(found.label, "gelu_by_another_formula") << a;
+      EXPECT_EQ(found.proof, Proof::bits) << a;
+    }
+  }
+}
+
 TEST(Diagnosis, NamesTheBitThatFlipped) {
   Bench bench(small_net());
   for (const int bit : {1, 7, 22, 23, 30, 31}) {
