@@ -417,7 +417,7 @@ class Waterfall {
   /// Where a recording stays within its bound and one step alone rounds anything, what remains is
   /// how that step was computed: an elementary function, or the order of a reduction's sum.
   std::optional<CauseShare> by_elimination(double rest) const {
-    if (!r_.within_bound || r_.recorded_in_half || r_.inputs_in_half || rest == 0 ||
+    if (!r_.within_bound || is_mac() || r_.recorded_in_half || r_.inputs_in_half || rest == 0 ||
         !result_.certificate.empty())
       return std::nullopt;
     const PlannedStage stage = planned({free(Numerics{}), Operands::as_given});

@@ -336,6 +336,28 @@ Shape written_without_ceil(const PlannedStage& planned) {
       .shape;
 }
 
+/// What is added to an eps by a backend that has one of the usual others.
+std::vector<double> other_epsilons(float epsilon) {
+  std::vector<double> amounts;
+  for (const float eps : {1e-5F, 1e-3F, 1e-6F, 1e-4F, 1e-12F, 0.0F, 1e-2F, 1e-1F})
+    if (eps != epsilon) amounts.push_back(static_cast<double>(eps) - static_cast<double>(epsilon));
+  return amounts;
+}
+
+template <class Change>
+PlannedStage with_recurrent(const PlannedStage& planned, Change change) {
+  return with_head(planned, [&](auto& o) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Recurrent>) change(o);
+  });
+}
+
+/// Gate orders of other libraries: where each of ONNX's gates is read. GRU: r, z, n. LSTM: i, f, c, o and
+/// i, f, o, c.
+std::vector<std::vector<std::int64_t>> gate_orders(const Recurrent& layer) {
+  if (layer.cell == Recurrent::Cell::gru) return {{1, 0, 2}};
+  return {{0, 3, 1, 2}, {0, 2, 1, 3}};
+}
+
 /// A stage's resize by another convention or rounding, if that reads other elements or weights.
 std::optional<Resize> resized_otherwise(const PlannedStage& planned,
                                         const std::function<void(Resize&)>& change) {
@@ -578,12 +600,8 @@ const auto rows = std::to_array<Misreading>({
     // amount: added to eps
     {Bug::wrong_epsilon, 1, "BatchNorm computes with another eps", has_norm,
      [](const PlannedStage& p) {
-       const auto& norm = std::get<BatchNorm>(*p.stage.steps[batch_norm_of(p.stage)].op);
-       std::vector<double> amounts;
-       for (const float eps : {1e-5F, 1e-3F, 1e-6F, 1e-4F, 1e-12F, 0.0F, 1e-2F, 1e-1F})
-         if (eps != norm.epsilon)
-           amounts.push_back(static_cast<double>(eps) - static_cast<double>(norm.epsilon));
-       return amounts;
+       return other_epsilons(
+           std::get<BatchNorm>(*p.stage.steps[batch_norm_of(p.stage)].op).epsilon);
      },
      [](const Seat& s, double amount) {
        return Misread{with_norm(s.planned, [&](BatchNorm& norm, auto&) {
@@ -772,7 +790,7 @@ const auto rows = std::to_array<Misreading>({
      }},
     // amount: which input
     {Bug::input_dropped, 36, "one input is taken as zeros",
-     [](const PlannedStage& p) { return p.stage.inputs.size() > 1; },
+     [](const PlannedStage& p) { return p.stage.inputs.size() > 1 && !head_as<Recurrent>(p); },
      [](const PlannedStage& p) {
        std::vector<double> amounts;
        for (std::size_t i = 0; i < p.stage.inputs.size(); ++i)
@@ -844,6 +862,131 @@ const auto rows = std::to_array<Misreading>({
          };
        return misread;
      }},
+    {Bug::reset_misplaced, 20,
+     "the reset gate acts on the wrong side of the recurrent product (linear_before_reset)",
+     [](const PlannedStage& p) {
+       const auto* layer = head_as<Recurrent>(p);
+       return layer && layer->cell == Recurrent::Cell::gru;
+     },
+     once,
+     [](const Seat& s, double) {
+       return Misread{with_recurrent(s.planned, [](Recurrent& layer) {
+         layer.reset = layer.reset == Recurrent::Reset::after_the_product
+                           ? Recurrent::Reset::before_the_product
+                           : Recurrent::Reset::after_the_product;
+       })};
+     }},
+    // amount: which order (gate_orders)
+    {Bug::gates_misordered, 21, "the gates of the weights are read in another library's order",
+     [](const PlannedStage& p) { return head_as<Recurrent>(p) != nullptr; },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (std::size_t i = 0; i < gate_orders(*head_as<Recurrent>(p)).size(); ++i)
+         amounts.push_back(static_cast<double>(i));
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       const auto& layer = *head_as<Recurrent>(s.planned);
+       const std::vector<std::int64_t> order =
+           gate_orders(layer).at(static_cast<std::size_t>(amount));
+       Misread misread{s.planned};
+       auto& parameters = misread.stage.stage.steps[0].parameters;
+       const std::int64_t H = parameters[recurrent_parameter::recurrence]->shape()[2];
+       for (const std::size_t at : {recurrent_parameter::weights, recurrent_parameter::recurrence,
+                                    recurrent_parameter::bias})
+         if (parameters[at])
+           parameters[at] =
+               std::make_shared<const Tensor>(reindexed(*parameters[at], [&](Index& index) {
+                 const std::int64_t gate = index[1] / H, gates = layer.gates();
+                 index[1] += (order[static_cast<std::size_t>(gate % gates)] - gate % gates) * H;
+               }));
+       return misread;
+     }},
+    {Bug::initial_state_ignored, 0, "the initial state is taken as zeros",
+     [](const PlannedStage& p) {
+       const auto* layer = head_as<Recurrent>(p);
+       return layer && (layer->state != Recurrent::Initial::zero ||
+                        layer->memory != Recurrent::Initial::zero);
+     },
+     once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       for (const std::size_t at : {recurrent_parameter::state, recurrent_parameter::memory})
+         if (auto& parameter = misread.stage.stage.steps[0].parameters[at])
+           parameter = constant_like(*parameter, 0);
+       if (s.planned.stage.inputs.size() > 1)
+         misread.operand = [](std::size_t index, const Tensor& x) {
+           return index == 0 ? x : mapped(x, [](float) { return 0.0F; });
+         };
+       return misread;
+     }},
+    {Bug::initial_state_stale, 0, "it begins in the state that the run before it ended in",
+     [](const PlannedStage& p) {
+       const auto* layer = head_as<Recurrent>(p);
+       return layer && layer->cell == Recurrent::Cell::gru &&
+              layer->state != Recurrent::Initial::value;
+     },
+     once,
+     [](const Seat& s, double) {
+       PlannedStage before =
+           prefix_of(with_recurrent(s.planned, [](Recurrent& layer) { layer.outputs = {1}; }), 1);
+       Stage& stage = before.stage;
+       stage.steps[0].outputs.resize(1);
+       stage.outputs = stage.steps[0].outputs;
+       stage.output_types =
+           std::get<Recurrent>(*stage.steps[0].op).infer(step_operand_types(stage)[0]);
+       stage.output_names.resize(1);
+       const Value left = s.backend.run(before, s.inputs, Reading::values, s.execution)[0];
+       Misread misread{with_recurrent(
+           s.planned, [](Recurrent& layer) { layer.state = Recurrent::Initial::parameter; })};
+       misread.stage.stage.steps[0].parameters[recurrent_parameter::state] =
+           std::make_shared<const Tensor>(to_float32(s.backend.download(left, s.execution)));
+       return misread;
+     }},
+    {Bug::sequence_reversed, 0, "the steps are taken in the other direction",
+     [](const PlannedStage& p) {
+       const auto* layer = head_as<Recurrent>(p);
+       return layer && layer->direction != Recurrent::Direction::bidirectional;
+     },
+     once,
+     [](const Seat& s, double) {
+       return Misread{with_recurrent(s.planned, [](Recurrent& layer) {
+         layer.direction = layer.direction == Recurrent::Direction::forward
+                               ? Recurrent::Direction::reverse
+                               : Recurrent::Direction::forward;
+       })};
+     }},
+    // amount: added to eps
+    {Bug::row_epsilon, 22, "the normalization computes with another eps",
+     [](const PlannedStage& p) { return head_as<Normalization>(p) != nullptr; },
+     [](const PlannedStage& p) { return other_epsilons(head_as<Normalization>(p)->epsilon); },
+     [](const Seat& s, double amount) {
+       return Misread{with_head(s.planned, [&](auto& o) {
+         if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Normalization>)
+           o.epsilon = static_cast<float>(static_cast<double>(o.epsilon) + amount);
+       })};
+     },
+     Amount::real},
+    // amount: the axis taken instead
+    {Bug::softmax_axis, 0, "the softmax runs along another axis",
+     [](const PlannedStage& p) {
+       const auto* softmax = head_as<Softmax>(p);
+       return softmax && softmax->row == Softmax::Row::along_the_axis &&
+              p.stage.input_types[0].shape.size() > 1;
+     },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (std::size_t axis = 0; axis < p.stage.input_types[0].shape.size(); ++axis)
+         if (static_cast<std::int64_t>(axis) != head_as<Softmax>(p)->axis)
+           amounts.push_back(static_cast<double>(axis));
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       return Misread{with_head(s.planned, [&](auto& o) {
+         if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Softmax>)
+           o.axis = static_cast<std::int64_t>(amount);
+       })};
+     }},
     // amount: which tensor core
     {Bug::tf32_unnoticed, 25, "the operands were rounded to TF32",
      [](const PlannedStage& p) { return is_mac(p) && !runs_tensor_core(p); },
@@ -904,23 +1047,74 @@ const auto rows = std::to_array<Misreading>({
      }},
 });
 
-constexpr std::array bug_names = std::to_array<std::string_view>(
-    {"kernel_axes_swapped", "kernel_flipped",     "weights_transposed",  "weights_misordered",
-     "window_shifted",      "pads_misordered",    "padding_replicated",  "padding_not_zero",
-     "stride_swapped",      "dilation_swapped",   "groups_misread",      "tail_dropped",
-     "bias_dropped",        "folded_twice",       "shift_dropped",       "wrong_epsilon",
-     "batch_statistics",    "variance_unbiased",  "scale_shift_swapped", "mean_variance_swapped",
-     "activation_dropped",  "relu_in_place",      "sigmoid_hardened",    "gelu_by_another_formula",
-     "relu_leaks",          "relu_capped",        "pool_pads_zero",      "pool_ceil_lost",
-     "mean_undivided",      "pads_miscounted",    "resize_misplaced",    "resize_rounded",
-     "inputs_reversed",     "input_dropped",      "channels_reversed",   "flattened_channels_last",
-     "tf32_unnoticed",      "tf32_truncated",     "half_operands",       "bfloat_operands",
-     "operand_truncated",   "subnormals_flushed", "order_changed",       "bit_flipped",
-     "ulp_bumped",          "channel_scaled",     "channel_offset",      "channel_replaced",
-     "channels_permuted",   "stale_buffer",       "border_garbage",      "lane_corrupted",
-     "tile_tail_garbage",   "index_overflow",     "nan_swallowed",       "output_zeroed",
-     "output_constant",     "input_returned",     "run_to_run",          "race",
-     "batch_dependent"});
+constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_swapped",
+                                                                  "kernel_flipped",
+                                                                  "weights_transposed",
+                                                                  "weights_misordered",
+                                                                  "window_shifted",
+                                                                  "pads_misordered",
+                                                                  "padding_replicated",
+                                                                  "padding_not_zero",
+                                                                  "stride_swapped",
+                                                                  "dilation_swapped",
+                                                                  "groups_misread",
+                                                                  "tail_dropped",
+                                                                  "bias_dropped",
+                                                                  "folded_twice",
+                                                                  "shift_dropped",
+                                                                  "wrong_epsilon",
+                                                                  "batch_statistics",
+                                                                  "variance_unbiased",
+                                                                  "scale_shift_swapped",
+                                                                  "mean_variance_swapped",
+                                                                  "activation_dropped",
+                                                                  "relu_in_place",
+                                                                  "sigmoid_hardened",
+                                                                  "gelu_by_another_formula",
+                                                                  "relu_leaks",
+                                                                  "relu_capped",
+                                                                  "pool_pads_zero",
+                                                                  "pool_ceil_lost",
+                                                                  "mean_undivided",
+                                                                  "pads_miscounted",
+                                                                  "resize_misplaced",
+                                                                  "resize_rounded",
+                                                                  "inputs_reversed",
+                                                                  "input_dropped",
+                                                                  "channels_reversed",
+                                                                  "flattened_channels_last",
+                                                                  "reset_misplaced",
+                                                                  "gates_misordered",
+                                                                  "initial_state_ignored",
+                                                                  "initial_state_stale",
+                                                                  "sequence_reversed",
+                                                                  "row_epsilon",
+                                                                  "softmax_axis",
+                                                                  "tf32_unnoticed",
+                                                                  "tf32_truncated",
+                                                                  "half_operands",
+                                                                  "bfloat_operands",
+                                                                  "operand_truncated",
+                                                                  "subnormals_flushed",
+                                                                  "order_changed",
+                                                                  "bit_flipped",
+                                                                  "ulp_bumped",
+                                                                  "channel_scaled",
+                                                                  "channel_offset",
+                                                                  "channel_replaced",
+                                                                  "channels_permuted",
+                                                                  "stale_buffer",
+                                                                  "border_garbage",
+                                                                  "lane_corrupted",
+                                                                  "tile_tail_garbage",
+                                                                  "index_overflow",
+                                                                  "nan_swallowed",
+                                                                  "output_zeroed",
+                                                                  "output_constant",
+                                                                  "input_returned",
+                                                                  "run_to_run",
+                                                                  "race",
+                                                                  "batch_dependent"});
 static_assert(bug_names.size() == static_cast<std::size_t>(Bug::batch_dependent) + 1);
 
 }  // namespace

@@ -126,7 +126,8 @@ StageResult frame_of(const Stage& stage, const std::vector<Stage>& all, const Pl
 std::string numerics_text(const Numerics& numerics) {
   std::string text =
       "conv " + std::string(name(numerics.conv)) + ", matmul " + std::string(name(numerics.matmul));
-  if (numerics.conv == Math::tf32 || numerics.matmul == Math::tf32)
+  if (numerics.rnn != numerics.matmul) text += ", rnn " + std::string(name(numerics.rnn));
+  if (numerics.conv == Math::tf32 || numerics.matmul == Math::tf32 || numerics.rnn == Math::tf32)
     text += ", round " + std::string(name(numerics.rounding));
   text += numerics.batch_norm == BatchNormalisation::folded ? ", batch norm folded"
                                                             : ", batch norm kept";
@@ -238,9 +239,10 @@ std::optional<std::size_t> input_handed_through(Backend& backend, const Executio
                                                 const PlannedStage& planned,
                                                 std::span<const Value> inputs,
                                                 const Value& output) {
-  // A ReLU or a maximum of what is already so returns it unchanged.
-  for (const char* selection : {"Relu", "MaxPool", "ReduceMax", "ReduceMin", "Clip", "Max", "Min",
-                                "ScatterND", "ScatterElements", "Resize", "TopK"})
+  // A ReLU or a maximum of what is already so returns it unchanged; a Where may take one side.
+  for (const char* selection :
+       {"Relu", "LeakyRelu", "PRelu", "Elu", "Abs", "Clip", "Max", "Min", "Where", "MaxPool",
+        "ReduceMax", "ReduceMin", "ScatterND", "ScatterElements", "Resize", "TopK"})
     if (planned.stage.steps.front().op_type == selection) return std::nullopt;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const Value& input = inputs[k];

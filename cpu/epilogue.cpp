@@ -16,85 +16,13 @@
 #include "hwy/foreach_target.h"
 #include "hwy/highway.h"
 #include "cpu/epilogue-inl.hpp"
+#include "cpu/sequences-inl.hpp"
 // clang-format on
 
 HWY_BEFORE_NAMESPACE();
 namespace parity::cpu::HWY_NAMESPACE {
 #if HWY_NATIVE_FMA
 namespace {
-
-/// The operations of sequences-inl.hpp on vectors of T; a number stands for a vector of it.
-template <class T>
-struct Vectors {
-  using D = hn::ScalableTag<T>;
-  using DI = hn::RebindToSigned<D>;
-  using F = hn::Vec<D>;
-  using I = hn::Vec<DI>;
-
-  static HWY_INLINE F of(T x) { return hn::Set(D(), x); }
-  static HWY_INLINE F of(F x) { return x; }
-  static HWY_INLINE I of(std::int32_t x) { return hn::Set(DI(), x); }
-
-  template <class X, class Y, class Z>
-  static HWY_INLINE F fma_rn(X x, Y y, Z z) {
-    return hn::MulAdd(of(x), of(y), of(z));
-  }
-  template <class X, class Y>
-  static HWY_INLINE F add_rn(X x, Y y) {
-    return hn::Add(of(x), of(y));
-  }
-  template <class X, class Y>
-  static HWY_INLINE F sub_rn(X x, Y y) {
-    return hn::Sub(of(x), of(y));
-  }
-  template <class X, class Y>
-  static HWY_INLINE F mul_rn(X x, Y y) {
-    return hn::Mul(of(x), of(y));
-  }
-  template <class X, class Y>
-  static HWY_INLINE F div_rn(X x, Y y) {
-    return hn::Div(of(x), of(y));
-  }
-  static HWY_INLINE F sqrt_rn(F x) { return hn::Sqrt(x); }
-  static HWY_INLINE F abs(F x) { return hn::Abs(x); }
-  static HWY_INLINE F neg(F x) { return hn::Neg(x); }
-  static HWY_INLINE F copysign(F magnitude, F sign) { return hn::CopySign(magnitude, sign); }
-  static HWY_INLINE F canonical_nan() {
-    return hn::BitCast(D(), hn::Set(hn::RebindToUnsigned<D>(), elementary::canonical_nan));
-  }
-  static HWY_INLINE F bits_and(F x, F y) { return hn::And(x, y); }
-  static HWY_INLINE F bits_or(F x, F y) { return hn::Or(x, y); }
-
-  template <class X, class Y>
-  static HWY_INLINE auto less(X x, Y y) {
-    return hn::Lt(of(x), of(y));
-  }
-  template <class X, class Y>
-  static HWY_INLINE auto less_equal(X x, Y y) {
-    return hn::Le(of(x), of(y));
-  }
-  static HWY_INLINE auto is_nan(F x) { return hn::IsNaN(x); }
-  template <class Mask, class X, class Y>
-  static HWY_INLINE F select(Mask condition, X yes, Y no) {
-    return hn::IfThenElse(condition, of(yes), of(no));
-  }
-
-  static HWY_INLINE I bits_of(F x) { return hn::BitCast(DI(), x); }
-  static HWY_INLINE F float_of(I x) { return hn::BitCast(D(), x); }
-  template <class Y>
-  static HWY_INLINE I plus(I x, Y y) {
-    return hn::Add(x, of(y));
-  }
-  template <class Y>
-  static HWY_INLINE I minus(I x, Y y) {
-    return hn::Sub(x, of(y));
-  }
-  static HWY_INLINE I of(I x) { return x; }
-  static HWY_INLINE I half(I x) { return hn::ShiftRight<1>(x); }
-  static HWY_INLINE I shifted_left_23(I x) { return hn::ShiftLeft<23>(x); }
-};
-
-#include "model/arithmetic/sequences-inl.hpp"
 
 /// Whether a kind is computed on vectors; the others go element by element, for double through libm.
 template <class T>

@@ -62,14 +62,17 @@ Value run(const ConvTranspose2d& op, const Job& job);
 Value run(const MatMul& op, const Job& job);
 Value run(const MaxPool& op, const Job& job);
 Value run(const Movement& op, const Job& job);
-Value run(const Predicate& op, const Job& job);
-Value run(const Reduce& op, const Job& job);
 Value run(const AveragePool& op, const Job& job);
 Value run(const Gather& op, const Job& job);
+std::vector<Value> run(const Normalization& op, const Job& job);
 std::vector<Value> run(const Pieces& op, const Job& job);
 Value run(const Placement& op, const Job& job);
+Value run(const Predicate& op, const Job& job);
+std::vector<Value> run(const Recurrent& op, const Job& job);
+Value run(const Reduce& op, const Job& job);
 Value run(const Resize& op, const Job& job);
 Value run(const Scatter& op, const Job& job);
+Value run(const Softmax& op, const Job& job);
 std::vector<Value> run(const TopK& op, const Job& job);
 
 /// Elements of a MAC's output at logical indices, exact in double, before any epilogue; only MAC

@@ -19,6 +19,7 @@ namespace parity {
 enum class Family {
   conv,         ///< Numerics::conv: Conv, ConvTranspose
   matmul,       ///< Numerics::matmul: MatMul, Gemm
+  rnn,          ///< Numerics::rnn: GRU, LSTM
   reduction,    ///< lanes32
   elementwise,  ///< one rounded sequence per element
   move          ///< bits pass unchanged
@@ -47,6 +48,7 @@ class NodeView {
   virtual std::vector<std::int64_t> integers(std::string_view name,
                                              std::vector<std::int64_t> otherwise) const = 0;
   virtual std::vector<float> reals(std::string_view name) const = 0;
+  virtual std::vector<std::string> texts(std::string_view name) const = 0;
   virtual std::optional<Tensor> tensor(std::string_view name) const = 0;
 
   /// Throws Fault::bad_model: "node 'NAME' (Conv, opset 11) …: WHY". For everything an op cannot
@@ -61,11 +63,13 @@ class NodeView {
 
 /// An op as import made it, and where its operands come from: indices of ONNX inputs that stay
 /// values, and the constant tensors it carries in parameter order (an empty optional: absent).
+/// `outputs`: which ONNX outputs it makes, in its order; empty: all that it has, from the first on.
 template <class T>
 struct Imported {
   T op;
   std::vector<int> inputs;
   std::vector<std::optional<Tensor>> parameters;
+  std::vector<int> outputs = {};
 };
 
 /// Types of what a step reads: values first, then parameters (nothing where a parameter is absent).

@@ -17,12 +17,15 @@
 #include "model/ops/matmul.hpp"
 #include "model/ops/max_pool.hpp"
 #include "model/ops/movement.hpp"
+#include "model/ops/normalization.hpp"
 #include "model/ops/pieces.hpp"
 #include "model/ops/placement.hpp"
 #include "model/ops/predicate.hpp"
+#include "model/ops/recurrent.hpp"
 #include "model/ops/reduce.hpp"
 #include "model/ops/resize.hpp"
 #include "model/ops/scatter.hpp"
+#include "model/ops/softmax.hpp"
 #include "model/ops/top_k.hpp"
 #include "model/ops/unary.hpp"
 #include "model/ops_fwd.hpp"
@@ -37,8 +40,9 @@ using Ops = std::variant<Ts...>;  // a member without its contract does not comp
 /// Every op the lab knows. Only import, select, plan and each backend's dispatch include this
 /// header.
 struct Op : detail::Ops<Conv2d, ConvTranspose2d, MatMul, BatchNorm, Unary, Binary, MaxPool, Reduce,
-                        Concat, Movement, Constant, AveragePool, Cast, Choice, Gather, Pieces,
-                        Placement, Predicate, Resize, Scatter, TopK> {
+                        Concat, Movement, Constant, AveragePool, Cast, Choice, Gather,
+                        Normalization, Pieces, Placement, Predicate, Recurrent, Resize, Scatter,
+                        Softmax, TopK> {
   using variant::variant;
 };
 

@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 
+#include "model/arithmetic/bounds.hpp"
 #include "model/ops.hpp"
 
 namespace parity {
@@ -94,6 +95,9 @@ Contract select(const Op& op, const OperandTypes& types, const Numerics& numeric
     case Family::matmul:
       contract = mac_contract(op, types, numerics, numerics.matmul);
       break;
+    case Family::rnn:
+      contract = mac_contract(op, types, numerics, numerics.rnn);
+      break;
     case Family::reduction:
       contract = other_contract(numerics, sums(op) ? Algorithm::lanes32 : Algorithm::elementwise);
       break;
@@ -104,7 +108,7 @@ Contract select(const Op& op, const OperandTypes& types, const Numerics& numeric
       contract = other_contract(numerics, Algorithm::move);
       break;
   }
-  if (contract.algorithm == Algorithm::elementwise)
+  if (!in_double(contract))
     visit(
         [&](const auto& o) {
           if constexpr (requires { o.function_clause(); }) contract.function = o.function_clause();

@@ -18,7 +18,8 @@ Family family_of(const Op& op) {
 }  // namespace
 
 bool is_mac(const Op& op) {
-  return family_of(op) == Family::conv || family_of(op) == Family::matmul;
+  return family_of(op) == Family::conv || family_of(op) == Family::matmul ||
+         family_of(op) == Family::rnn;
 }
 
 bool carries_riders(const Op& op, const Shape& output) {

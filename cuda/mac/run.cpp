@@ -102,6 +102,11 @@ const MacMatrix* matrices_of(const std::vector<MacItem>& items, std::int64_t wei
   if (items.empty()) return nullptr;
   std::string key = "matrices";
   for (const Value& input : job.inputs) key.append(" ").append(to_string(input.shape()));
+  // A step may multiply more than once; each of its stacks is told by its size and its ends.
+  for (const MacItem& item : {items.front(), items.back()})
+    for (const std::int64_t start : {item.x, item.y, item.weights})
+      key.append(" ").append(std::to_string(start));
+  key.append(" ").append(std::to_string(items.size()));
   key.append(" ").append(std::to_string(weight_matrix));
   const std::size_t bytes = items.size() * sizeof(MacMatrix);
   const float* const data =

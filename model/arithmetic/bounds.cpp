@@ -78,13 +78,18 @@ std::int64_t tensor_steps(const Contract& contract, std::int64_t channels, std::
   return contract.algorithm == Algorithm::tensor_k8f25 ? groups_of_8 : 0;
 }
 
-Allowance sum_allowance(const Contract& contract, std::int64_t n) {
-  if (in_double(contract)) return mac_allowance(contract, n, 0);
+std::int64_t lanes32_depth(std::int64_t n) {
   std::int64_t depth = 0;
   for (std::int64_t left = n; left > 1; left = (left + 4095) / 4096) {
     const std::int64_t block = left < 4096 ? left : 4096;
     depth += (block + 31) / 32 + 5;
   }
+  return depth;
+}
+
+Allowance sum_allowance(const Contract& contract, std::int64_t n) {
+  if (in_double(contract)) return mac_allowance(contract, n, 0);
+  const std::int64_t depth = lanes32_depth(n);
   return on_computed_magnitude(gamma(depth), static_cast<double>(n) * smallest_rounding, depth);
 }
 

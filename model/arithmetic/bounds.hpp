@@ -25,8 +25,12 @@ Allowance mac_allowance(const Contract& contract, std::int64_t terms, std::int64
 /// two steps per group of 8. 0 for every other algorithm.
 std::int64_t tensor_steps(const Contract& contract, std::int64_t channels, std::int64_t taps);
 
-/// The sum of n elements under `lanes32`: gamma_d, d = ceil(min(n,4096)/32) + 5 per level; under
-/// fp64 and exact (n + 8)*2^-53.
+/// The largest number of roundings that a summand of `lanes32` over n elements meets: d = ceil(min(n,
+/// 4096)/32) + 5 per level.
+std::int64_t lanes32_depth(std::int64_t n);
+
+/// The sum of n elements under `lanes32`: gamma_d, d = lanes32_depth(n); under fp64 and exact
+/// (n + 8)*2^-53.
 Allowance sum_allowance(const Contract& contract, std::int64_t n);
 
 /// `terms` products or summands of which each is rounded at most `terms` times, whatever the

@@ -25,7 +25,7 @@ std::optional<ImportedOp> import_op(const NodeView& node) {
     if (result || std::find(types.begin(), types.end(), node.op_type()) == types.end()) return;
     Imported<T> imported = T::from_onnx(node);
     result = ImportedOp{Op(std::move(imported.op)), std::move(imported.inputs),
-                        std::move(imported.parameters)};
+                        std::move(imported.parameters), std::move(imported.outputs)};
   });
   return result;
 }

@@ -14,6 +14,7 @@ struct ImportedOp {
   Op op;
   std::vector<int> inputs;
   std::vector<std::optional<Tensor>> parameters;
+  std::vector<int> outputs;
 };
 
 /// Asks the room that names the node's op type. Nothing when no room does.

@@ -64,7 +64,7 @@ class Exporter {
       node_ = model_.mutable_graph()->add_node();
       node_->set_name(step.scope.empty() ? step.node : "/" + step.scope + "/" + step.op_type);
       visit([&](const auto& op) { write(op); }, *step.op);
-      for (const TensorId id : step.outputs) node_->add_output(graph_.tensor(id).name);
+      visit([&](const auto& op) { add_outputs(op); }, *step.op);
     }
     for (const TensorId id : graph_.outputs)
       describe(*model_.mutable_graph()->add_output(), graph_.tensor(id));
@@ -76,18 +76,54 @@ class Exporter {
   }
 
  private:
+  /// The step's outputs at their places among ONNX's, which are the first ones unless the op says
+  /// so.
+  template <class T>
+  void add_outputs(const T& op) {
+    for (std::size_t i = 0; i < step_->outputs.size(); ++i) {
+      if constexpr (requires { op.outputs; })
+        while (node_->output_size() < op.outputs.at(i)) node_->add_output(std::string());
+      node_->add_output(graph_.tensor(step_->outputs[i]).name);
+    }
+  }
+
   void value(std::size_t i) { node_->add_input(graph_.tensor(step_->inputs[i]).name); }
 
-  /// An initializer of its own, under a name that nothing else has.
-  void constant(const Tensor& tensor) {
+  /// A name that nothing else has.
+  std::string fresh(const std::string& what) {
     std::string name;
-    do name = "constant_" + std::to_string(count_++);
+    do name = what + "_" + std::to_string(count_++);
     while (!names_.insert(name).second);
+    return name;
+  }
+  /// Goes on with a further node of the same step, which reads what the last one makes.
+  void follow() {
+    const std::string name = fresh("value");
+    node_->add_output(name);
+    node_ = model_.mutable_graph()->add_node();
+    node_->add_input(name);
+  }
+
+  /// An initializer of its own.
+  void constant(const Tensor& tensor) {
+    const std::string name = fresh("constant");
     put(*model_.mutable_graph()->add_initializer(), name, tensor);
     node_->add_input(name);
   }
   void constant(const std::vector<std::int64_t>& numbers) {
     constant(Tensor::of<std::int64_t>({static_cast<std::int64_t>(numbers.size())}, numbers));
+  }
+  /// The place of an absent input.
+  void nothing() { node_->add_input(std::string()); }
+  /// Numbers of steps, which ONNX wants in 32 bits.
+  void lengths(const std::vector<std::int64_t>& numbers) {
+    const std::string name = fresh("constant");
+    onnx::TensorProto& proto = *model_.mutable_graph()->add_initializer();
+    proto.set_name(name);
+    proto.set_data_type(onnx::TensorProto::INT32);
+    proto.add_dims(static_cast<std::int64_t>(numbers.size()));
+    for (const std::int64_t each : numbers) proto.add_int32_data(static_cast<std::int32_t>(each));
+    node_->add_input(name);
   }
   const Tensor* parameter(std::size_t i) const { return step_->parameters[i].get(); }
   std::size_t rank_of_input() const {
@@ -248,6 +284,95 @@ class Exporter {
     else
       constant(op.axes);
     integer("keepdims", op.reduced == Reduce::Axes::kept);
+  }
+  void write(const Softmax& op) {
+    const Shape& x = graph_.tensor(step_->inputs[0]).type.shape;
+    const SoftmaxExtents e = extents(op, x);
+    const char* const kind = op.function == Softmax::Function::softmax ? "Softmax" : "LogSoftmax";
+    if (op.row == Softmax::Row::along_the_axis || e.n == x.back()) {
+      type(kind);
+      value(0);
+      integer("axis", op.row == Softmax::Row::along_the_axis
+                          ? op.axis
+                          : static_cast<std::int64_t>(x.size()) - 1);
+      return;
+    }
+    // Since opset 13 a row is one axis.
+    const std::string name = node_->name();
+    type("Reshape");
+    node_->clear_name();
+    value(0);
+    constant(std::vector<std::int64_t>{e.outer, e.n});
+    follow();
+    type(kind);
+    node_->set_name(name);
+    integer("axis", 1);
+    follow();
+    type("Reshape");
+    constant(std::vector<std::int64_t>(x.begin(), x.end()));
+  }
+  void write(const Normalization& op) {
+    value(0);
+    real("epsilon", op.epsilon);
+    switch (op.rows) {
+      case Normalization::Rows::layer: {
+        type("LayerNormalization");
+        const Shape& x = graph_.tensor(step_->inputs[0]).type.shape;
+        for (std::size_t i = 0; i < 2 && parameter(i); ++i)
+          constant(parameter(i)->reshaped({x.begin() + op.axis, x.end()}));
+        integer("axis", op.axis);
+        return;
+      }
+      case Normalization::Rows::instance:
+        type("InstanceNormalization");
+        break;
+      case Normalization::Rows::group:
+        type("GroupNormalization");
+        integer("num_groups", op.groups);
+        break;
+    }
+    for (std::size_t i = 0; i < 2; ++i) constant(*parameter(i));
+  }
+  void write(const Recurrent& op) {
+    namespace place = recurrent_parameter;
+    const bool gru = op.cell == Recurrent::Cell::gru;
+    type(gru ? "GRU" : "LSTM");
+    std::size_t next = 1;
+    const auto either = [&](Recurrent::Initial from, std::size_t at) {
+      if (from == Recurrent::Initial::value) return value(next++);
+      parameter(at) ? constant(*parameter(at)) : nothing();
+    };
+    value(0);
+    for (const std::size_t at : {place::weights, place::recurrence, place::bias})
+      parameter(at) ? constant(*parameter(at)) : nothing();
+    op.lengths.empty() ? nothing() : lengths(op.lengths);
+    either(op.state, place::state);
+    if (!gru) either(op.memory, place::memory);
+    if (parameter(place::peepholes)) constant(*parameter(place::peepholes));
+    integer("hidden_size", parameter(place::recurrence)->shape()[2]);
+    text("direction", op.direction == Recurrent::Direction::forward   ? "forward"
+                      : op.direction == Recurrent::Direction::reverse ? "reverse"
+                                                                      : "bidirectional");
+    integer("layout", op.axes == Recurrent::Axes::batch_first);
+    if (gru) integer("linear_before_reset", op.reset == Recurrent::Reset::after_the_product);
+    if (op.forms.front().clip > 0) real("clip", op.forms.front().clip);
+    onnx::AttributeProto& names = attribute("activations", onnx::AttributeProto::STRINGS);
+    for (const CellForm& form : op.forms) {
+      names.add_strings(name_of(form.f));
+      names.add_strings(name_of(form.g));
+      if (!gru) names.add_strings(name_of(form.h));
+    }
+  }
+  static const char* name_of(GateFunction function) {
+    switch (function) {
+      case GateFunction::sigmoid:
+        return "Sigmoid";
+      case GateFunction::tanh:
+        return "Tanh";
+      case GateFunction::relu:
+        return "Relu";
+    }
+    throw Error(Fault::internal, "a gate's function that ONNX is not told about");
   }
   void write(const Concat& op) {
     type("Concat");

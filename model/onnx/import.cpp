@@ -242,10 +242,9 @@ class Importer final : public Surroundings {
       if (attribute.has_g() || attribute.graphs_size() > 0)
         view.refuse("the lab does not run operators with graphs inside (its attribute " +
                     shown(attribute.name()) + ")");
-    if (!view.has_output(0)) view.refuse("it has no first output");
-
     if (std::optional<std::vector<Tensor>> folded = fold(view, budget_)) {
       for (std::size_t i = 0; i < folded->size(); ++i) {
+        if (proto.output(static_cast<int>(i)).empty()) continue;
         Known k;
         k.type = (*folded)[i].type();
         k.constant = std::move((*folded)[i]);
@@ -258,6 +257,7 @@ class Importer final : public Surroundings {
     if (!imported)
       view.refuse("the lab has no operator " + shown(proto.op_type()) +
                   suggestion(proto.op_type()));
+    if (imported->outputs.empty() && !view.has_output(0)) view.refuse("it has no first output");
     std::vector<TensorId> inputs;
     for (const int index : imported->inputs) inputs.push_back(value(proto.input(index)));
     const std::vector<std::string> constants = names_of_constants(view, proto, *imported);
@@ -288,7 +288,9 @@ class Importer final : public Surroundings {
     const onnx::NodeProto& proto = *node.proto;
     const std::size_t made = check_results(imported, inputs);
     std::vector<std::string> outputs;
-    for (int i = 0; i < proto.output_size() && outputs.size() < made; ++i)
+    for (const int index : imported.outputs) outputs.push_back(proto.output(index));
+    const bool all = outputs.empty();
+    for (int i = 0; all && i < proto.output_size() && outputs.size() < made; ++i)
       outputs.push_back(proto.output(i));
     const std::vector<TensorId> ids =
         builder_.add_step(std::move(imported.op), std::move(inputs), std::move(imported.parameters),
@@ -300,7 +302,7 @@ class Importer final : public Surroundings {
       k.type = builder_.type(ids[i]);
       known_[outputs[i]] = std::move(k);
     }
-    refuse_outputs(node, made);
+    refuse_outputs(node, all ? made : static_cast<std::size_t>(imported.outputs.back()) + 1);
   }
 
   /// How many outputs the op makes; throws when one has no elements or too many.

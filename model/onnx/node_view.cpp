@@ -95,6 +95,12 @@ std::vector<float> ProtoView::reals(std::string_view name) const {
   return {attribute->floats().begin(), attribute->floats().end()};
 }
 
+std::vector<std::string> ProtoView::texts(std::string_view name) const {
+  const onnx::AttributeProto* attribute = find(name, onnx::AttributeProto::STRINGS);
+  if (attribute == nullptr) return {};
+  return {attribute->strings().begin(), attribute->strings().end()};
+}
+
 std::optional<Tensor> ProtoView::tensor(std::string_view name) const {
   const onnx::AttributeProto* attribute = find(name, onnx::AttributeProto::TENSOR);
   if (attribute == nullptr) return std::nullopt;

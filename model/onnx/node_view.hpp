@@ -56,6 +56,7 @@ class ProtoView final : public NodeView {
   std::vector<std::int64_t> integers(std::string_view name,
                                      std::vector<std::int64_t> otherwise) const override;
   std::vector<float> reals(std::string_view name) const override;
+  std::vector<std::string> texts(std::string_view name) const override;
   std::optional<Tensor> tensor(std::string_view name) const override;
 
   [[noreturn]] void refuse(const std::string& why) const override;
@@ -102,6 +103,7 @@ class ConstantView final : public NodeView {
     return otherwise;
   }
   std::vector<float> reals(std::string_view) const override { return {}; }
+  std::vector<std::string> texts(std::string_view) const override { return {}; }
   std::optional<Tensor> tensor(std::string_view name) const override;
 
   [[noreturn]] void refuse(const std::string& why) const override;

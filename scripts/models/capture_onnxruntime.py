@@ -9,8 +9,9 @@ The file is a capture from a foreign runtime: `paritylab diff MODEL --b capture:
   python3 scripts/models/capture_onnxruntime.py --suite tests/data/models      # every committed capture
 
 An --edit changes the model that is run (never the file): `eps:NODE=VALUE` sets a BatchNormalization's epsilon,
-`transpose:INITIALIZER` swaps the two spatial axes of a kernel, `scale:INITIALIZER=FACTOR` multiplies it. Judged against
-the original file, such a capture must name the stage that was edited and no other.
+`transpose:INITIALIZER` swaps the two spatial axes of a kernel, `scale:INITIALIZER=FACTOR` multiplies it,
+`reset:NODE=0|1` sets a GRU's linear_before_reset, `carry:NODE` lets a GRU begin in the state that a run before ended in.
+Judged against the original file, such a capture must name the stage that was edited and no other.
 """
 
 import argparse
@@ -53,15 +54,40 @@ SUITE = [
     ("centerpoint.kept", "disabled", "transpose:neck.deblocks.2.0.weight", "onnxruntime-transposed"),
     ("resnet18.kept", "disabled", "transpose:layer3.0.conv2.weight", "onnxruntime-transposed"),
     ("planner.kept", "disabled", "scale:decoder.2.weight=1.0001", "onnxruntime-scaled"),
+    ("codenet.kept", "disabled", "reset:/gru2/GRU=0", "onnxruntime-reset"),
+    ("codenet.kept", "disabled", "carry:/gru1/GRU", "onnxruntime-carried"),
 ]
 
 
-def edited(model, edit):
+def carry_state(model, node, inputs):
+    """Makes the node begin in the state that a run before ended in."""
+    last = node.output[1]
+    alone = onnx.ModelProto.FromString(model.SerializeToString())
+    del alone.graph.output[:]
+    alone.graph.output.append(onnx.helper.make_empty_tensor_value_info(last))
+    session = onnxruntime.InferenceSession(alone.SerializeToString(), providers=["CPUExecutionProvider"])
+    state, = session.run([last], {i.name: inputs[i.name] for i in session.get_inputs()})
+    model.graph.initializer.append(numpy_helper.from_array(state, "state of the run before"))
+    node.input[5] = "state of the run before"
+    return model
+
+
+def edited(model, edit, inputs):
     """The model with one constant changed."""
     if edit is None:
         return model
     kind, _, rest = edit.partition(":")
     target, _, value = rest.partition("=")
+    if kind in ("reset", "carry"):
+        node = next((node for node in model.graph.node if node.name == target and node.op_type == "GRU"), None)
+        if node is None:
+            raise ValueError(f"--edit {edit}: the model has no GRU '{target}'")
+        if kind == "carry":
+            return carry_state(model, node, inputs)
+        kept = [attribute for attribute in node.attribute if attribute.name != "linear_before_reset"]
+        del node.attribute[:]
+        node.attribute.extend([*kept, onnx.helper.make_attribute("linear_before_reset", int(value))])
+        return model
     if kind == "eps":
         nodes = [node for node in model.graph.node if node.name == target]
         if not nodes:
@@ -79,7 +105,7 @@ def edited(model, edit):
             elif kind == "scale":
                 array = (array * numpy.float32(value)).astype(array.dtype)
             else:
-                raise ValueError(f"--edit {edit}: known edits are eps, transpose and scale")
+                raise ValueError(f"--edit {edit}: known edits are eps, transpose, scale, reset and carry")
             initializer.CopyFrom(numpy_helper.from_array(numpy.ascontiguousarray(array), target))
             return model
     names = ", ".join(initializer.name for initializer in model.graph.initializer)
@@ -102,7 +128,7 @@ def stage_ends(model):
 
 def capture(path, inputs, level, edit, threads):
     """Every wanted tensor by name."""
-    model = edited(onnx.load(str(path)), edit)
+    model = edited(onnx.load(str(path)), edit, inputs)
     every = [name for node in model.graph.node if node.op_type != "Constant" for name in node.output if name]
     wanted = every if level == "disabled" else stage_ends(model)
     given = {output.name for output in model.graph.output}
@@ -135,7 +161,7 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, help=".npz to write")
     parser.add_argument("--level", choices=LEVELS, default="disabled",
                         help="graph optimisation (default: disabled, so that every node is its own)")
-    parser.add_argument("--edit", help="eps:NODE=VALUE, transpose:INITIALIZER or scale:INITIALIZER=FACTOR")
+    parser.add_argument("--edit", help="eps:NODE=VALUE, transpose:INITIALIZER, scale:INITIALIZER=FACTOR, reset:NODE=0|1 or carry:NODE")
     parser.add_argument("--threads", type=int, default=1, help="intra-op threads (default: 1)")
     parser.add_argument("--suite", type=pathlib.Path, help="folder of the committed models: write all their captures")
     options = parser.parse_args()

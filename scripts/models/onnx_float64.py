@@ -186,6 +186,11 @@ def layer_norm(given, x, gamma, beta=None):
     return functional.layer_norm(x, x.shape[axis:], gamma, beta, given.get("epsilon", float(numpy.float32(1e-5))))
 
 
+def hard_swish(given, x):
+    """As the operator's function body defines it: its alpha is an attribute, a float32."""
+    return x * torch.clamp(float(numpy.float32(1 / 6)) * x + 0.5, 0, 1)
+
+
 def gru(given, x, w, r, bias=None, lengths=None, initial=None):
     """Gates in ONNX's order z, r, h."""
     if lengths is not None or given.get("layout", 0) or given.get("direction", b"forward") != b"forward":
@@ -231,7 +236,7 @@ OPS = {
     "Gemm": gemm,
     "GlobalAveragePool": lambda given, x: x.mean(tuple(range(2, x.dim())), keepdim=True),
     "Greater": lambda given, a, b: a > b,
-    "HardSwish": lambda given, x: functional.hardswish(x),
+    "HardSwish": hard_swish,
     "Identity": lambda given, x: x,
     "LayerNormalization": layer_norm,
     "LeakyRelu": lambda given, x: functional.leaky_relu(x, given.get("alpha", float(numpy.float32(0.01)))),

@@ -31,18 +31,20 @@ TEST(SweepCommand, RunsEveryPointAndSaysWhereItBegins) {
   EXPECT_NE(html.find("blocks.0.0"), std::string::npos);
 }
 
-TEST(SweepCommand, NamedExtentsOfAnExport) {
+TEST(SweepCommand, NamedExtentsOfAnExportWithAndWithoutAnInitialState) {
   const Workshop workshop;
-  const std::string model =
-      std::string(PARITYLAB_SOURCE) + "/tests/data/models/codenet.folded.onnx";
-  const Ended ended =
-      paritylab(workshop, "sweep " + model +
-                              " --until /encoder/encoder.0/Conv_output_0 --b cpu:fp64 "
-                              "--dim batch=1 --axis seq=1,10,31 --json");
-  ASSERT_EQ(ended.code, 0) << ended.err;
-  const auto document = nlohmann::json::parse(ended.out);
-  EXPECT_EQ(document.at("points").size(), 3U);
-  for (const auto& point : document.at("points")) EXPECT_EQ(point.at("exit_code"), 0) << point;
+  for (const char* const network : {"codenet.folded", "codenet_state.folded"}) {
+    const std::string model =
+        std::string(PARITYLAB_SOURCE) + "/tests/data/models/" + network + ".onnx";
+    const Ended ended =
+        paritylab(workshop, "sweep " + model +
+                                " --a cpu:fp64 --axis b=cpu:fp32,cpu:tf32@sm_80,cpu:tf32@sm_90 "
+                                "--dim batch=1 --axis seq=1,10,500,1000,1009 --json");
+    ASSERT_EQ(ended.code, 0) << ended.err;
+    const auto document = nlohmann::json::parse(ended.out);
+    EXPECT_EQ(document.at("points").size(), 15U);
+    for (const auto& point : document.at("points")) EXPECT_EQ(point.at("exit_code"), 0) << point;
+  }
 }
 
 TEST(SweepCommand, RefusesWhatItCannotVary) {

@@ -42,6 +42,49 @@ inline Graph small_net() {
   return graph.finish();
 }
 
+/// A network over sequences in small: LayerNorm, a GRU from an initial state, one from zero, an LSTM, a
+/// softmax over features.
+inline Graph sequence_net() {
+  constexpr std::int64_t T = 5, N = 2, I = 6, H = 8;
+  GraphBuilder graph("sequence");
+  std::uint64_t seed = 50;
+  const auto weights = [&](Shape shape) {
+    return std::optional(filled({Type::float32, std::move(shape)}, Fill::real, ++seed));
+  };
+  const TensorId x = graph.add_input("x", {Type::float32, {T, N, I}});
+  const TensorId normed =
+      graph
+          .add_step(Normalization{Normalization::Rows::layer, 2}, {x}, {weights({I}), weights({I})},
+                    "/norm/LayerNormalization", {"norm.y"}, "LayerNormalization")
+          .front();
+  const auto layer = [&](Recurrent op, TensorId from, const std::string& name, bool from_state) {
+    const std::int64_t features = graph.type(from).shape[2], rows = op.gates() * H;
+    const std::string type(op.kind());
+    if (from_state) op.state = Recurrent::Initial::parameter;
+    const TensorId y =
+        graph
+            .add_step(op, {from},
+                      {weights({1, rows, features}), weights({1, rows, H}), weights({1, 2 * rows}),
+                       from_state ? weights({1, N, H}) : std::nullopt, std::nullopt, std::nullopt},
+                      "/" + name + "/" + type, {name + ".y"}, type)
+            .front();
+    const Movement squeeze{Movement::Function::squeeze, {1}};
+    return graph
+        .add_step(squeeze, {y}, {}, "/" + name + "/Squeeze", {name + ".squeezed"}, "Squeeze")
+        .front();
+  };
+  const TensorId first =
+      layer({.cell = Recurrent::Cell::gru, .reset = Recurrent::Reset::after_the_product}, normed,
+            "first", true);
+  const TensorId second = layer({.cell = Recurrent::Cell::gru}, first, "second", false);
+  const TensorId third = layer({.cell = Recurrent::Cell::lstm}, second, "third", false);
+  graph.add_output(graph
+                       .add_step(Softmax{Softmax::Function::softmax, 2}, {third}, {},
+                                 "/head/Softmax", {"y"}, "Softmax")
+                       .front());
+  return graph.finish();
+}
+
 /// Numerics by name, as the specs of the program mean them.
 inline Numerics fp32() { return {}; }
 inline Numerics fp64() {

@@ -97,8 +97,11 @@ std::string output_text(std::size_t output) {
   return output == 0 ? "" : ", output " + std::to_string(output);
 }
 
+/// Sums products; what rides on it is fused.
 template <class T>
-constexpr bool is_mac = T::family == Family::conv || T::family == Family::matmul;
+constexpr bool carries = T::family == Family::conv || T::family == Family::matmul;
+template <class T>
+constexpr bool is_mac = carries<T> || T::family == Family::rnn;
 
 template <class T>
 class Room : public testing::Test {};
@@ -106,7 +109,7 @@ class Room : public testing::Test {};
 using EveryOp = TypesOf<Op::variant>::type;
 TYPED_TEST_SUITE(Room, EveryOp, NameOfOp);
 
-/// The alternatives that are multiply-accumulates.
+/// The alternatives on which steps ride.
 template <class... Ts>
 struct List {
   using types = testing::Types<Ts...>;
@@ -118,7 +121,7 @@ auto macs_among(List<>, List<Kept...> kept) {
 template <class T, class... Ts, class... Kept>
 auto macs_among(List<T, Ts...>, List<Kept...>) {
   return macs_among(List<Ts...>{},
-                    std::conditional_t<is_mac<T>, List<Kept..., T>, List<Kept...>>{});
+                    std::conditional_t<carries<T>, List<Kept..., T>, List<Kept...>>{});
 }
 template <class... Ts>
 auto list_of(std::variant<Ts...>*) -> List<Ts...>;

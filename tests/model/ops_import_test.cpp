@@ -83,6 +83,7 @@ class HandMadeNode final : public NodeView {
     return found == integers_.end() ? otherwise : found->second;
   }
   std::vector<float> reals(std::string_view) const override { return {}; }
+  std::vector<std::string> texts(std::string_view) const override { return {}; }
   std::optional<Tensor> tensor(std::string_view) const override { return std::nullopt; }
   [[noreturn]] void refuse(const std::string& why) const override {
     throw Error(Fault::bad_model, "the hand-made " + type_ + " cannot be imported: " + why);

@@ -29,7 +29,17 @@ const std::vector<Exported> exports{{"second", "folded"},
                                     {"efficientnet_b0", "dynamo"},
                                     {"yolo", "folded"},
                                     {"yolo", "kept"},
-                                    {"yolo", "dynamo"}};
+                                    {"yolo", "dynamo"},
+                                    {"convnext", "folded"},
+                                    {"convnext", "kept"},
+                                    {"convnext", "dynamo"},
+                                    {"codenet", "folded"},
+                                    {"codenet", "kept"},
+                                    {"codenet_state", "folded"},
+                                    {"heimdall", "folded"},
+                                    {"heimdall", "dynamo"},
+                                    {"heimdall_pro", "folded"},
+                                    {"heimdall_pro", "dynamo"}};
 
 class ExportedModel : public testing::TestWithParam<Exported> {};
 

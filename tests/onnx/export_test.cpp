@@ -32,9 +32,9 @@ std::vector<Tensor> outputs_of(const Graph& graph) {
   return outputs;
 }
 
-void expect_same_bits(const Graph& graph, const std::string& what) {
+void expect_same_bits(const Graph& graph, const std::string& what, std::size_t stages) {
   const Graph again = imported(graph);
-  EXPECT_EQ(cut(again).size(), cut(graph).size()) << what;
+  EXPECT_EQ(cut(again).size(), stages) << what;
   const std::vector<Tensor> expected = outputs_of(graph), given = outputs_of(again);
   ASSERT_EQ(given.size(), expected.size()) << what;
   for (std::size_t i = 0; i < given.size(); ++i)
@@ -76,7 +76,12 @@ void every_case(int& count) {
   for (const Case<T>& c : T::cases()) {
     if (c.types.inputs.empty()) continue;  // a constant alone is no network
     ++count;
-    expect_same_bits(alone(c), c.name);
+    // A softmax over several axes is written as three nodes.
+    std::size_t stages = 1;
+    if constexpr (std::is_same_v<T, Softmax>)
+      stages += c.op.row == Softmax::Row::from_the_axis_on &&
+                extents(c.op, c.types.inputs[0].shape).n != c.types.inputs[0].shape.back();
+    expect_same_bits(alone(c), c.name, stages);
   }
 }
 
@@ -94,7 +99,7 @@ TEST(Export, EveryCaseOfEveryOpComesBackWithTheSameBits) {
 TEST(Export, AWholeNetworkComesBackWithTheSameBitsAndStages) {
   cpu::CpuBackend cpu;
   const Graph graph = sample_graph("second_fpn/narrow", cpu, {2});
-  expect_same_bits(graph, graph.name);
+  expect_same_bits(graph, graph.name, cut(graph).size());
   const std::vector<Stage> before = cut(graph), after = cut(imported(graph));
   ASSERT_EQ(before.size(), after.size());
   for (std::size_t i = 0; i < before.size(); ++i) EXPECT_EQ(before[i].name, after[i].name);
@@ -112,7 +117,7 @@ TEST(Export, AConstantThatIsAValueAndAScopeComeBack) {
                                    "Add", "model.head")
                          .front());
   const Graph graph = builder.finish();
-  expect_same_bits(graph, "constant");
+  expect_same_bits(graph, "constant", cut(graph).size());
   EXPECT_EQ(cut(imported(graph)).back().name, "model.head");
 }
 

@@ -20,6 +20,7 @@
 #include "model/onnx/dispatch.hpp"
 #include "model/onnx/import.hpp"
 #include "model/onnx/tensor_file.hpp"
+#include "model/ops.hpp"
 #include "model/plan.hpp"
 #include "model/steps.hpp"
 
@@ -161,10 +162,17 @@ std::vector<float> moved_by_operands(const PlannedStage& stage, const std::vecto
   return farthest;
 }
 
+/// Whether an element of the output depends on others of the same operand, so that no corner of the box
+/// says how far it moves.
+bool mixes_elements(const Op& op) {
+  return std::holds_alternative<Normalization>(op) || std::holds_alternative<Softmax>(op) ||
+         std::holds_alternative<Recurrent>(op);
+}
+
 /// A stage whose head makes its bound from its operands as they are: its own error, and how far it moves
-/// with them, taken into its magnitude.
-Walked walked_by_values(const PlannedStage& stage, const std::vector<Walked>& operands,
-                        Backend& backend, const Execution& execution) {
+/// with them, taken into its magnitude. One per output.
+std::vector<Walked> walked_by_values(const PlannedStage& stage, const std::vector<Walked>& operands,
+                                     Backend& backend, const Execution& execution) {
   std::vector<Value> values;
   bool exact = true;
   for (const Walked& operand : operands) {
@@ -172,15 +180,23 @@ Walked walked_by_values(const PlannedStage& stage, const std::vector<Walked>& op
     exact = exact && operand.bound.coefficient == 0;
   }
   Bound bound = of_both_sides(stage);
-  const Value y = backend.run(stage, values, Reading::values, execution).front();
-  const Value m = backend.run(stage, values, Reading::magnitudes, execution).front();
-  if (exact) return {y, m, bound};
+  const std::vector<Value> y = backend.run(stage, values, Reading::values, execution);
+  const std::vector<Value> m = backend.run(stage, values, Reading::magnitudes, execution);
+  std::vector<Walked> made;
+  for (std::size_t k = 0; k < y.size(); ++k) made.push_back({y[k], m[k], bound});
+  if (exact) return made;
+  EXPECT_FALSE(mixes_elements(*stage.stage.steps.front().op))
+      << stage.stage.name << " reads inexact operands, which this walk cannot bound";
   bound.coefficient = std::max(bound.coefficient, unit_roundoff);
-  const std::vector<float> moved = moved_by_operands(stage, operands, y, backend, execution);
-  std::vector<float> magnitude = floats_of(backend, m, execution);
+  const std::vector<float> moved =
+      moved_by_operands(stage, operands, y.front(), backend, execution);
+  std::vector<float> magnitude = floats_of(backend, m.front(), execution);
   for (std::size_t i = 0; i < magnitude.size(); ++i)
     magnitude[i] += static_cast<float>(static_cast<double>(moved[i]) / bound.coefficient * 1.01);
-  return {y, backend.upload(Tensor::of(y.shape(), std::move(magnitude)), execution), bound};
+  made.front() = {y.front(),
+                  backend.upload(Tensor::of(y.front().shape(), std::move(magnitude)), execution),
+                  bound};
+  return made;
 }
 
 /// Runs the network stage by stage: values, and magnitudes with the bound they stand for.
@@ -200,7 +216,9 @@ std::map<TensorId, Walked> walk(const Graph& graph, const std::vector<Tensor>& i
     if (!stage.inputs.empty() && bounds_itself(*stage.steps.front().op)) {
       std::vector<Walked> operands;
       for (const TensorId id : stage.inputs) operands.push_back(known.at(id));
-      known[stage.outputs.front()] = walked_by_values(plan.stages[s], operands, backend, execution);
+      const std::vector<Walked> made =
+          walked_by_values(plan.stages[s], operands, backend, execution);
+      for (std::size_t k = 0; k < stage.outputs.size(); ++k) known[stage.outputs[k]] = made[k];
       continue;
     }
     std::vector<Value> values, magnitudes;

@@ -39,7 +39,8 @@ Numerics tf32_on(Arch arch) {
 template <class T>
 void add_exercises(std::vector<Exercise>& to) {
   cpu::CpuBackend cpu;
-  const bool mac = T::family == Family::conv || T::family == Family::matmul;
+  const bool mac =
+      T::family == Family::conv || T::family == Family::matmul || T::family == Family::rnn;
   std::vector<std::pair<int, Numerics>> ways{{90, Numerics{}}};
   if (mac) {
     ways.emplace_back(90, with_algorithm(Algorithm::chunk256));

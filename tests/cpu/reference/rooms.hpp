@@ -493,6 +493,202 @@ Dense<T> evaluate(const Reduce& op, const Operands<T>& inputs, const Operands<T>
 }
 
 template <class T>
+T gate_function(GateFunction function, T x, float clip) {
+  if (clip > 0) {
+    if (x > static_cast<T>(clip)) x = static_cast<T>(clip);
+    if (x < -static_cast<T>(clip)) x = -static_cast<T>(clip);
+  }
+  if (function == GateFunction::relu) return x > 0 ? x : (std::isnan(x) ? x : T{0});
+  if constexpr (std::is_same_v<T, long double>)
+    return function == GateFunction::tanh ? std::tanh(x) : T{1} / (T{1} + std::exp(-x));
+  else
+    return function == GateFunction::tanh ? elementary::tanh(x) : elementary::sigmoid(x);
+}
+
+template <class T>
+std::vector<Dense<T>> evaluate(const Recurrent& op, const Operands<T>& inputs,
+                               const Operands<T>& parameters) {
+  const Dense<T>&x = inputs[0], &w = parameters[0], &r = parameters[1], &b = parameters[2],
+        &peephole = parameters[5];
+  const bool gru = op.cell == Recurrent::Cell::gru;
+  const bool batch_first = op.axes == Recurrent::Axes::batch_first;
+  const std::int64_t T_ = x.shape[batch_first ? 1 : 0], N = x.shape[batch_first ? 0 : 1],
+                     I = x.shape[2], H = r.shape[2], D = w.shape[0];
+  std::size_t next = 1;
+  const auto initial = [&](Recurrent::Initial from, std::size_t parameter) {
+    return from == Recurrent::Initial::value       ? inputs[next++]
+           : from == Recurrent::Initial::parameter ? parameters[parameter]
+                                                   : Dense<T>{};
+  };
+  const Dense<T> h0 = initial(op.state, 3), c0 = initial(op.memory, 4);
+  const auto state_index = [&](std::int64_t d, std::int64_t n, std::int64_t i) {
+    return batch_first ? std::vector{n, d, i} : std::vector{d, n, i};
+  };
+  Dense<T> y = Dense<T>::zeros(batch_first ? Shape{N, T_, D, H} : Shape{T_, D, N, H});
+  Dense<T> last = Dense<T>::zeros(batch_first ? Shape{N, D, H} : Shape{D, N, H}), memory = last;
+  for (std::int64_t d = 0; d < D; ++d)
+    for (std::int64_t n = 0; n < N; ++n) {
+      const CellForm& form = op.forms[static_cast<std::size_t>(d)];
+      std::vector<T> h(static_cast<std::size_t>(H), T{0}), c = h;
+      for (std::int64_t i = 0; i < H; ++i) {
+        if (!h0.values.empty()) h[static_cast<std::size_t>(i)] = h0.at(state_index(d, n, i));
+        if (!c0.values.empty()) c[static_cast<std::size_t>(i)] = c0.at(state_index(d, n, i));
+      }
+      const std::int64_t length = op.lengths.empty() ? T_ : op.lengths[static_cast<std::size_t>(n)];
+      for (std::int64_t s = 0; s < length; ++s) {
+        const bool backward = d == 1 || op.direction == Recurrent::Direction::reverse;
+        const std::int64_t t = backward ? length - 1 - s : s;
+        const auto from_x = [&](std::int64_t row) {
+          T acc{0};
+          for (std::int64_t k = 0; k < I; ++k)
+            acc = std::fma(batch_first ? x.at({n, t, k}) : x.at({t, n, k}), w.at({d, row, k}), acc);
+          acc = acc + T{0};
+          return b.values.empty() ? acc : acc + b.at({d, row});
+        };
+        const std::int64_t rows = w.shape[1];
+        const auto from_h = [&](std::int64_t row, const std::vector<T>& of) {
+          T acc{0};
+          for (std::int64_t k = 0; k < H; ++k)
+            acc = std::fma(of[static_cast<std::size_t>(k)], r.at({d, row, k}), acc);
+          acc = acc + T{0};
+          return b.values.empty() ? acc : acc + b.at({d, rows + row});
+        };
+        std::vector<T> made(h.size()), gate(h.size()), reset(h.size());
+        for (std::int64_t i = 0; i < H; ++i) {
+          const auto at = static_cast<std::size_t>(i);
+          const auto f = [&](std::int64_t k) {
+            return gate_function<T>(form.f, from_x(k * H + i) + from_h(k * H + i, h), form.clip);
+          };
+          if (gru) {
+            gate[at] = f(1);
+            reset[at] = gate[at] * h[at];
+            continue;
+          }
+          const auto peeped = [&](std::int64_t k, std::int64_t p, T seen) {
+            T a = from_x(k * H + i) + from_h(k * H + i, h);
+            if (!peephole.values.empty()) a = a + peephole.at({d, p * H + i}) * seen;
+            return gate_function<T>(form.f, a, form.clip);
+          };
+          const T in = peeped(0, 0, c[at]), forget = peeped(2, 2, c[at]);
+          const T g = gate_function<T>(form.g, from_x(3 * H + i) + from_h(3 * H + i, h), form.clip);
+          c[at] = forget * c[at] + in * g;
+          made[at] = peeped(1, 1, c[at]) * gate_function<T>(form.h, c[at], form.clip);
+        }
+        for (std::int64_t i = 0; gru && i < H; ++i) {
+          const auto at = static_cast<std::size_t>(i);
+          const T z = gate_function<T>(form.f, from_x(i) + from_h(i, h), form.clip);
+          const T part = op.reset == Recurrent::Reset::after_the_product
+                             ? gate[at] * from_h(2 * H + i, h)
+                             : from_h(2 * H + i, reset);
+          const T state = gate_function<T>(form.g, from_x(2 * H + i) + part, form.clip);
+          made[at] = (T{1} - z) * state + z * h[at];
+        }
+        h = made;
+        for (std::int64_t i = 0; i < H; ++i)
+          y.at(batch_first ? std::vector{n, t, d, i} : std::vector{t, d, n, i}) =
+              h[static_cast<std::size_t>(i)];
+      }
+      for (std::int64_t i = 0; i < H; ++i) {
+        last.at(state_index(d, n, i)) = h[static_cast<std::size_t>(i)];
+        memory.at(state_index(d, n, i)) = c[static_cast<std::size_t>(i)];
+      }
+    }
+  std::vector<Dense<T>> made;
+  for (const int output : op.outputs) made.push_back(output == 0 ? y : output == 1 ? last : memory);
+  return made;
+}
+
+template <class T>
+Dense<T> evaluate(const Softmax& op, const Operands<T>& inputs, const Operands<T>&) {
+  Dense<T> y = inputs[0];
+  const std::size_t axis = static_cast<std::size_t>(op.axis);
+  const std::size_t end = op.row == Softmax::Row::along_the_axis ? axis + 1 : y.shape.size();
+  Shape starts = y.shape, row(y.shape.size(), 1);
+  for (std::size_t k = axis; k < end; ++k) {
+    starts[k] = 1;
+    row[k] = y.shape[k];
+  }
+  for_each_index(starts, [&](const std::vector<std::int64_t>& start) {
+    std::vector<std::vector<std::int64_t>> places;
+    for_each_index(row, [&](std::vector<std::int64_t> at) {
+      for (std::size_t k = 0; k < at.size(); ++k) at[k] += start[k];
+      places.push_back(at);
+    });
+    T most = inputs[0].at(places[0]);
+    for (const auto& at : places) most = maximum(most, inputs[0].at(at));
+    std::vector<T> e;
+    for (const auto& at : places) {
+      const T s = inputs[0].at(at) - most;
+      if constexpr (std::is_same_v<T, float>)
+        e.push_back(elementary::exp(s));
+      else
+        e.push_back(std::exp(s));
+    }
+    const T sum = lanes32(e);
+    if (op.function == Softmax::Function::softmax) {
+      for (std::size_t i = 0; i < e.size(); ++i) y.at(places[i]) = e[i] / sum;
+      return;
+    }
+    T logarithm;
+    if constexpr (std::is_same_v<T, float>)
+      logarithm = elementary::log(sum);
+    else
+      logarithm = std::log(sum);
+    for (const auto& at : places) y.at(at) = (inputs[0].at(at) - most) - logarithm;
+  });
+  return y;
+}
+
+template <class T>
+std::vector<Dense<T>> evaluate(const Normalization& op, const Operands<T>& inputs,
+                               const Operands<T>& parameters) {
+  const Dense<T>& x = inputs[0];
+  const Dense<T>&gamma = parameters[0], &beta = parameters[1];
+  const bool layer = op.rows == Normalization::Rows::layer;
+  const auto axis = static_cast<std::size_t>(op.axis);
+  Shape statistics = x.shape;
+  std::int64_t rows = 1, channels = 1, space = 1;  // x {rows, channels, space}
+  for (std::size_t k = 0; k < x.shape.size(); ++k) {
+    if (layer && k >= axis) statistics[k] = 1;
+    (layer ? (k < axis ? rows : channels)
+           : (k == 0   ? rows
+              : k == 1 ? channels
+                       : space)) *= x.shape[k];
+  }
+  const std::int64_t groups = layer                                      ? 1
+                              : op.rows == Normalization::Rows::instance ? channels
+                                                                         : op.groups;
+  const std::int64_t each = channels / groups;
+  Dense<T> y = x, mean = Dense<T>::zeros(statistics), scale = mean;
+  for (std::int64_t row = 0; row < rows; ++row)
+    for (std::int64_t g = 0; g < groups; ++g) {
+      std::vector<std::size_t> places, channel;
+      for (std::int64_t p = 0; p < space; ++p)
+        for (std::int64_t c = g * each; c < (g + 1) * each; ++c) {
+          places.push_back(static_cast<std::size_t>((row * channels + c) * space + p));
+          channel.push_back(static_cast<std::size_t>(c));
+        }
+      std::vector<T> terms, d;
+      for (const std::size_t at : places) terms.push_back(x.values[at]);
+      const T n = static_cast<T>(terms.size()), m = lanes32(terms) / n;
+      for (const T term : terms) d.push_back(term - m);
+      const T v = lanes32(d, Summand::square) / n;
+      const T q = T{1} / std::sqrt(v + static_cast<T>(op.epsilon));
+      for (std::size_t i = 0; i < d.size(); ++i) {
+        const T z = d[i] * q, a = gamma.values[channel[i]];
+        y.values[places[i]] = beta.values.empty() ? z * a : std::fma(z, a, beta.values[channel[i]]);
+      }
+      if (layer) {
+        mean.values[static_cast<std::size_t>(row)] = m;
+        scale.values[static_cast<std::size_t>(row)] = q;
+      }
+    }
+  std::vector<Dense<T>> made;
+  for (const int output : op.outputs) made.push_back(output == 0 ? y : output == 1 ? mean : scale);
+  return made;
+}
+
+template <class T>
 Dense<T> evaluate(const Concat& op, const Operands<T>& inputs, const Operands<T>&) {
   Dense<T> y = inputs[0];
   const auto axis = static_cast<std::size_t>(
