@@ -18,6 +18,7 @@
 #include "model/error.hpp"
 #include "model/files/archive.hpp"
 #include "model/files/npz.hpp"
+#include "model/json_fault.hpp"
 #include "model/onnx/export.hpp"
 #include "model/onnx/import.hpp"
 #include "model/text.hpp"
@@ -212,7 +213,7 @@ Repro read_bundle(const std::string& path) {
     repro.graph = import_onnx(folder / "model.onnx");
     return repro;
   } catch (const nlohmann::json::exception& error) {
-    throw damaged(path, std::string("its manifest is not as written (") + error.what() + ")");
+    throw damaged(path, "its manifest is not as written (" + json_fault(error) + ")");
   } catch (const Error& error) {
     // Whatever is missing or asked for in vain in a bundle, the bundle is what is wrong.
     if (error.fault() != Fault::io && error.fault() != Fault::bad_request) throw;

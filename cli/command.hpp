@@ -20,6 +20,8 @@ void add_diff(CLI::App& program, Invocation& invocation);
 void add_run(CLI::App& program, Invocation& invocation);
 void add_determinism(CLI::App& program, Invocation& invocation);
 void add_narrow(CLI::App& program, Invocation& invocation);
+void add_bench(CLI::App& program, Invocation& invocation);
+void add_sweep(CLI::App& program, Invocation& invocation);
 void add_plan(CLI::App& program, Invocation& invocation);
 void add_inspect(CLI::App& program, Invocation& invocation);
 void add_repro(CLI::App& program, Invocation& invocation);

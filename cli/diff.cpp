@@ -6,6 +6,8 @@
 #include <chrono>
 #include <cmath>
 #include <ctime>
+#include <map>
+#include <memory>
 #include <optional>
 
 #include "cli/backends.hpp"
@@ -93,23 +95,54 @@ std::vector<NamedTensor> read_recording(const std::string& file) {
   }
 }
 
-/// --input options that take every input of the graph from the recording itself.
-std::vector<std::string> inputs_recorded(const Graph& graph, const Capture& recorded,
+/// --input options that take every input of the graph from the recording itself, by its own name or
+/// by the stage's that makes it.
+std::vector<std::string> inputs_recorded(const LoadedModel& model, const Capture& recorded,
                                          const std::string& file) {
+  const auto held = [&](const std::string& name) {
+    return std::any_of(recorded.tensors.begin(), recorded.tensors.end(),
+                       [&](const auto& tensor) { return tensor.first == name; });
+  };
   std::vector<std::string> inputs;
-  for (const TensorId id : graph.inputs) {
-    const std::string& name = graph.tensor(id).name;
-    bool found = false;
-    for (const auto& tensor : recorded.tensors) found = found || tensor.first == name;
-    if (!found)
+  for (const TensorId id : model.graph.inputs) {
+    const std::string& name = model.graph.tensor(id).name;
+    std::string found = held(name) ? name : std::string();
+    for (const auto& [alias, tensor] : model.aliases)
+      if (found.empty() && tensor == name && held(alias)) found = alias;
+    if (found.empty())
       throw Error(Fault::bad_request,
                   fmt::format("the recording {} does not hold the input '{}' that it was made "
                               "from, so the comparison would run on another one; give --input "
                               "with the tensors that the recording was made from.",
                               file, name));
-    inputs.push_back(name + "=" + file);
+    inputs.push_back(found + "=" + file);
   }
   return inputs;
+}
+
+/// Gives the model the recording's own inputs: what it was made from cannot be guessed, and a
+/// generated input would blame a stage. It is imported anew only where they make another network of
+/// it: other extents, or values that became shapes or weights.
+void take_recorded_inputs(LoadedModel& model, const ModelOptions& options, const Capture& recorded,
+                          const std::string& file, const Processor& processor,
+                          const Execution& execution) {
+  ModelOptions own = options;
+  own.inputs = inputs_recorded(model, recorded, file);
+  const auto requests = std::make_shared<InputRequests>(own.inputs);
+  for (const auto& [alias, name] : model.aliases) requests->call(alias, name);
+  const std::map<std::string, Tensor> given = requests->named();
+  const bool same_network =
+      model.wanted.size() == model.graph.inputs.size() &&
+      std::all_of(model.graph.inputs.begin(), model.graph.inputs.end(), [&](TensorId id) {
+        const TensorInfo& input = model.graph.tensor(id);
+        const auto tensor = given.find(input.name);
+        return input.type.type == Type::float32 && tensor != given.end() &&
+               tensor->second.type() == input.type;
+      });
+  if (same_network)
+    model.requests = requests;
+  else
+    model = load_model(own, processor, execution);
 }
 
 /// Position of the stage of that name; -1 for no name. Throws Fault::bad_request.
@@ -206,12 +239,8 @@ ExitCode diff_command(const Options& options) {
     b.backend = open_backend(spec_b, processor);
   }
   LoadedModel model = load_model(options.model, processor, execution);
-  if (capture && options.model.inputs.empty() && !model.is_sample) {
-    // What a recording was made from cannot be guessed: a generated input would blame a stage.
-    ModelOptions own = options.model;
-    own.inputs = inputs_recorded(model.graph, recorded, spec_b.file);
-    model = load_model(own, processor, execution);
-  }
+  if (capture && options.model.inputs.empty() && !model.is_sample)
+    take_recorded_inputs(model, options.model, recorded, spec_b.file, processor, execution);
   check_decisions(decisions, model.graph);
   const int repro_stage = stage_named(options.repro_stage, model.stages);
   a.plan = plan_for(spec_a, model.graph, model.stages, *a.backend);

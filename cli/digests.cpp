@@ -4,6 +4,7 @@
 
 #include "model/arithmetic/digest.hpp"
 #include "model/error.hpp"
+#include "model/json_fault.hpp"
 #include "model/text.hpp"
 
 namespace parity::cli {
@@ -65,7 +66,7 @@ Trail read_digests(const std::string& text, const Graph& graph, const Plan& plan
     }
     return trail;
   } catch (const nlohmann::json::exception& error) {
-    throw no_digests(std::string("it is no list of digests (") + error.what() + ")");
+    throw no_digests("it is no list of digests (" + json_fault(error) + ")");
   }
 }
 

@@ -25,6 +25,10 @@ constexpr const char* footer =
     "difference?\n"
     "  paritylab determinism model.onnx --on cpu:fp32                     does any bit change from "
     "run to run?\n"
+    "  paritylab sweep model.onnx --b cpu:tf32@sm_90 --axis seq=1,10,500  from which size on does "
+    "it "
+    "differ?\n"
+    "  paritylab bench model.onnx --on cpu:fp32 --budget 20Hz             is it fast enough?\n"
     "  paritylab inspect model.onnx                                       what is in it, and can "
     "it be run?\n"
     "  paritylab doctor                                                   what do results depend "
@@ -33,7 +37,8 @@ constexpr const char* footer =
     "Exit codes: 0 consistent · 1 diverged or beyond the tolerance · 2 usage · 3 model or input "
     "invalid ·\n"
     "  4 incomplete · 5 device, memory or environment. `paritylab COMMAND --help` has the rest.\n"
-    "No CUDA backend is in this version; cpu:tf32@ARCH predicts the bits of its tensor cores.";
+    "Without a GPU, cpu:tf32@ARCH predicts the bits of its tensor cores; `paritylab devices` says "
+    "what is here.";
 
 int complain(ExitCode code, const std::string& sentence) {
   fmt::print(stderr, "paritylab: {}\n", sentence);
@@ -78,6 +83,12 @@ std::string usage_sentence(const CLI::App& program, const std::string& first_wor
         break;
       }
   }
+  if (dynamic_cast<const CLI::ConversionError*>(&error) != nullptr)
+    // "Could not convert: --tolerance = abc"; every option that is converted takes a number.
+    if (const std::size_t at = sentence.find("--"), equals = sentence.find(" = ", at);
+        at != std::string::npos && equals != std::string::npos)
+      sentence = sentence.substr(at, equals - at) + " takes a number, not '" +
+                 sentence.substr(equals + 3) + "'";
   while (!sentence.empty() && sentence.back() == '\n') sentence.pop_back();
   if (!sentence.empty() && sentence.back() != '.' && sentence.back() != '?') sentence += ".";
   return "the command line cannot be read: " + sentence + " `" + help +
@@ -98,6 +109,8 @@ int run(std::span<const char* const> words) {
   add_run(program, invocation);
   add_determinism(program, invocation);
   add_narrow(program, invocation);
+  add_sweep(program, invocation);
+  add_bench(program, invocation);
   add_plan(program, invocation);
   add_inspect(program, invocation);
   add_repro(program, invocation);

@@ -231,7 +231,9 @@ LoadedModel load_model(const ModelOptions& options, const Processor& processor,
   if (!options.from.empty())
     for (const Stage& stage : cut(made.graph))
       for (const TensorId id : loaded.graph.inputs)
-        if (stage.outputs.front() == id) requests->call(stage.name, loaded.graph.tensor(id).name);
+        if (stage.outputs.front() == id)
+          loaded.aliases.emplace_back(stage.name, loaded.graph.tensor(id).name);
+  for (const auto& [alias, name] : loaded.aliases) requests->call(alias, name);
 
   loaded.is_sample = sample;
   loaded.requests = requests;

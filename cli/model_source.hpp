@@ -55,6 +55,8 @@ struct LoadedModel {
   bool is_sample = false;          ///< which has inputs of its own
   std::vector<TensorInfo> wanted;  ///< the inputs as the whole model counts them
   std::vector<std::pair<std::string, std::string>> declared;  ///< generators of a sample
+  /// Of inputs that lie inside the model (--from): the stage that makes each, and its tensor's name.
+  std::vector<std::pair<std::string, std::string>> aliases;
 };
 
 /// Bytes of the tensors of these types.

@@ -28,7 +28,10 @@ std::string agreement(const Comparison& c, bool same, const std::string& shape) 
   if (same) return "same bits";
   std::string text =
       fmt::format("{} of {} differ", reports::grouped(c.differing), reports::grouped(c.elements));
-  if (c.worst)
+  if (c.nan_mismatches + c.infinity_mismatches > 0)
+    text += fmt::format(", {} of them NaN or infinite on one side",
+                        reports::grouped(c.nan_mismatches + c.infinity_mismatches));
+  else if (c.worst)
     text += fmt::format(", max {} at {}", reports::brief(c.max_abs),
                         reports::coordinates(c.worst->index, shape));
   return text;
@@ -40,11 +43,13 @@ std::string side_text(const char* label, const SideBits& side, const ReplayRecor
   std::vector<std::string> by;
   for (const ReplayRow& row : record.rows)
     if (row.refused.empty() && row.*same) by.push_back(row.here.contract);
-  return fmt::format("{}   {} {} ({}): {}", label, printable(side.spec),
-                     side.recording ? "recording" : printable(side.contract),
-                     printable(side.device),
-                     by.empty() ? "reproduced by no arithmetic of this machine"
-                                : fmt::format("reproduced bit for bit by {}", fmt::join(by, ", ")));
+  return fmt::format(
+      "{}   {} {} ({}): {}", label, printable(side.spec),
+      side.recording ? "recording" : printable(side.contract), printable(side.device),
+      by.empty() ? side.recording ? "a recording, whose bits no arithmetic of this machine "
+                                    "makes; what its verdict was stands above"
+                                  : "reproduced by no arithmetic of this machine"
+                 : fmt::format("reproduced bit for bit by {}", fmt::join(by, ", ")));
 }
 
 void print_text(const Repro& repro, const ReplayRecord& record, const std::string& device) {
@@ -140,9 +145,13 @@ void add_repro(CLI::App& program, Invocation& invocation) {
       "Examples:\n"
       "  paritylab diff model.onnx --b cuda:fp32 --repro stage.zip\n"
       "  paritylab repro stage.zip\n"
+      "A recording has no contract of its own; it counts as explained when an arithmetic here "
+      "makes\n"
+      "its bits.\n"
       "Exit codes: 0 both sides are what their own contracts compute here · 1 one is not, or a\n"
       "  contract that promises the same bits everywhere gives others · 2 usage · 3 the bundle is\n"
-      "  invalid · 4 incomplete: a contract cannot be run here · 5 environment");
+      "  invalid · 4 incomplete: a contract cannot be run here, or a side is a recording that no\n"
+      "  arithmetic here makes · 5 environment");
   command->callback(
       [&invocation, options] { invocation.job = [options] { return repro_command(*options); }; });
 }

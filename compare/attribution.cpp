@@ -6,6 +6,9 @@
 #include <map>
 #include <memory>
 
+#include "compare/misread.hpp"
+#include "compare/summation.hpp"
+#include "model/arithmetic/half.hpp"
 #include "model/arithmetic/tf32.hpp"
 #include "model/error.hpp"
 #include "model/ops.hpp"
@@ -15,8 +18,11 @@ namespace parity {
 namespace {
 
 constexpr int most_runs = 10;
-constexpr std::array<std::string_view, 6> cause_names = {"operand_rounding", "accumulator", "order",
-                                                         "batch_norm",       "subnormals",  "rest"};
+constexpr std::array<std::string_view, 9> cause_names = {
+    "operand_rounding", "accumulator", "order", "batch_norm", "function",
+    "subnormals",       "recording",   "fault", "rest"};
+/// A stage up to here is summed again element by element to certify an order.
+constexpr std::int64_t cheap_macs = 50'000'000;
 
 /// What the operands of a multiply-accumulate are brought to before it; `flushed` also acts on the
 /// stage's outputs (CONTRACTS section 1: an emulator's clause, never a backend's).
@@ -61,14 +67,6 @@ std::uint32_t nearest_even(std::uint32_t bits, int dropped) {
   return (bits + half + ((bits >> dropped) & 1U)) & ~((1U << dropped) - 1);
 }
 
-float to_fp16(float x) {
-  constexpr float smallest_normal = 0x1p-14F, spacing_below = 0x1p-24F, overflow = 65520.0F;
-  if (std::fabs(x) < smallest_normal) return std::nearbyint(x / spacing_below) * spacing_below;
-  if (std::fabs(x) >= overflow && x == x)
-    return std::copysign(std::numeric_limits<float>::infinity(), x);
-  return float_of(nearest_even(bits_of(x), 13));
-}
-
 float brought_to(float x, Operands operands) {
   switch (operands) {
     case Operands::as_given:
@@ -82,7 +80,7 @@ float brought_to(float x, Operands operands) {
     case Operands::bf16:
       return float_of(nearest_even(bits_of(x), 16));
     case Operands::fp16:
-      return to_fp16(x);
+      return round_to_half(x);
     case Operands::flushed:
       return (bits_of(x) & 0x7f800000U) == 0 ? 0.0F : x;
   }
@@ -98,10 +96,15 @@ Tensor brought_to(const Tensor& tensor, Operands operands) {
 
 bool tf32(const Numerics& n) { return n.conv == Math::tf32 || n.matmul == Math::tf32; }
 
-/// An arithmetic that can be emulated: Numerics, and operands that it rounds beforehand.
+/// Who computes elementary functions: our sequences, or a library whose results are as good as
+/// rounded once.
+enum class Functions { own, rounded_once };
+
+/// An arithmetic that can be emulated: Numerics, operands that it rounds beforehand, functions.
 struct Arithmetic {
   Numerics numerics;
   Operands operands = Operands::as_given;
+  Functions functions = Functions::own;
 };
 
 /// How close an emulation came.
@@ -113,13 +116,21 @@ struct Probe {
 
 class Waterfall {
  public:
-  explicit Waterfall(const AttributionRequest& request) : r_(request) {}
+  explicit Waterfall(const AttributionRequest& request) : r_(request), fault_(request.fault) {}
 
   std::optional<Attribution> run() {
     const Split whole = r_.host.split(r_.a_output, r_.b_output, r_.b_output, r_.execution);
     energy_ = whole.introduced_on_accumulated;
     if (!(energy_ > 0) || !std::isfinite(energy_)) return std::nullopt;
-    const Arithmetic target = r_.b != nullptr ? claimed() : nearest();
+    const Arithmetic said = r_.b != nullptr ? claimed() : presumed();
+    Arithmetic target = said;
+    if (!probe(said).same_bits)
+      target = closest(said, candidates(r_.b != nullptr ? r_.b->numerics : said.numerics));
+    // A fault that is an arithmetic (TF32 unnoticed) is told as one. Beside any other, an arithmetic
+    // that comes near would only hide it.
+    if (!result_.certificate.empty()) fault_ = {};
+    if (!fault_.words.empty()) target = said;
+    if (r_.b == nullptr) find_order(target);
     explain(target);
     result_.runs = runs_;
     return std::move(result_);
@@ -138,7 +149,45 @@ class Waterfall {
   std::string text(const Arithmetic& arithmetic) const {
     const std::string contract = planned(arithmetic).contract_text();
     const std::string operands = text_of(arithmetic.operands);
-    return operands.empty() ? contract : contract + " with " + operands;
+    std::string text = operands.empty() ? contract : contract + " with " + operands;
+    if (arithmetic.functions == Functions::rounded_once && function_step())
+      text += (operands.empty() ? " with " : " and ") + function_text();
+    return text;
+  }
+
+  /// Position of the stage's first elementary function.
+  std::optional<std::size_t> function_step() const {
+    for (std::size_t i = 0; i < r_.stage.steps.size(); ++i)
+      if (const auto* unary = std::get_if<Unary>(r_.stage.steps[i].op.get());
+          unary != nullptr && !unary->function_clause().empty())
+        return i;
+    return std::nullopt;
+  }
+  std::string function_text() const {
+    return r_.stage.steps[*function_step()].op_type + " rounded once";
+  }
+
+  /// The stage with each elementary function in double and rounded once.
+  Value with_functions_rounded_once(const PlannedStage& stage, std::vector<Value> x) {
+    std::vector<Value> y = std::move(x);
+    const auto part = [&](std::size_t first, std::size_t last, bool exact) {
+      if (first == last) return;
+      PlannedStage steps = suffix_of(prefix_of(stage, last), first);
+      if (exact)
+        steps = make_plan({steps.stage}, numerics_of(Math::exact), r_.host, "emulation").stages[0];
+      y = r_.host.run(steps, y, Reading::values, r_.execution);
+      r_.host.forget(steps);
+    };
+    std::size_t done = 0;
+    for (std::size_t i = 0; i < stage.stage.steps.size(); ++i) {
+      const auto* unary = std::get_if<Unary>(stage.stage.steps[i].op.get());
+      if (unary == nullptr || unary->function_clause().empty()) continue;
+      part(done, i, false);
+      part(i, i + 1, true);
+      done = i + 1;
+    }
+    part(done, stage.stage.steps.size(), false);
+    return y.front();
   }
 
   /// The emulation's output, once per arithmetic.
@@ -151,11 +200,19 @@ class Waterfall {
     std::vector<Value> inputs(r_.inputs.begin(), r_.inputs.end());
     if (arithmetic.operands != Operands::as_given)
       round_operands(arithmetic.operands, stage, inputs);
-    Value y = r_.host.run(stage, inputs, Reading::values, r_.execution).front();
+    Value y = arithmetic.functions == Functions::rounded_once
+                  ? with_functions_rounded_once(stage, inputs)
+                  : r_.host.run(stage, inputs, Reading::values, r_.execution).front();
     r_.host.forget(stage);
     if (arithmetic.operands == Operands::flushed)
       y = r_.host.upload(brought_to(r_.host.download(y, r_.execution), Operands::flushed),
                          r_.execution);
+    if (r_.recorded_in_half) {
+      const Tensor made = to_float32(r_.host.download(y, r_.execution));
+      std::vector<float> rounded(made.values<float>().begin(), made.values<float>().end());
+      for (float& value : rounded) value = round_to_half(value);
+      y = r_.host.upload(Tensor::of(made.shape(), std::move(rounded)), r_.execution);
+    }
     // Split's parts: from a to the emulation, and from there to b.
     const Split split = r_.host.split(r_.a_output, y, r_.b_output, r_.execution);
     Probe made{split.introduced_on_accumulated / energy_,
@@ -163,7 +220,8 @@ class Waterfall {
     if (made.residual == 0)
       made.same_bits = r_.host.compare(y, r_.b_output, nullptr, {}, r_.execution).differing == 0 &&
                        y.type() == r_.b_output.type();
-    if (made.same_bits && result_.certificate.empty()) result_.certificate = key;
+    if (made.same_bits && result_.certificate.empty())
+      result_.certificate = r_.recorded_in_half ? key + ", rounded to float16" : key;
     if (result_.nearest.empty() || made.residual < result_.nearest_residual) {
       result_.nearest = key;
       result_.nearest_residual = made.residual;
@@ -189,23 +247,54 @@ class Waterfall {
 
   bool is_mac() const { return r_.stage.macs > 0; }
 
-  /// What b says it runs, unless another arithmetic has its bits or comes closer than any clause
-  /// explains.
-  Arithmetic claimed() {
-    const Arithmetic said{free(r_.b->numerics), Operands::as_given};
-    if (probe(said).same_bits) return said;
-    return closest(said, candidates(r_.b->numerics));
+  Arithmetic claimed() const { return {free(r_.b->numerics), Operands::as_given}; }
+
+  /// What an unknown program most likely runs.
+  Arithmetic presumed() const {
+    Numerics said = free(r_.a.numerics);
+    if (r_.tf32_permitted)
+      said = free(numerics_of(Math::tf32, Arch::sm_90));
+    else if (said.conv == Math::fp64 || said.conv == Math::exact || tf32(said))
+      said = free(Numerics{});
+    return {said, Operands::as_given};
   }
 
-  Arithmetic nearest() {
-    Numerics said = free(r_.a.numerics);
-    if (r_.tf32_permitted) {
-      said = numerics_of(Math::tf32, Arch::sm_90);
-      said.promise = Determinism::not_guaranteed;
-    } else if (said.conv == Math::fp64 || said.conv == Math::exact || tf32(said)) {
-      said = free(Numerics{});
+  /// What an unknown program's order of summation was, where the arithmetic is float32 and no
+  /// emulation that was run has its bits; `target` becomes what it was apart from the order.
+  void find_order(Arithmetic& target) {
+    const bool sums_in_float32 = target.numerics.conv == Math::fp32 &&
+                                 target.numerics.matmul == Math::fp32 &&
+                                 target.operands == Operands::as_given;
+    if (!fault_.words.empty() || !result_.certificate.empty() || !is_mac() || !sums_in_float32 ||
+        r_.recorded_in_half)
+      return;
+    const bool has_norm = batch_norm_of(r_.stage) < r_.stage.steps.size();
+    for (const BatchNormalisation norm : {BatchNormalisation::kept, BatchNormalisation::folded}) {
+      if (!has_norm && norm == BatchNormalisation::folded) continue;
+      Arithmetic summed = target;
+      summed.numerics.algorithm.reset();
+      summed.numerics.batch_norm = norm;
+      const PlannedStage stage = planned(summed);
+      const std::optional<FoundSummation> found =
+          find_summation({.planned = stage,
+                          .host = r_.host,
+                          .execution = r_.execution,
+                          .inputs = r_.inputs,
+                          .output = r_.b_output,
+                          .whole = r_.stage.macs <= cheap_macs});
+      if (!found) continue;
+      target = summed;
+      order_ = found->how.text();
+      const std::string whole =
+          norm == BatchNormalisation::folded ? order_ + ", batch norm folded" : order_;
+      if (found->whole)
+        result_.certificate = whole;
+      else
+        result_.summation = whole + ": the bits of all " + std::to_string(found->elements) +
+                            " sampled elements, of which " + std::to_string(found->telling) +
+                            " tell it from `chain`";
+      return;
     }
-    return closest({said, Operands::as_given}, candidates(said));
   }
 
   /// Other arithmetics worth a run, likeliest first.
@@ -218,6 +307,8 @@ class Waterfall {
     turned.batch_norm = said.batch_norm == BatchNormalisation::kept ? BatchNormalisation::folded
                                                                     : BatchNormalisation::kept;
     list.push_back({turned, Operands::as_given});
+    if (r_.recorded_in_half) list.push_back({plain, Operands::fp16});
+    if (function_step()) list.push_back({plain, Operands::as_given, Functions::rounded_once});
     if (!is_mac()) {
       list.push_back({plain, Operands::flushed});
       return list;
@@ -243,16 +334,16 @@ class Waterfall {
     return list;
   }
 
-  /// The first with b's bits, else the one with the least residual; `said` unless another leaves
-  /// less than half of what it leaves: two orders of one arithmetic are both as far from a third.
-  /// Keeps a run for the path to it.
+  /// The first with b's bits, else the one that comes nearest. To replace a likelier one it must
+  /// leave less than half of what that leaves: two orders of one arithmetic are both as far from a
+  /// third. Keeps a run for the path to it.
   Arithmetic closest(const Arithmetic& said, const std::vector<Arithmetic>& others) {
     Arithmetic best = said;
-    double residual = probe(said).residual / 2;
+    double residual = probe(said).residual;
     for (const Arithmetic& other : others) {
       if (!result_.certificate.empty() || runs_ >= most_runs - 1) break;
       const Probe& made = probe(other);
-      if (!(made.residual < residual) && !made.same_bits) continue;
+      if (!(made.residual < residual / 2) && !made.same_bits) continue;
       residual = made.residual;
       best = other;
     }
@@ -306,6 +397,8 @@ class Waterfall {
          to.numerics.batch_norm == BatchNormalisation::folded ? "batch norm folded into weights"
                                                               : "batch norm kept out of weights",
          next);
+    next.functions = to.functions;
+    if (function_step()) turn(Cause::function, "elementary functions: " + function_text(), next);
     next.operands = to.operands;
     turn(Cause::subnormals, "subnormals flushed to zero", next);
     return switches;
@@ -319,20 +412,34 @@ class Waterfall {
     const bool backwards = tf32(own.numerics) && !tf32(target.numerics);
     const std::vector<Switch> switches = backwards ? path(target, own) : path(own, target);
     const auto at = [&](const Arithmetic& arithmetic) {
-      return text(arithmetic) == text(own) ? 0 : probe(arithmetic).onto;
+      return text(arithmetic) == text(own) && !r_.recorded_in_half ? 0 : probe(arithmetic).onto;
     };
     const double reached = at(target);
-    double before = backwards ? reached : 0;
+    double before = backwards ? reached : at(own);
     std::vector<CauseShare> shares;
+    if (r_.recorded_in_half)
+      shares.push_back({Cause::recording, "recording rounded to float16", at(own)});
     for (const Switch& each : switches) {
       const double after = at(each.after);
       shares.push_back({each.cause, each.what, backwards ? before - after : after - before});
       before = after;
     }
     result_.causes = std::move(shares);
-    const double rest = 1 - reached;
-    if (r_.b == nullptr && r_.rest_is_order && result_.certificate.empty())
+    double rest = 1 - reached;
+    if (!fault_.words.empty()) {
+      result_.causes.push_back({Cause::fault, "fault: " + fault_.words, rest - fault_.leaves});
+      if (fault_.bits) result_.certificate = text(target) + " with the fault " + fault_.words;
+      rest = fault_.leaves;
+      if (rest == 0) return;
+    }
+    if (!order_.empty())
+      result_.causes.push_back({Cause::order, "order of summation (" + order_ + ")", rest});
+    else if (r_.b == nullptr && r_.rest_is_order && result_.certificate.empty())
       result_.causes.push_back({Cause::order, "another order of float32 summation", rest});
+    else if (r_.inputs_in_half && target.operands == Operands::as_given && rest != 0)
+      result_.causes.push_back(
+          {Cause::recording, "inputs rounded to float16 when recorded (what they lost is unknown)",
+           rest});
     else if (rest != 0 || result_.causes.empty())
       result_.causes.push_back({Cause::rest, "not explained", rest});
   }
@@ -342,6 +449,8 @@ class Waterfall {
   std::map<std::string, Probe> probes_;
   double energy_ = 0;
   int runs_ = 0;
+  ProvedFault fault_;
+  std::string order_;  ///< of an unknown program, when it was found
 };
 
 }  // namespace

@@ -14,8 +14,18 @@
 namespace parity {
 
 /// A clause of the arithmetic that may differ between two sides, in the order in which they are
-/// switched. rest: what no clause explains.
-enum class Cause { operand_rounding, accumulator, order, batch_norm, subnormals, rest };
+/// switched. recording: what rounding it to float16 did to a recording. fault: no arithmetic, but what a diagnosis proved. rest: what nothing explains.
+enum class Cause {
+  operand_rounding,
+  accumulator,
+  order,
+  batch_norm,
+  function,
+  subnormals,
+  recording,
+  fault,
+  rest
+};
 std::string_view name(Cause cause);
 std::optional<Cause> cause_named(std::string_view text);
 
@@ -33,6 +43,9 @@ struct Attribution {
   /// The arithmetic whose emulation on the CPU has b's bits, every one of them; empty when none
   /// that was tried has.
   std::string certificate;
+  /// How an unknown program summed, as far as a sample of elements shows it: "chains of 128 terms
+  /// (c, r, s), added in order: the bits of all 512 sampled elements, …"; else empty.
+  std::string summation;
   std::string nearest;          ///< the emulated arithmetic with the smallest residual
   double nearest_residual = 1;  ///< ||b - emulation||^2 / ||b - a||^2
   int runs = 0;                 ///< of the stage, at most ten
@@ -48,6 +61,13 @@ struct CauseTotal {
 /// How many stages diff() attributes: the first diverging one and those with the largest shares.
 inline constexpr std::size_t attribute_none = 0;
 inline constexpr std::size_t attribute_all = std::numeric_limits<std::size_t>::max();
+
+/// A fault that a diagnosis proved: none where it has no words.
+struct ProvedFault {
+  std::string words;  ///< "kernel axes swapped"
+  double leaves = 0;  ///< of the difference's energy
+  bool bits = false;  ///< it gives b's very bits
+};
 
 struct AttributionRequest {
   const Stage& stage;  ///< as cut, BatchNorm kept
@@ -65,6 +85,9 @@ struct AttributionRequest {
   /// Whether b's distance from exact is what the order of float32 summation alone would make:
   /// then what remains of an unknown program's error is called order.
   bool rest_is_order = false;
+  /// What of a recording was rounded to float16 when it was made.
+  bool recorded_in_half = false, inputs_in_half = false;
+  ProvedFault fault = {};
 };
 
 /// Nothing where a's and b's bits agree or differ by infinities and NaN alone.

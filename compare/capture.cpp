@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <map>
 #include <set>
@@ -11,6 +12,7 @@
 #include "compare/misread.hpp"
 #include "compare/walk.hpp"
 #include "model/arithmetic/bounds.hpp"
+#include "model/arithmetic/half.hpp"
 #include "model/error.hpp"
 #include "model/nearest.hpp"
 #include "model/ops.hpp"
@@ -75,12 +77,17 @@ double resize_places(const Resize& op, const Shape& x) {
 //   few units of 2^-24 on
 //                   the scale of 1, not of y; magnitudes of a sigmoid are at least 1 (m/4 + 1), so
 //                   4*2^-23 of M covers a function that is good to 4 ULP of 1.
+//   float16         A value v recorded as h = fl16(v): |v - h| <= v16*max(|h|, 2^-14) with
+//                   v16 = 2^-11/(1 - 2^-11), since half a step below 2^-14 is 2^-25. Of an input that
+//                   is an error of v16*M before the first step, M read on max(|h|, 2^-14); of the
+//                   output one more rounding.
 //   resize          see resize_places().
-Allowance foreign_allowance(const PlannedStage& planned, double largest_input) {
+Allowance foreign_allowance(const PlannedStage& planned, const RecordedStage& recorded) {
   const Stage& stage = planned.stage;
   const std::vector<OperandTypes> types = step_operand_types(stage);
   const std::int64_t terms = stage_terms(planned);
   Allowance total;
+  if (recorded.inputs_in_half) total.coefficient = half_roundoff / (1 - half_roundoff);
   for (std::size_t i = 0; i < types.size(); ++i) {
     const Step& step = stage.steps[i];
     const Contract& contract = planned.contracts[i];
@@ -117,10 +124,13 @@ Allowance foreign_allowance(const PlannedStage& planned, double largest_input) {
     }
     if (!contract.function.empty()) own.coefficient += 4 * 0x1p-23;
     if (const auto* resize = std::get_if<Resize>(step.op.get()))
-      own.underflow += resize_places(*resize, types[i].inputs[0].shape) * largest_input;
+      own.underflow += resize_places(*resize, types[i].inputs[0].shape) * recorded.largest_input;
     total = {total.coefficient + own.coefficient * (1 + total.coefficient),
              total.underflow * allowed.gain + own.underflow};
   }
+  if (recorded.output_in_half)
+    total = {total.coefficient + half_roundoff * (1 + total.coefficient),
+             total.underflow * (1 + half_roundoff) + half_roundoff * half_smallest_normal};
   return total;
 }
 
@@ -141,20 +151,64 @@ std::string foreign_contract(const PlannedStage& planned) {
   return "foreign:fp32";
 }
 
-/// Whether a recording has been through float16: 11 significant bits at most, and enough elements
-/// that are no small integers, which any precision has.
+/// Whether a recording has been through float16: every element is one, and enough of them are no
+/// small integers, which any precision has.
 bool holds_halves(const Tensor& tensor) {
-  constexpr int enough = 32;
+  // By chance a float32 is a float16 once in 2^13.
+  constexpr int enough = 8;
   if (tensor.type().type != Type::float32) return false;
   int telling = 0;
   for (const float value : tensor.values<float>()) {
     if (value == 0 || !std::isfinite(value)) continue;
-    if ((std::bit_cast<std::uint32_t>(value) & 0x1fffU) != 0 || std::fabs(value) > 65504)
-      return false;
+    if (round_to_half(value) != value) return false;
     telling += value != std::trunc(value);
   }
   return telling >= enough;
 }
+
+Tensor rounded_to_half(const Tensor& tensor) {
+  const std::span<const float> values = tensor.values<float>();
+  std::vector<float> rounded(values.size());
+  std::transform(values.begin(), values.end(), rounded.begin(), round_to_half);
+  return Tensor::of(tensor.shape(), std::move(rounded));
+}
+
+/// max(|h|, 2^-14): what the rounding of an input to float16 is relative to.
+Tensor above_smallest_half(const Tensor& tensor) {
+  const std::span<const float> values = tensor.values<float>();
+  std::vector<float> raised(values.size());
+  std::transform(values.begin(), values.end(), raised.begin(), [](float value) {
+    const float size = std::fabs(value);
+    return size < 0x1p-14F ? 0x1p-14F : size;  // NaN stays
+  });
+  return Tensor::of(tensor.shape(), std::move(raised));
+}
+
+/// Of the values that round to the float16 `recorded`, the one nearest to `exact`: what is left of the
+/// distance is the runtime's.
+double nearest_unrounded(double recorded, double exact) {
+  constexpr double overflow = 65520;  // rounds to infinity from here on
+  if (std::isnan(recorded) || std::isnan(exact)) return recorded;
+  if (std::isinf(recorded))
+    return recorded > 0 ? std::max(exact, overflow) : std::min(exact, -overflow);
+  const int exponent = std::max(-14, recorded == 0 ? -14 : std::ilogb(recorded));
+  const double half_a_step = std::ldexp(1.0, exponent - 11);
+  return std::clamp(exact, recorded - half_a_step, recorded + half_a_step);
+}
+
+/// Of the products recorded in float16, how many were computed so.
+struct HalfVotes {
+  int stages = 0, in_half = 0, in_float = 0;
+  double most_equal = 0;  ///< of a stage's elements, those with the bits of its nearer emulation
+  std::string most_equal_at;
+};
+
+/// A stage that TF32 may have rounded, and how noisy it is beside float32.
+struct Tf32Evidence {
+  std::string stage;
+  double z_rms = 0;  ///< of its rounding error, in units of float32's
+  bool beyond_float32 = false;
+};
 
 class CaptureWalk {
  public:
@@ -168,7 +222,8 @@ class CaptureWalk {
         foreign_plan_(
             make_plan(request.stages, arithmetic_behind(request.numerics), host_, request.spec)),
         live_(request.graph, request.a.plan.stages),
-        flow_(request.stages.size()) {
+        flow_(request.stages.size()),
+        producers_(producers_of(request.stages)) {
     record_.a = side_record(r_.a.plan, a_.info(r_.a.execution));
     record_.b.spec = r_.spec;
     record_.b.backend = "capture";
@@ -218,10 +273,16 @@ class CaptureWalk {
     record_.decisions = undecided(r_.decisions);
     progress_.stages = static_cast<int>(r_.stages.size());
     for (const Stage& stage : r_.stages) progress_.macs += stage.macs;
+    note_on_inputs(record_, r_.inputs);
     for (std::size_t i = 0; i < r_.inputs.size(); ++i) {
       const TensorId id = r_.graph.inputs[i];
       const auto held = captured_.find(id);
-      if (held != captured_.end() && !same_bits(held->second, r_.inputs[i]))
+      const bool as_given = held == captured_.end() || same_bits(held->second, r_.inputs[i]);
+      // Recorded in float16, the input as it was before is the better one.
+      const bool rounded = !as_given && halves_.contains(id) &&
+                           same_bits(held->second, rounded_to_half(r_.inputs[i]));
+      if (rounded) halves_.erase(id);
+      if (!as_given && !rounded)
         throw Error(
             Fault::bad_input,
             r_.capture.file + " was recorded with another input: its tensor '" +
@@ -254,21 +315,30 @@ class CaptureWalk {
     std::set<TensorId> of_stages;
     for (const auto& [name, id] : known) of_stages.insert(id);
     for (const TensorId id : r_.graph.inputs) add(r_.graph.tensor(id).name, id);
-    int matched = 0;
-    std::vector<std::string> halves;
+    std::set<std::string> inner;
+    for (const Stage& stage : r_.stages)
+      for (const Step& step : stage.steps)
+        for (const TensorId id : step.outputs)
+          if (!known.contains(r_.graph.tensor(id).name)) inner.insert(r_.graph.tensor(id).name);
+    int matched = 0, inside = 0;
+    std::vector<std::string> unknown;
     for (const auto& [name, tensor] : r_.capture.tensors) {
       const auto found = known.find(name);
-      if (found == known.end()) continue;
+      if (found == known.end()) {
+        inner.contains(name) ? static_cast<void>(++inside) : unknown.push_back(name);
+        continue;
+      }
       require_type(name, tensor, r_.graph.tensor(found->second).type);
       captured_[found->second] = with_canonical_nan(tensor);
-      if (holds_halves(tensor)) halves.push_back(name);
+      if (holds_halves(tensor)) halves_.insert(found->second);
       matched += of_stages.contains(found->second);
     }
-    if (!halves.empty())
-      record_.notes.push_back(
-          "every element of " + listed(halves, 4) + " in " + r_.capture.file +
-          " is exactly a float16: recorded in half precision, or rounded to it before. These "
-          "roundings are judged as the runtime's own");
+    // What a product made is no float16 by chance; what a pool or an input holds may be.
+    const bool in_half = std::any_of(r_.stages.begin(), r_.stages.end(), [&](const Stage& stage) {
+      return stage.macs > 0 && halves_.contains(stage.outputs[0]);
+    });
+    if (!in_half) halves_.clear();
+    if (matched > 0) note_unused(inside, unknown, names);
     if (matched > 0) return;
     std::string why =
         "no tensor of " + r_.capture.file + " is a tensor or a stage of " + r_.graph.name;
@@ -281,6 +351,29 @@ class CaptureWalk {
     throw Error(Fault::bad_input, why + ". Record tensors under their ONNX names (" +
                                       listed(names, 6) +
                                       ") or under stage names; `inspect` lists both.");
+  }
+
+  /// Which tensors of the file say nothing here.
+  void note_unused(int inside, const std::vector<std::string>& unknown,
+                   const std::vector<std::string>& names) {
+    if (inside == 0 && unknown.empty()) return;
+    const std::size_t all = r_.capture.tensors.size();
+    std::string text = std::to_string(static_cast<std::size_t>(inside) + unknown.size()) + " of " +
+                       counted(static_cast<std::int64_t>(all), "tensor") + " in " +
+                       r_.capture.file + " are not used: ";
+    if (inside > 0)
+      text += std::to_string(inside) + " lie inside a stage, which is judged by its last tensor" +
+              (unknown.empty() ? "" : "; ");
+    if (!unknown.empty()) {
+      text += std::to_string(unknown.size()) + (unknown.size() == 1 ? " has" : " have") +
+              " no name of what is compared, as ";
+      std::string near;
+      for (std::size_t i = 0; i < std::min<std::size_t>(unknown.size(), 100) && near.empty(); ++i)
+        if (const std::string other = nearest(unknown[i], names); !other.empty())
+          near = shown(unknown[i]) + " (nearest: " + shown(other) + ")";
+      text += near.empty() ? shown(unknown.front()) : near;
+    }
+    record_.notes.push_back(text);
   }
 
   void require_type(const std::string& name, const Tensor& tensor, const TensorType& wanted) const {
@@ -313,6 +406,10 @@ class CaptureWalk {
         a_.run(r_.a.plan.stages[i], live_.at(stage.inputs), Reading::values, r_.a.execution);
     result.seconds_a = watch.lap();
     result.digest_a = a_.digest(a[0], r_.a.execution);
+    const bool constant = stage.inputs.empty() && !captured_.contains(stage.outputs[0]);
+    if (constant)  // nobody records what stands in the file
+      for (std::size_t j = 0; j < stage.outputs.size(); ++j)
+        captured_.emplace(stage.outputs[j], as_read(a_.download(a[j], r_.a.execution)));
     const std::string missing_input = first_missing(stage);
     std::vector<std::size_t> held;  // outputs that were recorded
     for (std::size_t j = 0; j < stage.outputs.size(); ++j)
@@ -342,19 +439,14 @@ class CaptureWalk {
         of_output.reason =
             "the capture lacks the stage's input '" + missing_input +
             "', so it cannot be judged on its own input; the accumulated error is known";
-        // Whatever happened since the last tensor is put down to this stage.
-        Split all;
-        all.accumulated =
-            of_output.accumulated->rms * std::sqrt(static_cast<double>(of_output.elements));
-        all.introduced_on_accumulated = all.accumulated * all.accumulated;
-        flow_.pass(i, stage.inputs, {&stage.outputs[j], 1}, all,
-                   norm_square(*of_output.accumulated));
+        take_all(i, j, of_output);
       }
       note_accumulated(stage.outputs[j], of_output);
       decide_margins(i, j, a[j], recorded);
       if (j == held.front() || rank_of(of_output.verdict) > rank_of(result.verdict))
         result = std::move(of_output);
     }
+    if (constant) result.reason = "the file's own constant, which no recording need hold";
     for (std::size_t j = 0; j < stage.outputs.size() && !held.empty(); ++j)
       if (std::find(held.begin(), held.end(), j) == held.end())
         flow_.carry(stage.inputs, {&stage.outputs[j], 1},
@@ -365,6 +457,91 @@ class CaptureWalk {
     a_.forget(exact_plan_.stages[i]);
     host_.forget(exact_plan_.stages[i]);
     record_.stages.push_back(std::move(result));
+  }
+
+  /// Whatever happened since the last tensor that can be judged is put down to this stage.
+  void take_all(std::size_t i, std::size_t j, const StageResult& result) {
+    const Stage& stage = r_.stages[i];
+    Split all;
+    all.accumulated = result.accumulated->rms * std::sqrt(static_cast<double>(result.elements));
+    all.introduced_on_accumulated = all.accumulated * all.accumulated;
+    flow_.pass(i, stage.inputs, {&stage.outputs[j], 1}, all, norm_square(*result.accumulated));
+  }
+
+  /// Whether the recorded output of a diverged stage shows that it was not computed from the recorded
+  /// inputs: what differs between these and a's own, the output does not carry. Nearer to a's own
+  /// past by half is more than errors that point anywhere make.
+  static bool contradicts(const StageResult& result, const Split& split) {
+    if (result.verdict != Verdict::diverged || result.blame == Blame::a) return false;
+    const auto classes = [](const Comparison& c) {
+      return c.nan_mismatches + c.infinity_mismatches;
+    };
+    if (classes(*result.accumulated) != classes(*result.introduced))
+      return classes(*result.accumulated) < classes(*result.introduced);
+    return 2 * split.accumulated < split.introduced;
+  }
+
+  /// The stage says nothing: what it read is not what was recorded. Its makers are remembered.
+  void note_contradiction(std::size_t i, StageResult& result) {
+    const Stage& stage = r_.stages[i];
+    std::vector<std::string> doubtful;
+    for (std::size_t k = 0; k < stage.inputs.size(); ++k) {
+      if (equal_.contains(stage.inputs[k])) continue;
+      const auto maker = producers_.find(stage.inputs[k]);
+      if (maker == producers_.end() ||
+          record_.stages[static_cast<std::size_t>(maker->second)].verdict != Verdict::diverged)
+        continue;
+      doubtful.push_back(stage.input_names[k]);
+      auto& readers = denied_[maker->second];
+      if (readers.empty() || readers.back() != stage.name) readers.push_back(stage.name);
+    }
+    if (doubtful.empty())
+      for (std::size_t k = 0; k < stage.inputs.size(); ++k)
+        if (!equal_.contains(stage.inputs[k])) doubtful.push_back(stage.input_names[k]);
+    result.verdict = Verdict::untrusted;
+    result.blame = Blame::nobody;
+    result.reason = "the recording contradicts itself: this output lies " +
+                    how_near(*result.accumulated) + " from what a makes of its own values and " +
+                    how_near(*result.introduced) +
+                    " from what a makes of the recorded ones, so the stage did not read " +
+                    listed(doubtful, 3) + " as recorded";
+    result.introduced.reset();
+    result.exact_a.reset();
+    result.exact_b.reset();
+    result.statistics.reset();
+    result.diagnoses.clear();
+    result.map.reset();
+    result.bound_coefficient_a = result.bound_coefficient_b = 0;
+  }
+  static std::string how_near(const Comparison& c) {
+    const std::int64_t classes = c.nan_mismatches + c.infinity_mismatches;
+    if (classes > 0) return counted(classes, "NaN or infinite element");
+    std::string text(32, '\0');
+    text.resize(static_cast<std::size_t>(std::snprintf(text.data(), text.size(), "%.2g", c.rms)));
+    return "rms " + text;
+  }
+
+  /// Says of each stage whose output its readers do not know that it is so.
+  void blame_contradicted() {
+    for (const auto& [maker, readers] : denied_) {
+      StageResult& stage = record_.stages[static_cast<std::size_t>(maker)];
+      Diagnosis found;
+      found.label = "recording_contradicts_itself";
+      found.proof = Proof::pattern;
+      found.confidence = 1;
+      found.evidence = "what the recording holds of '" + stage.tensor + "' is not what " +
+                       listed(readers, 3) +
+                       " read: overwritten in place after it was made, recorded in another run or "
+                       "under another name, or its scale moved into the next layer";
+      const bool proved =
+          !stage.diagnoses.empty() && stage.diagnoses.front().proof != Proof::pattern;
+      stage.diagnoses.insert(stage.diagnoses.begin() + (proved ? 1 : 0), std::move(found));
+      // Nobody reads what was recorded here: how large its error is says nothing of the network.
+      stage.accumulated_relative = std::numeric_limits<double>::quiet_NaN();
+      record_.notes.push_back("the recording contradicts itself behind " + stage.name +
+                              ": shares, amplification and causes are counted from the next stage "
+                              "that can be judged");
+    }
   }
 
   /// How much a verdict says against a stage.
@@ -388,8 +565,11 @@ class CaptureWalk {
     const Stage& stage = r_.stages[i];
     for (std::size_t d = 0; d < r_.decisions.size(); ++d) {
       if (!names_output(r_.graph, r_.decisions[d], stage.outputs[j])) continue;
+      const Value& x = live_.at(stage.inputs).front();
+      const RecordedStage as_made{false, halves_.contains(stage.outputs[j]),
+                                  largest_of(a_.download(x, r_.a.execution))};
       const Allowance own = stage_allowance(r_.a.plan.stages[i]),
-                      foreign = foreign_allowance(foreign_plan_.stages[i]);
+                      foreign = foreign_allowance(foreign_plan_.stages[i], as_made);
       const Tensor m = a_.download(
           a_.run(kept_stage(i), live_.at(stage.inputs), Reading::magnitudes, r_.a.execution)[j],
           r_.a.execution);
@@ -435,10 +615,11 @@ class CaptureWalk {
     const Value local =
         inputs_equal ? a[j] : a_.run(planned, inputs, Reading::values, r_.a.execution)[j];
     result.seconds_local = watch.lap();
-    const Value m = a_.run(kept_stage(i), inputs, Reading::magnitudes, r_.a.execution)[j];
+    const Value m = magnitude(i, j, inputs);
     result.seconds_magnitude = watch.lap();
 
-    const Allowance foreign = foreign_allowance(foreign_plan_.stages[i], largest_input(stage));
+    const RecordedStage recorded = recorded_as(stage, j);
+    const Allowance foreign = foreign_allowance(foreign_plan_.stages[i], recorded);
     const Allowance own = stage_allowance(planned);
     result.bound_coefficient_a = own.coefficient;
     result.bound_coefficient_b = foreign.coefficient;
@@ -451,15 +632,11 @@ class CaptureWalk {
         host_.run(exact_plan_.stages[i], on_host, Reading::values, r_.referee.execution)[j];
     const Value m_host = for_host(m);
     result.exact_a = against_exact(i, exact, for_host(local), m_host, own);
-    result.exact_b = against_exact(i, exact, for_host(y), m_host, foreign);
-    // The oracle is asked about first outputs.
-    if (result.introduced->differing > 0 && j == 0) look_at_noise(i, on_host, local, y, result);
+    // |y| may be far below M: the output's own rounding is taken out, not bounded.
+    result.exact_b = against_exact(
+        i, exact, recorded.output_in_half ? unrounded(for_host(y), exact) : for_host(y), m_host,
+        foreign_allowance(foreign_plan_.stages[i], before_its_output(recorded)));
     decide(planned, inputs, y, result);
-    if (result.verdict == Verdict::diverged && result.blame != Blame::a && j == 0)
-      result.diagnoses =
-          examine(i, on_host, exact, on(host_, r_.referee.execution, a_, r_.a.execution, y), m_host,
-                  foreign);
-    if (result.introduced->differing > 0) result.map = a_.map(local, y, r_.a.execution);
 
     if (result.accumulated->differing > 0 || result.introduced->differing > 0) {
       // Split's local run is B's on A's inputs; here it is A's on B's inputs, so the two parts
@@ -468,11 +645,121 @@ class CaptureWalk {
       Split split = swapped;
       std::swap(split.introduced, split.inherited);
       std::swap(split.introduced_on_accumulated, split.inherited_on_accumulated);
+      if (!inputs_equal && contradicts(result, split)) {
+        note_contradiction(i, result);
+        take_all(i, j, result);
+        return;
+      }
       result.split = split;
       result.amplification = inputs_equal ? 0 : flow_.amplification(stage.inputs, split);
     }
     flow_.pass(i, stage.inputs, {&stage.outputs[j], 1}, result.split,
                norm_square(*result.accumulated));
+
+    if (result.introduced->differing > 0) result.map = a_.map(local, y, r_.a.execution);
+    if (j > 0) return;  // the oracle is asked about first outputs
+    if (result.introduced->differing > 0)
+      look_at_noise(i, on_host, local, y, result);
+    else if (foreign_plan_.stages[i].contracts.front().rounding)
+      tf32_evidence_.push_back({stage.name, 0, false});
+    if (recorded.output_in_half && stage.macs > 0)
+      vote_on_half(i, on_host, for_host(local), for_host(y));
+    if (result.verdict == Verdict::diverged && result.blame != Blame::a)
+      result.diagnoses = examine(i, on_host, exact, for_host(y), m_host, recorded);
+  }
+
+  /// A recording in float16 as it may have been before.
+  Value unrounded(const Value& recorded, const Value& exact) {
+    std::vector<double> y = widened(host_.download(recorded, r_.referee.execution));
+    const std::vector<double> right = widened(host_.download(exact, r_.referee.execution));
+    for (std::size_t i = 0; i < y.size(); ++i) y[i] = nearest_unrounded(y[i], right[i]);
+    return host_.upload(Tensor::of(recorded.shape(), std::move(y)), r_.referee.execution);
+  }
+
+  /// What a stage's bound takes from its recording.
+  RecordedStage recorded_as(const Stage& stage, std::size_t j) const {
+    return {std::any_of(stage.inputs.begin(), stage.inputs.end(),
+                        [&](TensorId id) { return halves_.contains(id); }),
+            halves_.contains(stage.outputs[j]),
+            stage.inputs.empty() ? 0 : largest_of(captured_.at(stage.inputs[0]))};
+  }
+  static RecordedStage before_its_output(RecordedStage recorded) {
+    recorded.output_in_half = false;
+    return recorded;
+  }
+
+  /// M on the recorded inputs.
+  Value magnitude(std::size_t i, std::size_t j, std::vector<Value> inputs) {
+    for (std::size_t k = 0; k < inputs.size(); ++k)
+      if (halves_.contains(r_.stages[i].inputs[k]))
+        inputs[k] =
+            a_.upload(above_smallest_half(to_float32(a_.download(inputs[k], r_.a.execution))),
+                      r_.a.execution);
+    return a_.run(kept_stage(i), inputs, Reading::magnitudes, r_.a.execution)[j];
+  }
+
+  /// Whether a product that was recorded in float16 lies nearer to operands rounded to float16 or to
+  /// float32 ones, both results rounded as they were recorded. Of a runtime in float16 the first
+  /// leaves what it accumulates; of one in float32 it adds the rounding of the weights to what the
+  /// inputs lost, which doubles what is left.
+  void vote_on_half(std::size_t i, const std::vector<Value>& inputs, const Value& local,
+                    const Value& y) {
+    const PlannedStage& stage = r_.a.plan.stages[i];
+    const Execution& execution = r_.referee.execution;
+    const Misreading& row = *misreading_of(Bug::half_operands);
+    if (!row.applies(stage) || host_.refuses(stage)) return;
+    const Seat seat{stage, host_, inputs, execution};
+    const Tensor recorded = host_.download(y, execution);
+    const std::span<const float> there = recorded.values<float>();
+    struct Nearness {
+      double rest = 0, equal = 0;
+    };
+    const auto nearness = [&](const Value& value) {
+      const Tensor made = rounded_to_half(to_float32(host_.download(value, execution)));
+      const std::span<const float> here = made.values<float>();
+      Nearness near;
+      for (std::size_t k = 0; k < here.size(); ++k) {
+        const double d = static_cast<double>(here[k]) - static_cast<double>(there[k]);
+        if (std::isfinite(d)) near.rest += d * d;
+        near.equal += here[k] == there[k];
+      }
+      near.equal /= static_cast<double>(std::max<std::size_t>(1, here.size()));
+      return near;
+    };
+    const Nearness in_float = nearness(local),
+                   in_half = nearness(run_misread(seat, row.make(seat, 1), Reading::values)[0]);
+    ++votes_.stages;
+    votes_.in_half += 2 * in_half.rest < in_float.rest;
+    votes_.in_float += in_float.rest < in_half.rest;
+    const double equal = in_half.rest < in_float.rest ? in_half.equal : in_float.equal;
+    if (equal > votes_.most_equal) {
+      votes_.most_equal = equal;
+      votes_.most_equal_at = r_.stages[i].name;
+    }
+  }
+
+  void tell_of_half() {
+    if (votes_.stages == 0) return;
+    std::vector<std::string> names;
+    for (const Stage& stage : r_.stages)
+      if (halves_.contains(stage.outputs[0])) names.push_back(stage.output_names[0]);
+    const std::string of = " of " + counted(votes_.stages, "product");
+    char equal[32];
+    std::snprintf(equal, sizeof equal, "%.3g %%", 100 * votes_.most_equal);
+    const std::string best = "; at best " + std::string(equal) +
+                             " of a stage's elements have its bits, at " + votes_.most_equal_at;
+    std::string verdict;
+    if (votes_.in_half > votes_.stages / 2)
+      verdict = "The runtime computed in float16: " + std::to_string(votes_.in_half) + of +
+                " lie nearer to operands rounded to float16 than to float32 ones" + best;
+    else if (votes_.in_float > votes_.stages / 2)
+      verdict = "Only the recording was rounded: " + std::to_string(votes_.in_float) + of +
+                " lie nearer to float32 operands than to ones rounded to float16" + best;
+    else
+      verdict = "Whether the runtime computed in float16 too does not show";
+    record_.notes.push_back(r_.capture.file + " holds float16: " + listed(names, 4) +
+                            ". The bounds allow for that rounding of what was recorded. " +
+                            verdict);
   }
 
   /// How noisy both are on a sample, the capture's against `chain` or the TF32 it may have used.
@@ -482,14 +769,54 @@ class CaptureWalk {
     const std::vector<std::int64_t> indices = sample_of(element_count(shape), false, 7, {});
     const std::vector<ExactElement> exact = r_.referee.oracle.exact_at(
         exact_plan_.stages[i], on_host, indices, ExactSum::Keep::noise, r_.referee.execution);
-    Statistics statistics{
-        side_statistics(r_.a.plan.stages[i], shape, indices, exact, a_.elements(local, indices),
-                        r_.stages.size()),
-        foreign_statistics(shape, indices, exact, a_.elements(y, indices),
-                           may_use_tf32() ? std::optional(r_.numerics.rounding) : std::nullopt,
-                           r_.stages.size()),
-        {}};
+    const std::vector<double> there = a_.elements(y, indices);
+    const auto foreign = [&](std::optional<Rounding> operands) {
+      return foreign_statistics(shape, indices, exact, there, operands, r_.stages.size());
+    };
+    Statistics statistics{side_statistics(r_.a.plan.stages[i], shape, indices, exact,
+                                          a_.elements(local, indices), r_.stages.size()),
+                          {},
+                          {}};
+    const RecordedStage recorded = recorded_as(r_.stages[i], 0);
+    // The rounding of a recording in float16 is no noise of the runtime's.
+    if (!recorded.inputs_in_half && !recorded.output_in_half) {
+      statistics.b = foreign(std::nullopt);
+      const bool permitted = foreign_plan_.stages[i].contracts.front().rounding.has_value();
+      if (permitted && statistics.b) {
+        tf32_evidence_.push_back(
+            {r_.stages[i].name, statistics.b->z_rms, !statistics.b->as_predicted()});
+        if (!statistics.b->as_predicted()) statistics.b = foreign(r_.numerics.rounding);
+      }
+    }
     if (statistics.a || statistics.b) result.statistics = std::move(statistics);
+  }
+
+  /// What TF32 as a permission comes to: used, not used, or needed by one stage alone.
+  void tell_of_tf32() {
+    std::vector<std::string> needing;
+    double worst = 0, others = 0;
+    for (const Tf32Evidence& each : tf32_evidence_) {
+      (each.beyond_float32 ? worst : others) =
+          std::max(each.beyond_float32 ? worst : others, each.z_rms);
+      if (each.beyond_float32) needing.push_back(each.stage);
+    }
+    const std::size_t all = tf32_evidence_.size();
+    if (all < 2 || 2 * needing.size() > all) return;
+    char text[96];
+    if (needing.empty()) {
+      std::snprintf(text, sizeof text, "at most %.2g times float32's", others);
+      record_.notes.push_back("TF32 was not used: in none of " + std::to_string(all) +
+                              " stages is the rounding noise more than float32 makes (" + text +
+                              "). Without math=tf32 the bounds are some thousand times tighter");
+      return;
+    }
+    std::snprintf(text, sizeof text, "%.3g times float32's, in the other %zu at most %.2g", worst,
+                  all - needing.size(), others);
+    record_.notes.push_back("of the stages that TF32 may round, only " + listed(needing, 3) +
+                            (needing.size() == 1 ? " needs" : " need") + " it (rounding noise " +
+                            text +
+                            "): either TF32 was on there alone, or it was off and the fault is "
+                            "there; compare without math=tf32");
   }
 
   OracleTest against_exact(std::size_t i, const Value& exact, const Value& y, const Value& m,
@@ -514,11 +841,18 @@ class CaptureWalk {
   /// What the capture looks like beside the exact values, under the bound of its arithmetic.
   std::vector<Diagnosis> examine(std::size_t i, const std::vector<Value>& inputs,
                                  const Value& exact, const Value& y, const Value& m,
-                                 const Allowance& foreign) {
+                                 const RecordedStage& recorded) {
     const Execution& execution = r_.referee.execution;
     const PlannedStage& stage = exact_plan_.stages[i];
     std::vector<double> tolerance = widened(host_.download(m, execution));
-    for (double& each : tolerance) each = foreign.coefficient * each + foreign.underflow;
+    const Allowance before =
+        foreign_allowance(foreign_plan_.stages[i], before_its_output(recorded));
+    const std::vector<double> values = widened(host_.download(y, execution));
+    for (std::size_t k = 0; k < tolerance.size(); ++k) {
+      tolerance[k] = before.coefficient * tolerance[k] + before.underflow;
+      if (recorded.output_in_half)
+        tolerance[k] += half_roundoff * std::max(std::fabs(values[k]), half_smallest_normal);
+    }
     return diagnose({.who = "the capture",
                      .planned = stage,
                      .runner = host_,
@@ -529,7 +863,8 @@ class CaptureWalk {
                      .reference = host_.download(exact, execution),
                      .suspect = host_.download(y, execution),
                      .tolerance = tolerance,
-                     .allowance = foreign});
+                     .allowance = foreign_allowance(foreign_plan_.stages[i], recorded),
+                     .recorded_in_half = recorded.output_in_half});
   }
 
   void decide(const PlannedStage& planned, const std::vector<Value>& inputs, const Value& y,
@@ -562,6 +897,9 @@ class CaptureWalk {
   }
 
   void end() {
+    tell_of_half();
+    tell_of_tf32();
+    blame_contradicted();
     record_.outputs = output_results(r_.graph, r_.stages, accumulated_);
     conclude(record_, flow_.shares_of(r_.graph.outputs));
     for (const std::size_t i : stages_to_attribute(record_, r_.attribute))
@@ -577,10 +915,8 @@ class CaptureWalk {
     return inputs;
   }
 
-  /// The largest finite magnitude among what the stage's first input holds.
-  double largest_input(const Stage& stage) const {
-    if (stage.inputs.empty()) return 0;
-    const Tensor& x = captured_.at(stage.inputs[0]);
+  /// The largest finite magnitude among float32 elements.
+  static double largest_of(const Tensor& x) {
     if (x.type().type != Type::float32) return 0;
     double largest = 0;
     for (const float value : x.values<float>())
@@ -607,6 +943,9 @@ class CaptureWalk {
     std::vector<Value> inputs;
     for (const Value& input : given) inputs.push_back(for_host(input));
     const std::optional<Statistics>& statistics = record_.stages[i].statistics;
+    const RecordedStage recorded = recorded_as(stage, 0);
+    const bool float32_noise = statistics && statistics->b && statistics->b->as_predicted() &&
+                               statistics->b->noise == name(Algorithm::chain);
     return attribute(
         {.stage = stage,
          .a = planned,
@@ -616,10 +955,13 @@ class CaptureWalk {
          .inputs = inputs,
          .a_output = for_host(a),
          .b_output = for_host(a_.upload(captured_.at(stage.outputs[0]), r_.a.execution)),
-         .tf32_permitted = may_use_tf32(),
+         // Where the noise is float32's, no operand was rounded.
+         .tf32_permitted = may_use_tf32() && !float32_noise,
          // Under a permission to round operands the rest may be the rounding of a unit unknown here.
-         .rest_is_order = record_.stages[i].verdict == Verdict::within_bound && !may_use_tf32() &&
-                          statistics && statistics->b && statistics->b->as_predicted()});
+         .rest_is_order = record_.stages[i].verdict == Verdict::within_bound && float32_noise,
+         .recorded_in_half = recorded.output_in_half,
+         .inputs_in_half = recorded.inputs_in_half,
+         .fault = proved_fault(record_.stages[i])});
   }
 
   bool may_use_tf32() const {
@@ -637,6 +979,12 @@ class CaptureWalk {
   std::map<TensorId, Tensor> captured_;
   std::map<TensorId, Comparison> accumulated_;
   std::set<TensorId> equal_;
+  std::set<TensorId> halves_;  ///< recorded in float16
+  std::map<TensorId, int> producers_;
+  std::map<int, std::vector<std::string>>
+      denied_;  ///< stages whose output its readers did not read
+  HalfVotes votes_;
+  std::vector<Tf32Evidence> tf32_evidence_;
 };
 
 }  // namespace

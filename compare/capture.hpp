@@ -44,21 +44,33 @@ struct CaptureRequest {
 ///              against exact on all elements under the foreign bound (foreign_allowance)
 ///
 /// A stage whose output or one of whose inputs the capture lacks is not_run, and its reason says
-/// which. Throws Fault::bad_input when no name of the capture is a tensor or stage of the model
-/// (with the nearest names), when a shape or type does not fit, and when the capture holds a graph
-/// input with other bits than `inputs`.
+/// which. One that leaves its bound, and whose recorded output lies nearer to what a makes of its own
+/// past than to what a makes of the recorded inputs, was not computed from these: it is untrusted,
+/// and the stage that made them is said to contradict its readers.
+///
+/// Tensors that are float16 by their bits were rounded when they were recorded, or computed so: the
+/// bounds then hold the rounding of inputs and output, and a note says which of the two it was.
+///
+/// Throws Fault::bad_input when no name of the capture is a tensor or stage of the model (with the
+/// nearest names), when a shape or type does not fit, and when the capture holds a graph input with
+/// other bits than `inputs`.
 RunRecord diff_capture(const CaptureRequest& request);
 
 /// What bounds a capture that claims these numerics: BatchNorm kept (folding is in the bound), no
 /// promise, the lossiest tensor core.
 Numerics arithmetic_behind(Numerics numerics);
 
+/// What a stage's bound takes from its recording.
+struct RecordedStage {
+  bool inputs_in_half = false, output_in_half = false;  ///< rounded to float16 when recorded
+  /// The largest magnitude among the elements that its head reads, for heads whose foreign error has
+  /// an absolute part (a resize).
+  double largest_input = 0;
+};
 /// How far a runtime that we do not know may lie from the exact value of this stage, against M: any
 /// order of summation, BatchNorm kept or folded, an elementary function of its own. `planned`: the
 /// stage under the arithmetic that the capture may have used, BatchNorm kept. Derivation in
 /// capture.cpp.
-/// `largest_input`: the largest magnitude among the elements that its head reads, for heads whose
-/// foreign error has an absolute part (a resize).
-Allowance foreign_allowance(const PlannedStage& planned, double largest_input = 0);
+Allowance foreign_allowance(const PlannedStage& planned, const RecordedStage& recorded = {});
 
 }  // namespace parity

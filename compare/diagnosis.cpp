@@ -15,6 +15,7 @@
 #include "compare/misread.hpp"
 #include "model/arithmetic/bits.hpp"
 #include "model/arithmetic/fill.hpp"
+#include "model/arithmetic/half.hpp"
 #include "model/plan.hpp"
 
 namespace parity {
@@ -419,8 +420,11 @@ class Examination {
   // ---- The stage as a faulty backend would compute it.
 
   std::vector<double> predicted(const Misread& misread) const {
-    return widened(
+    std::vector<double> y = widened(
         of_.runner.download(run_misread(seat_, misread, Reading::values)[0], of_.execution));
+    if (of_.recorded_in_half)
+      for (double& value : y) value = static_cast<double>(round_to_half(static_cast<float>(value)));
+    return y;
   }
 
   /// Whether what differs lies within what the suspect's arithmetic allows around `predicted`.
@@ -441,6 +445,7 @@ class Examination {
     std::string text(row.means);
     if (row.bug == Bug::wrong_epsilon) text += fmt::format(" (off by {:+.3g})", amount);
     if (row.bug == Bug::operand_truncated) text += fmt::format(" ({} are left)", amount);
+    if (row.bug == Bug::relu_in_place) text += amount < 0 ? " the output" : " an input";
     if (row.bug == Bug::padding_not_zero) text += fmt::format(" ({:.6g})", amount);
     return text;
   }
@@ -477,17 +482,23 @@ class Examination {
   }
 
   bool counterfactuals() {
-    for (const Misreading& row : misreadings())
-      for (const PlannedStage* planned : {&of_.planned, of_.folded}) {
-        if (planned == nullptr || !row.applies(*planned)) continue;
-        const Seat seat{*planned, of_.runner, of_.inputs, of_.execution};
-        if (row.bug == Bug::operand_truncated) {
-          if (truncated_operands(row, seat)) return true;
-          continue;
-        }
-        for (const double amount : row.amounts(*planned))
-          if (consider(row, amount, seat)) return true;
+    // A float16 has as many bits as an operand of TF32, and where the result was rounded to float16
+    // too, both often have its bits: the simpler story comes first.
+    if (of_.recorded_in_half && reproduces(*misreading_of(Bug::half_operands))) return true;
+    return std::any_of(misreadings().begin(), misreadings().end(),
+                       [&](const Misreading& row) { return reproduces(row); });
+  }
+  bool reproduces(const Misreading& row) {
+    for (const PlannedStage* planned : {&of_.planned, of_.folded}) {
+      if (planned == nullptr || !row.applies(*planned)) continue;
+      const Seat seat{*planned, of_.runner, of_.inputs, of_.execution};
+      if (row.bug == Bug::operand_truncated) {
+        if (truncated_operands(row, seat)) return true;
+        continue;
       }
+      for (const double amount : row.amounts(*planned))
+        if (consider(row, amount, seat)) return true;
+    }
     return false;
   }
 

@@ -28,6 +28,8 @@ struct Suspicion {
   std::span<const double> tolerance = {};
   /// How far the suspect's arithmetic may lie from what `runner` computes, against magnitudes.
   Allowance allowance = {};
+  /// The suspect's output was rounded to float16 when it was recorded.
+  bool recorded_in_half = false;
   /// Runs the stage on the suspect once more, on operands that `runner` can read; null where the
   /// suspect is a recording.
   std::function<Tensor(const PlannedStage& stage, std::span<const Value> inputs)> again = {};

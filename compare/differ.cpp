@@ -21,10 +21,6 @@ constexpr std::int64_t cheap_macs = 50'000'000, cheap_elements = std::int64_t{1}
 
 bool is_double(const Value& value) { return value.type().type == Type::float64; }
 
-std::string counted(std::int64_t count, const std::string& of) {
-  return std::to_string(count) + (count == 1 ? " " + of : " " + of + "s");
-}
-
 /// The walk's state between stages, and one function per step of DESIGN section 3.
 class Walk {
  public:
@@ -68,13 +64,13 @@ class Walk {
     std::vector<Value> a_local;    ///< A on the shared input, for B to read; mostly a_on_b
     std::vector<Value> b, l;
     std::vector<Value> magnitude;  ///< empty until somebody asks
-    std::vector<std::int64_t>
-        sample;                      ///< where the oracle was asked, ascending; empty if it was not
-    std::vector<double> exact;       ///< there: exact arithmetic on the shared input
-    std::vector<std::int64_t> few;   ///< of the sample: where the inherited error is looked at
-    std::vector<double> exact_of_b;  ///< there: exact arithmetic on b's own inputs
-    std::optional<ChannelNoise> noise;
-    std::vector<bool> differs;  ///< by output: whether bits of l and a_local do
+    /// Where the oracle was asked, ascending; empty if it was not.
+    std::vector<std::int64_t> sample = {};
+    std::vector<double> exact = {};       ///< there: exact arithmetic on the shared input
+    std::vector<std::int64_t> few = {};   ///< of the sample: where the inherited error is looked at
+    std::vector<double> exact_of_b = {};  ///< there: exact arithmetic on b's own inputs
+    std::optional<ChannelNoise> noise = {};
+    std::vector<bool> differs = {};  ///< by output: whether bits of l and a_local do
     bool inputs_equal = false;
     bool converted = false;  ///< a_local is not a_on_b
   };
@@ -113,6 +109,7 @@ class Walk {
     record_.decisions = undecided(r_.decisions);
     progress_.stages = static_cast<int>(r_.stages.size());
     for (const Stage& stage : r_.stages) progress_.macs += runs_per_stage * stage.macs;
+    note_on_inputs(record_, r_.inputs);
     for (std::size_t i = 0; i < r_.inputs.size(); ++i) {
       const TensorId id = r_.graph.inputs[i];
       const Value value = a_.upload(r_.inputs[i], r_.a.execution);
@@ -697,6 +694,7 @@ class Walk {
     const Value l = b_.run(b_stage, shared, Reading::values, r_.b.execution).front();
     if (r_.packed_weights == PackedWeights::forget) b_.forget(b_stage);
     const std::vector<Value> inputs = for_referee(shared);
+    const StageResult& stage = record_.stages[i];
     return attribute({.stage = r_.stages[i],
                       .a = a_stage,
                       .b = &b_stage,
@@ -704,7 +702,8 @@ class Walk {
                       .execution = r_.referee.execution,
                       .inputs = inputs,
                       .a_output = for_referee(a),
-                      .b_output = for_referee(l)});
+                      .b_output = for_referee(l),
+                      .fault = stage.blame == Blame::b ? proved_fault(stage) : ProvedFault{}});
   }
 
   static constexpr std::uint64_t sample_seed = 7;

@@ -61,7 +61,8 @@ struct DiffRequest {
 /// Verdict of a stage, in this order (CONTRACTS section 7):
 ///   untrusted     no element is informative (finite, not zero on both sides), every element is one
 ///                 constant, or the output equals an input bit for bit under a head that is not pure
-///                 movement; or, with `repeat`, a side changed its bits between runs
+///                 movement (constants of the file and integers aside); or, with `repeat`, a side
+///                 changed its bits between runs
 ///   same_bits     l and a agree in every bit
 ///   diverged      they differ under one contract that promises host_to_gpu (or on one backend and
 ///   device with

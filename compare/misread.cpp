@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "model/arithmetic/bits.hpp"
+#include "model/arithmetic/half.hpp"
 #include "model/error.hpp"
 #include "model/ops.hpp"
 
@@ -209,6 +210,10 @@ bool ends_with(const PlannedStage& planned, EpilogueKind function) {
   const auto* last = std::get_if<Unary>(planned.stage.steps.back().op.get());
   return last && last->function == function && planned.stage.steps.size() >= 2;
 }
+bool is_relu(const Op& op) {
+  const auto* unary = std::get_if<Unary>(&op);
+  return unary && unary->function == EpilogueKind::relu;
+}
 /// The last activation replaced by f.
 Misread with_activation(const PlannedStage& planned, std::function<double(double)> f) {
   Misread misread{prefix_of(planned, planned.stage.steps.size() - 1)};
@@ -248,12 +253,6 @@ float rounded_to(float x, int bits, float largest) {
   const std::uint32_t half = (1U << (drop - 1)) - 1 + ((u >> drop) & 1U);
   const float y = float_of((u + half) & ~((1U << drop) - 1));
   return std::fabs(y) > largest ? std::copysign(std::numeric_limits<float>::infinity(), x) : y;
-}
-/// IEEE binary16 by value; its subnormals are multiples of 2^-24.
-float to_half(float x) {
-  if (std::fabs(x) < 0x1p-14F)
-    return std::copysign(std::nearbyintf(std::fabs(x) * 0x1p24F) * 0x1p-24F, x);
-  return rounded_to(x, 10, 65504.0F);
 }
 float to_bfloat(float x) { return rounded_to(x, 7, std::numeric_limits<float>::max()); }
 
@@ -384,7 +383,7 @@ Misread with_resize(const PlannedStage& planned, const std::optional<Resize>& re
   })};
 }
 
-const std::array<Misreading, 48> rows{{
+const auto rows = std::to_array<Misreading>({
     {Bug::kernel_axes_swapped, 11, "the kernel is read with its rows and columns exchanged",
      [](const PlannedStage& p) {
        const Tensor* w = is_convolution(p) ? weights_of(p) : nullptr;
@@ -946,6 +945,27 @@ const std::array<Misreading, 48> rows{{
            o.axis = static_cast<std::int64_t>(amount);
        })};
      }},
+    // amount: which input had been overwritten when it was read; -1: the output was, afterwards
+    {Bug::relu_in_place, 0, "a ReLU that works in place has overwritten",
+     [](const PlannedStage& p) { return float_inputs(p) && !is_relu(*p.stage.steps.front().op); },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (std::size_t i = 0; i < p.stage.inputs.size(); ++i)
+         amounts.push_back(static_cast<double>(i));
+       if (!is_relu(*p.stage.steps.back().op)) amounts.push_back(-1);
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       Misread misread{s.planned};
+       if (amount < 0)
+         misread.element = [](double y) { return relu(y); };
+       else
+         misread.operand = [=](std::size_t index, const Tensor& x) {
+           if (index != static_cast<std::size_t>(amount)) return x;
+           return mapped(x, [](float value) { return relu(value); });
+         };
+       return misread;
+     }},
     // amount: which tensor core
     {Bug::tf32_unnoticed, 25, "the operands were rounded to TF32",
      [](const PlannedStage& p) { return is_mac(p) && !runs_tensor_core(p); },
@@ -966,7 +986,7 @@ const std::array<Misreading, 48> rows{{
        return with_tensor_core(s.planned, tensor_core_numbered(amount), Rounding::truncate);
      }},
     {Bug::half_operands, 27, "the operands were rounded to float16", is_mac, once,
-     [](const Seat& s, double) { return with_operands(s.planned, to_half); }},
+     [](const Seat& s, double) { return with_operands(s.planned, round_to_half); }},
     {Bug::bfloat_operands, 27, "the operands were rounded to bfloat16", is_mac, once,
      [](const Seat& s, double) { return with_operands(s.planned, to_bfloat); }},
     // amount: stored mantissa bits that are kept
@@ -1004,7 +1024,7 @@ const std::array<Misreading, 48> rows{{
        misread.stage.contracts.front().promise = promise_of(Algorithm::gemm_eigen);
        return misread;
      }},
-}};
+});
 
 constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_swapped",
                                                                   "kernel_flipped",
@@ -1027,6 +1047,7 @@ constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_s
                                                                   "scale_shift_swapped",
                                                                   "mean_variance_swapped",
                                                                   "activation_dropped",
+                                                                  "relu_in_place",
                                                                   "sigmoid_hardened",
                                                                   "relu_leaks",
                                                                   "relu_capped",
@@ -1104,6 +1125,23 @@ PlannedStage prefix_of(const PlannedStage& planned, std::size_t steps) {
   stage.output_types = visit([&](const auto& o) { return o.infer(types.back()); }, *last.op);
   stage.output_names.resize(1);
   return first;
+}
+
+PlannedStage suffix_of(const PlannedStage& planned, std::size_t first) {
+  PlannedStage last = planned;
+  if (first == 0) return last;
+  Stage& stage = last.stage;
+  const Step& before = planned.stage.steps[first - 1];
+  stage.inputs = before.outputs;
+  stage.input_types =
+      visit([&](const auto& o) { return o.infer(step_operand_types(planned.stage)[first - 1]); },
+            *before.op);
+  stage.input_names.assign(stage.inputs.size(), {});
+  stage.macs = 0;
+  const auto count = static_cast<std::ptrdiff_t>(first);
+  stage.steps.erase(stage.steps.begin(), stage.steps.begin() + count);
+  last.contracts.erase(last.contracts.begin(), last.contracts.begin() + count);
+  return last;
 }
 
 std::vector<double> widened(const Tensor& tensor) {

@@ -35,6 +35,7 @@ enum class Bug {
   scale_shift_swapped,
   mean_variance_swapped,
   activation_dropped,
+  relu_in_place,
   sigmoid_hardened,
   relu_leaks,
   relu_capped,
@@ -127,6 +128,9 @@ std::vector<Value> run_misread(const Seat& seat, const Misread& misread, Reading
 
 /// The first `steps` steps of a stage, as a stage; it gives the value of the last of them.
 PlannedStage prefix_of(const PlannedStage& planned, std::size_t steps);
+
+/// The steps from `first` on, as a stage that reads what the step before them made.
+PlannedStage suffix_of(const PlannedStage& planned, std::size_t first);
 
 /// Position of the first BatchNorm among the steps; their number when there is none.
 std::size_t batch_norm_of(const Stage& stage);

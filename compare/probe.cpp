@@ -217,7 +217,6 @@ class StageProbe {
     result.contract_a = a_.contract_text();
     result.contract_b = b_.contract_text();
     result.introduced = referee.backend.compare(value(a), value(b), nullptr, {}, referee.execution);
-    result.accumulated = result.introduced;
     result.digest_a = referee.backend.digest(value(a), referee.execution);
     result.digest_b = referee.backend.digest(value(b), referee.execution);
     const auto wrong = [&](const Tensor& tensor) {

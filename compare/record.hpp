@@ -98,7 +98,7 @@ struct StageResult {
   /// When a's values are double and b's are not: rms of a(float(x)) - a(x) over the RMS of a, the
   /// step that the shared input takes by itself. 0 otherwise.
   double conversion = 0;
-  /// max |b - a| / RMS(a): what question (3) looks at
+  /// max |b - a| / RMS(a): what question (3) looks at; NaN where a recording contradicts itself
   double accumulated_relative = 0;
   Digest digest_a, digest_b;
   /// Runs of each side on the same input, and how many different outputs they gave.

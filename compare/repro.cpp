@@ -285,6 +285,14 @@ int exit_code_of(const ReplayRecord& record, const Repro& repro) {
   };
   judge(repro.a, record.tried_a, record.own_a);
   judge(repro.b, record.tried_b, record.own_b);
+  // A recording has no contract to be held to: that nothing here makes its bits is no agreement.
+  const auto unexplained = [&](const SideBits& side, bool ReplayRow::*same) {
+    return side.recording &&
+           std::none_of(record.rows.begin(), record.rows.end(),
+                        [&](const ReplayRow& row) { return row.refused.empty() && row.*same; });
+  };
+  incomplete |=
+      unexplained(repro.a, &ReplayRow::same_a) || unexplained(repro.b, &ReplayRow::same_b);
   return differs ? 1 : incomplete ? 4 : 0;
 }
 

@@ -81,7 +81,8 @@ struct ReplayRecord {
 ReplayRecord replay(const Repro& repro, Backend& processor, const Execution& execution);
 
 /// 1 when an arithmetic that promises the same bits everywhere gives others here, or a side is not
-/// what its own such contract computes; 4 when that contract cannot be run here; else 0.
+/// what its own such contract computes; 4 when that contract cannot be run here, or a side is a
+/// recording and no arithmetic here makes its bits; else 0.
 int exit_code_of(const ReplayRecord& record, const Repro& repro);
 
 }  // namespace parity

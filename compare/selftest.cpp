@@ -250,6 +250,21 @@ std::string shown(const Trial& trial, const Pair& pair, const Injection& fault) 
                      fault.stage, stage.steps.front().op_type, trial.graph().name, pair.text());
 }
 
+/// Which inputs of a stage a ReLU has read before it: what is left of them when it works in place.
+std::vector<double> overwritten(const std::vector<Stage>& stages, const Stage& stage) {
+  std::vector<double> inputs;
+  for (std::size_t k = 0; k < stage.inputs.size(); ++k)
+    for (const Stage& earlier : stages) {
+      const auto* unary = std::get_if<Unary>(earlier.steps.front().op.get());
+      if (earlier.id < stage.id && unary && unary->function == EpilogueKind::relu &&
+          earlier.inputs.front() == stage.inputs[k]) {
+        inputs.push_back(static_cast<double>(k));
+        break;
+      }
+    }
+  return inputs;
+}
+
 FaultCase fault_case(const Workbench& bench, std::uint64_t seed, std::int64_t k) {
   const Counter random(seed, "selftest.fault." + std::to_string(k));
   const auto draw = [&](std::uint64_t i, std::size_t of) { return random.bits(i) % of; };
@@ -265,6 +280,10 @@ FaultCase fault_case(const Workbench& bench, std::uint64_t seed, std::int64_t k)
   const Trial trial(bench, topology, random.bits(1) >> 32, feed);
   const Plan a = trial.plan(pair.a), b = trial.plan(pair.b);
 
+  const auto sizes_of = [&](Bug bug, const PlannedStage& planned) {
+    return bug == Bug::relu_in_place ? overwritten(trial.stages(), planned.stage)
+                                     : amounts(bug, planned);
+  };
   std::vector<std::pair<Bug, std::vector<int>>> kinds;
   for (const Bug bug : all_bugs()) {
     if ((feed == Feed::one_nan) != (bug == Bug::nan_swallowed)) continue;
@@ -274,7 +293,7 @@ FaultCase fault_case(const Workbench& bench, std::uint64_t seed, std::int64_t k)
       continue;
     std::vector<int> seats;
     for (const PlannedStage& planned : b.stages)
-      if (applies({planned.stage.id, bug}, planned) && !amounts(bug, planned).empty())
+      if (applies({planned.stage.id, bug}, planned) && !sizes_of(bug, planned).empty())
         seats.push_back(planned.stage.id);
     if (!seats.empty()) kinds.emplace_back(bug, std::move(seats));
   }
@@ -282,7 +301,7 @@ FaultCase fault_case(const Workbench& bench, std::uint64_t seed, std::int64_t k)
   if (kinds.empty()) return result;
   const auto& [bug, seats] = kinds[draw(2, kinds.size())];
   const int stage = seats[draw(3, seats.size())];
-  const std::vector<double> sizes = amounts(bug, b.stages[static_cast<std::size_t>(stage)]);
+  const std::vector<double> sizes = sizes_of(bug, b.stages[static_cast<std::size_t>(stage)]);
   const Injection fault{stage, bug, sizes[draw(4, sizes.size())], random.bits(5)};
   result.injection = fault;
   result.recorded = recorded;

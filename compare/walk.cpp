@@ -274,6 +274,8 @@ std::optional<Diagnosis> proves_nothing(Backend& backend, const Execution& execu
     diagnosis.evidence = std::move(evidence);
     return diagnosis;
   };
+  // What reads no input is the file's own constant: a canvas of zeros is meant.
+  if (inputs.empty()) return std::nullopt;
   // Integers and masks agree to the bit or not at all, and may well be constant.
   if (output.type().type == Type::int64 || output.type().type == Type::boolean) return std::nullopt;
   if (introduced.informative == 0)
@@ -361,6 +363,35 @@ double worst_share_of(const StageResult& stage) {
 }
 
 }  // namespace
+
+std::string counted(std::int64_t count, const std::string& of) {
+  return std::to_string(count) + " " + of + (count == 1 ? "" : "s");
+}
+
+void note_on_inputs(RunRecord& record, std::span<const Tensor> inputs) {
+  const auto zero = [](const Tensor& tensor) {
+    if (tensor.type().type != Type::float32) return tensor.type().type != Type::float64;
+    const std::span<const float> x = tensor.values<float>();
+    return std::all_of(x.begin(), x.end(), [](float value) { return value == 0; });
+  };
+  const bool floats = std::any_of(inputs.begin(), inputs.end(), [](const Tensor& tensor) {
+    return tensor.type().type == Type::float32 && tensor.size() > 0;
+  });
+  if (floats && std::all_of(inputs.begin(), inputs.end(), zero))
+    record.notes.push_back(
+        "every float input is zero throughout, so no weight of the first stages takes part: an "
+        "agreement here says little; give data with --input");
+}
+
+ProvedFault proved_fault(const StageResult& stage) {
+  if (stage.verdict != Verdict::diverged || stage.diagnoses.empty()) return {};
+  const Diagnosis& found = stage.diagnoses.front();
+  if (found.proof == Proof::pattern) return {};
+  std::string words = found.label;
+  std::replace(words.begin(), words.end(), '_', ' ');
+  const bool bits = found.proof == Proof::bits;
+  return {words, bits ? 0 : 1 - found.confidence, bits};
+}
 
 std::vector<OutputResult> output_results(const Graph& graph, const std::vector<Stage>& stages,
                                          const std::map<TensorId, Comparison>& accumulated) {

@@ -95,6 +95,15 @@ std::map<TensorId, int> producers_of(const std::vector<Stage>& stages);
 std::vector<OutputResult> output_results(const Graph& graph, const std::vector<Stage>& stages,
                                          const std::map<TensorId, Comparison>& accumulated);
 
+/// "1 element", "2 elements".
+std::string counted(std::int64_t count, const std::string& of);
+
+/// Notes what makes every agreement cheap: inputs that are zero throughout.
+void note_on_inputs(RunRecord& record, std::span<const Tensor> inputs);
+
+/// The fault that the stage's likeliest diagnosis proves, as its waterfall tells it.
+ProvedFault proved_fault(const StageResult& stage);
+
 /// Positions in record.stages of those to attribute: the first diverging one and the `most` with the
 /// largest shares, as far as their bits differ.
 std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_t most);

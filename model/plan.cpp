@@ -6,6 +6,7 @@
 
 #include "model/arithmetic/bounds.hpp"
 #include "model/backend.hpp"
+#include "model/json_fault.hpp"
 #include "model/ops.hpp"
 #include "model/select.hpp"
 #include "model/text.hpp"
@@ -214,7 +215,7 @@ PlanFile parse_plan(const std::string& text) {
                              row.at("contracts").get<std::vector<std::string>>()});
     return file;
   } catch (const nlohmann::json::exception& e) {
-    throw cannot_replay(std::string("it is not a plan (") + e.what() + ")");
+    throw cannot_replay("it is not a plan (" + json_fault(e) + ")");
   }
 }
 

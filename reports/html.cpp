@@ -6,10 +6,9 @@
 
 #include "reports/escape.hpp"
 #include "reports/numbers.hpp"
-#include "reports/page/assets.hpp"
+#include "reports/page/frame.hpp"
 #include "reports/plots.hpp"
 #include "reports/reports.hpp"
-#include "reports/sha256.hpp"
 #include "reports/summary.hpp"
 
 namespace parity {
@@ -25,31 +24,6 @@ constexpr int longest_table_name = 64;
 constexpr std::size_t stages_told_whole = 200;
 constexpr Verdict all_verdicts[] = {Verdict::same_bits, Verdict::within_bound, Verdict::diverged,
                                     Verdict::untrusted, Verdict::not_run};
-
-std::string_view css_class(Conclusion conclusion) {
-  switch (conclusion) {
-    case Conclusion::identical:
-      return "identical";
-    case Conclusion::explained:
-      return "explained";
-    case Conclusion::diverged:
-      return "diverged";
-    case Conclusion::incomplete:
-      return "incomplete";
-  }
-  return "";
-}
-
-std::string_view mark(Conclusion conclusion) {
-  switch (conclusion) {
-    case Conclusion::diverged:
-      return "✗";
-    case Conclusion::incomplete:
-      return "?";
-    default:
-      return "✓";
-  }
-}
 
 std::string capitalised(std::string text) {
   if (!text.empty() && text[0] >= 'a' && text[0] <= 'z')
@@ -143,8 +117,12 @@ std::string answer_bug(const RunRecord& record) {
 std::string answer_origin(const RunRecord& record) {
   std::vector<std::string> items;
   for (const StageResult* stage : origins(record, 5))
-    items.push_back(link(record, stage->id) + " " + markup(percent(stage->share_of_final)));
+    items.push_back((stage->introduced ? "" : "somewhere up to ") + link(record, stage->id) +
+                    (stage->introduced ? " " : " (not judged) ") +
+                    markup(percent(stage->share_of_final)));
   std::string out = "<section>\n<h2>2. Where does it come from?</h2>\n";
+  if (!stages_follow(record))
+    return out + "<p>" + markup(capitalised(std::string(stages_ran_alone))) + ".</p>\n</section>\n";
   const std::string facts = origin_facts(record);
   if (items.empty() && facts.empty())
     out += "<p>Nowhere: both sides have the same bits wherever both are known.</p>\n";
@@ -159,6 +137,8 @@ std::string answer_growth(const RunRecord& record) {
   std::vector<std::string> items;
   for (const std::string& milestone : growth(record)) items.push_back(markup(milestone));
   std::string out = "<section>\n<h2>3. Where does it get large?</h2>\n";
+  if (!stages_follow(record))
+    return out + "<p>" + markup(capitalised(std::string(stages_ran_alone))) + ".</p>\n</section>\n";
   out += items.empty() ? "<p>Nowhere: the accumulated error passes no milestone.</p>\n"
                        : "<p>" + markup(growth_measure) + "</p>\n" + list(items, "ul");
   const ToleranceAnswer limit = tolerance(record);
@@ -260,7 +240,9 @@ std::string comparisons(const StageResult& stage) {
   row("mean |Δ|", [](const C& c) { return brief(c.mean_abs); });
   row("RMS of Δ", [](const C& c) { return brief(c.rms); });
   row("RMS of a", [](const C& c) { return brief(c.rms_a); });
-  row("max relative", [](const C& c) { return brief(c.max_rel); });
+  // Relative to a zero it would be a number that means nothing.
+  row("max |Δ| over the RMS of a",
+      [](const C& c) { return c.rms_a > 0 ? brief(c.max_abs / c.rms_a) : std::string("–"); });
   row("1 − cosine", [](const C& c) { return brief(1 - c.cosine); });
   row("elements with other bits",
       [](const C& c) { return grouped(c.differing) + " of " + grouped(c.elements); });
@@ -732,22 +714,11 @@ std::string method(const RunRecord& record) {
   return out + "<h3>This run</h3>\n" + pairs.table() + "</div>\n";
 }
 
-std::string source_of(std::string_view asset) { return "'sha256-" + base64(sha256(asset)) + "'"; }
-
 std::string page(const RunRecord& record) {
   const Headline answer = headline(record);
-  // The policy admits this page's own script and sheet by their hashes and nothing else: no network
-  // at all.
-  std::string out = fmt::format(
-      "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-      "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src {}; "
-      "style-src {}; base-uri 'none'; form-action 'none'\">\n"
-      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<meta "
-      "name=\"color-scheme\" content=\"light dark\">\n"
-      "<meta name=\"referrer\" content=\"no-referrer\">\n<title>{} {}: {}, {} and "
-      "{}</title>\n<style>{}</style>\n</head>\n<body>\n",
-      source_of(page_js), source_of(page_css), mark(answer.conclusion), markup(answer.word),
-      markup(record.model), markup(record.a.spec), markup(record.b.spec), page_css);
+  std::string out =
+      page_begin(fmt::format("{} {}: {}, {} and {}", mark(answer.conclusion), answer.word,
+                             record.model, record.a.spec, record.b.spec));
   out += banner(record);
   out += "<main>\n<div class=\"answers\">\n" + answer_bug(record) + answer_origin(record) +
          answer_growth(record) + "</div>\n";
@@ -759,10 +730,7 @@ std::string page(const RunRecord& record) {
   out += commands(record);
   out += stage_details(record);
   out += method(record);
-  out += "</main>\n<script>";
-  out += page_js;
-  out += "</script>\n</body>\n</html>\n";
-  return out;
+  return out + "</main>\n" + page_end();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "model/json_fault.hpp"
 #include "reports/escape.hpp"
 #include "reports/json_fields.hpp"
 #include "reports/numbers.hpp"
@@ -321,9 +322,8 @@ nlohmann::json parsed(std::string_view text) {
   try {
     return nlohmann::json::parse(text);
   } catch (const nlohmann::json::exception& failure) {
-    throw Error(Fault::bad_input, "cannot read the run record: it is not JSON (" +
-                                      printable(failure.what()) +
-                                      "). Give a file that --report FILE.json wrote.");
+    throw Error(Fault::bad_input, "cannot read the run record: " + json_fault(failure) +
+                                      ". Give a file that --report FILE.json wrote.");
   }
 }
 

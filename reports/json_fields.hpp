@@ -143,6 +143,7 @@ template <class Archive, Like<Attribution> S>
 void fields(Archive& field, S& s) {
   field("causes", s.causes);
   field("certificate", s.certificate);
+  field("summation", s.summation);
   field("nearest", s.nearest);
   field("nearest_residual", s.nearest_residual);
   field("runs", s.runs);

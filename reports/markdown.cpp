@@ -34,9 +34,11 @@ std::string answers(const RunRecord& record) {
   out +=
       fmt::format("`a` {} · `b` {} · model {}\n\n", text(record.a.spec + " " + record.a.contract),
                   text(record.b.spec + " " + record.b.contract), text(record.model));
+  if (!stages_follow(record))
+    return out + "- **comes from** " + std::string(stages_ran_alone) + "\n";
   std::string from;
   for (const StageResult* stage : origins(record, 5))
-    from += (from.empty() ? "" : " · ") + text(name_of(*stage), 80) + " " +
+    from += (from.empty() ? "" : " · ") + text(origin_name(*stage), 110) + " " +
             text(percent(stage->share_of_final));
   const std::string facts = origin_facts(record);
   out += "- **comes from** " +

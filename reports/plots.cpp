@@ -298,9 +298,9 @@ std::vector<double> with_forecast(const RunRecord& record, std::vector<double> r
 
 /// The rms of b - a as measured (dotted) and as variance propagation forecasts it (dashed), on the
 /// axis of the accumulated error.
-void draw_forecast(Svg& svg, const RunRecord& record, const Row& row, const LogAxis& relative) {
+void draw_forecast(Svg& svg, const RunRecord& record, const Row& row, const LogAxis& relative,
+                   double key_y) {
   std::string measured, predicted;
-  double last_x = -1, last_y = 0;
   for (std::size_t i = 0; i < row.count; ++i) {
     const StageResult& stage = record.stages[i];
     const bool drawn = stage.accumulated && stage.predicted_rms && stage.accumulated->rms > 0 &&
@@ -314,19 +314,27 @@ void draw_forecast(Svg& svg, const RunRecord& record, const Row& row, const LogA
       d += (d.empty() ? "M" : "L") + coordinate(row.at(i)) + " " + coordinate(y);
     };
     join(measured, point(stage.accumulated->rms));
-    last_x = row.at(i);
-    last_y = point(*stage.predicted_rms);
-    join(predicted, last_y);
+    join(predicted, point(*stage.predicted_rms));
   }
   if (predicted.empty()) return;
-  svg.path(measured,
-           "fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.55\" stroke-width=\"1.2\" "
-           "stroke-dasharray=\"1.5 3\"");
-  svg.path(predicted,
-           "class=\"s0\" fill=\"none\" stroke=\"#0072B2\" stroke-width=\"1.5\" "
-           "stroke-dasharray=\"6 4\"");
-  svg.text(last_x, last_y + 18, "rms: dotted measured, dashed forecast",
-           "fill=\"currentColor\" font-size=\"11\" text-anchor=\"end\"");
+  constexpr std::string_view dotted =
+      "fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.55\" stroke-width=\"1.2\" "
+      "stroke-dasharray=\"1.5 3\"";
+  constexpr std::string_view dashed =
+      "class=\"s0\" fill=\"none\" stroke=\"#0072B2\" stroke-width=\"1.5\" "
+      "stroke-dasharray=\"6 4\"";
+  svg.path(measured, dotted);
+  svg.path(predicted, dashed);
+  // The key stands in the line of the panel's title, where no curve comes.
+  constexpr double sample = 26, word = 68;
+  double x = picture_width - right;
+  for (const auto& [what, line] : {std::pair{"forecast", dashed}, std::pair{"measured", dotted}}) {
+    svg.text(x, key_y, what, "fill=\"currentColor\" text-anchor=\"end\" font-size=\"11\"");
+    svg.path(points({{x - word + 10 - sample, key_y - 4}, {x - word + 10, key_y - 4}}), line);
+    x -= word + sample;
+  }
+  svg.text(x, key_y, "rms of b − a ÷ RMS of a:",
+           "fill=\"currentColor\" text-anchor=\"end\" font-size=\"11\"");
 }
 
 }  // namespace
@@ -386,7 +394,7 @@ std::string plot_errors(const RunRecord& record) {
     draw_rule(svg, record, row, beyond, relative.top - headroom - 2, end, "beyond --tolerance",
               "5 4", "stroke=\"currentColor\" stroke-opacity=\"0.6\"");
 
-  draw_forecast(svg, record, row, relative);
+  draw_forecast(svg, record, row, relative, relative.top - headroom - 10);
   std::string curve;
   for (std::size_t i = 0; i < row.count; ++i) {
     const bool drawn = std::isfinite(relatives[i]) && relatives[i] > 0;
@@ -738,12 +746,99 @@ std::string plot_waterfall(const Attribution& attribution) {
     const double from = x_of(std::min(before, after)), to = x_of(std::max(before, after));
     svg.text(x0 - 10, y + 17, shortened(printable(cause.what), 40), text_end);
     svg.rect(from, y + 5, std::max(1.5, to - from), row - 10,
-             cause.cause == Cause::rest ? "class=\"v4\" fill=\"#8A8A8A\""
-             : cause.share < 0          ? "class=\"v3\" fill=\"#CC79A7\""
-                                        : "class=\"v0\" fill=\"#0072B2\"");
+             cause.cause == Cause::rest    ? "class=\"v4\" fill=\"#8A8A8A\""
+             : cause.cause == Cause::fault ? "class=\"v2\" fill=\"#D55E00\""
+             : cause.share < 0             ? "class=\"v3\" fill=\"#CC79A7\""
+                                           : "class=\"v0\" fill=\"#0072B2\"");
     if (i + 1 < bars) svg.line(x_of(after), y + row - 5, x_of(after), y + row + 5, axis);
     svg.text(width - 4, y + 17, percent_in_tenths(cause.share), text_end);
     before = after;
+  }
+  return std::move(svg).take();
+}
+
+namespace {
+
+/// The verdict that a point's marker shows: the worst of its stages, as an exit code counts them.
+Verdict worst_of(const SweepPoint& point) {
+  if (!point.refused.empty()) return Verdict::not_run;
+  for (const Verdict verdict : {Verdict::diverged, Verdict::untrusted, Verdict::not_run})
+    if (point.counts[static_cast<std::size_t>(verdict)] > 0) return verdict;
+  return point.same_bits ? Verdict::same_bits : Verdict::within_bound;
+}
+
+}  // namespace
+
+std::string plot_sweep(const SweepRecord& record, std::size_t along) {
+  const std::vector<std::string>& values = record.axes[along].values;
+  const Row row{values.size()};
+  std::vector<double> relatives;
+  bool unplaced = false;
+  for (const SweepPoint& point : record.points)
+    if (point.refused.empty()) {
+      relatives.push_back(point.relative);
+      unplaced = unplaced || !std::isfinite(point.relative);
+    }
+  if (relatives.empty()) return "";
+  // One line per setting of the other axes, in the order of the points.
+  std::vector<std::pair<std::string, std::vector<const SweepPoint*>>> lines;
+  for (const SweepPoint& point : record.points) {
+    const std::string others = setting_text(record.axes, point.at, along);
+    auto line = std::find_if(lines.begin(), lines.end(),
+                             [&](const auto& each) { return each.first == others; });
+    if (line == lines.end()) line = lines.insert(lines.end(), {others, {}});
+    line->second.push_back(&point);
+  }
+  constexpr std::size_t most_lines = 6;
+  constexpr const char* dashes[most_lines] = {"none", "7 4", "2 3", "9 3 2 3", "12 5", "1 5"};
+  const bool named = lines.size() > 1 && lines.size() <= most_lines;
+  const double top = 34 + (unplaced ? 27 : 0);
+  const LogAxis scale = log_axis(relatives, top, top + 190, -7, -3, Span::of_values);
+  const double end = scale.zero() + 12;
+  const double legend = named ? 18.0 * static_cast<double>(lines.size()) + 8 : 0;
+  Svg svg(picture_width, end + 40 + legend,
+          "Largest difference of the outputs relative to the RMS of a, over " +
+              record.axes[along].name + ". The table holds the same numbers.",
+          "plot");
+  svg.text(left, 16, "final difference max |b − a| ÷ RMS of a, over " + record.axes[along].name,
+           "fill=\"currentColor\" font-weight=\"600\"");
+  draw_log_axis(svg, scale);
+  if (unplaced) svg.text(left - 8, scale.infinite() + 4, "∞ NaN", text_end);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    svg.line(row.at(i), scale.zero() - 2, row.at(i), scale.zero() + 4, axis);
+    const int room = std::max(4, static_cast<int>(row.step() / 7));
+    svg.text(row.at(i), end + 10, shortened(printable(values[i]), room), text_middle);
+  }
+  for (std::size_t k = 0; k < lines.size(); ++k) {
+    std::string curve;
+    for (const SweepPoint* point : lines[k].second)
+      if (point->refused.empty())
+        curve += (curve.empty() ? "M" : "L") + coordinate(row.at(point->at[along])) + " " +
+                 coordinate(scale.place(point->relative));
+    const char* const dash = dashes[named ? k : 0];
+    const std::string stroke = fmt::format(
+        "fill=\"none\" stroke=\"currentColor\" stroke-opacity=\"0.45\" stroke-width=\"1.5\" "
+        "stroke-dasharray=\"{}\"",
+        dash);
+    if (!curve.empty()) svg.path(curve, stroke);
+    if (named) {
+      const double y = end + 38 + 18.0 * static_cast<double>(k);
+      svg.line(left, y - 4, left + 46, y - 4, stroke);
+      svg.text(left + 54, y, lines[k].first, "fill=\"currentColor\"");
+    }
+  }
+  for (const SweepPoint& point : record.points) {
+    const Verdict worst = worst_of(point);
+    const double x = row.at(point.at[along]);
+    const double y = point.refused.empty() ? scale.place(point.relative) : scale.zero();
+    svg.open("g", "");
+    svg.tip(setting_text(record.axes, point.at) + "\n" +
+            (point.refused.empty() ? (point.same_bits ? "same bits"
+                                                      : "max |b − a| " + brief(point.max_abs) +
+                                                            " at " + printable(point.output))
+                                   : "nothing ran"));
+    marker(svg, worst, x, y, 5);
+    svg.close("g");
   }
   return std::move(svg).take();
 }

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "compare/record.hpp"
+#include "compare/sweep_record.hpp"
 
 namespace parity::reports {
 
@@ -29,6 +30,10 @@ std::string plot_channels(const ErrorMap& map);
 /// A stage's introduced error taken apart: one bar per switched clause, each beginning where the one
 /// above ended, so that together they span the whole.
 std::string plot_waterfall(const Attribution& attribution);
+
+/// The final difference of every point of a sweep along one axis, one line for each setting of the
+/// others; a marker tells the worst verdict of a point. Empty where no point ran.
+std::string plot_sweep(const SweepRecord& record, std::size_t along);
 
 /// The marker of a verdict, for legends and tables.
 std::string verdict_icon(Verdict verdict);

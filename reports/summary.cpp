@@ -45,11 +45,13 @@ std::string how_far(const StageResult& stage) {
   if (c.judged && std::isfinite(c.worst_share) && c.worst_share > 1)
     return fmt::format("the introduced error is {}× its bound", brief(c.worst_share));
   if (c.nan_mismatches + c.infinity_mismatches > 0)
-    return fmt::format("{} elements are NaN or infinite on one side only",
-                       grouped(c.nan_mismatches + c.infinity_mismatches));
+    return c.nan_mismatches + c.infinity_mismatches == 1
+               ? "1 element is NaN or infinite on one side only"
+               : fmt::format("{} elements are NaN or infinite on one side only",
+                             grouped(c.nan_mismatches + c.infinity_mismatches));
   if (c.differing > 0 && (!c.judged || std::isinf(c.worst_share)))
-    return fmt::format("{} of {} elements have other bits where none may", grouped(c.differing),
-                       grouped(c.elements));
+    return fmt::format("{} of {} elements {} other bits where none may", grouped(c.differing),
+                       grouped(c.elements), c.differing == 1 ? "has" : "have");
   if (stage.statistics)
     for (const auto* side : {&stage.statistics->a, &stage.statistics->b})
       if (*side && (*side)->fails())
@@ -214,6 +216,16 @@ std::vector<const StageResult*> origins(const RunRecord& record, std::size_t mos
   return stages;
 }
 
+std::string origin_name(const StageResult& stage) {
+  return stage.introduced ? name_of(stage) : "somewhere up to " + name_of(stage) + " (not judged)";
+}
+
+bool stages_follow(const RunRecord& record) {
+  if (record.stages.empty()) return true;
+  return std::any_of(record.stages.begin(), record.stages.end(),
+                     [](const StageResult& stage) { return stage.accumulated.has_value(); });
+}
+
 std::string origin_facts(const RunRecord& record) {
   std::vector<std::string> parts;
   if (const StageResult* stage = find(record, record.answers.first_different))
@@ -237,10 +249,12 @@ std::string causes_text(const RunRecord& record) {
     if (std::abs(cause.share) >= 5e-4 || parts.empty())
       parts.push_back(cause.what + " " + percent_in_tenths(cause.share));
   if (parts.empty()) return "";
-  std::int64_t attributed = 0, certified = 0;
+  std::int64_t attributed = 0, certified = 0, sampled = 0;
   for (const StageResult& stage : record.stages) {
     attributed += stage.attribution.has_value();
     certified += stage.attribution && !stage.attribution->certificate.empty();
+    sampled += stage.attribution && stage.attribution->certificate.empty() &&
+               !stage.attribution->summation.empty();
   }
   std::string text = join(parts, ", ");
   if (answers.attributed_share > 0)
@@ -249,6 +263,7 @@ std::string causes_text(const RunRecord& record) {
                     attributed == 1 ? "makes" : "make", percent(answers.attributed_share));
   else
     text += fmt::format(" (in {}", stages_of(static_cast<std::size_t>(attributed)));
+  if (sampled > 0) text += fmt::format("; {} on a sample", sampled);
   return text + fmt::format("; {} explained bit for bit)",
                             certified == attributed ? "all" : std::to_string(certified));
 }
@@ -256,6 +271,7 @@ std::string causes_text(const RunRecord& record) {
 std::string certificate_text(const Attribution& attribution) {
   if (!attribution.certificate.empty())
     return "b explained bit for bit by " + attribution.certificate;
+  if (!attribution.summation.empty()) return "b summed in " + attribution.summation;
   return fmt::format("nearest emulation {}, which leaves {} of the error's energy",
                      attribution.nearest, percent(attribution.nearest_residual));
 }
@@ -282,9 +298,10 @@ std::vector<std::string> growth(const RunRecord& record) {
   const StageResult* stage = find(record, all.back().stage);
   if (stage && stage->split && stage->split->norm_a > 0)
     parts.back() += fmt::format(
-        " (there, as norms relative to a's: introduced {}, inherited {}; amplification ×{})",
+        " (there, as norms relative to a's: introduced {}, inherited {}{})",
         brief(stage->split->introduced / stage->split->norm_a, 2),
-        brief(stage->split->inherited / stage->split->norm_a, 2), brief(stage->amplification, 2));
+        brief(stage->split->inherited / stage->split->norm_a, 2),
+        stage->amplification == 0 ? "" : "; amplification ×" + brief(stage->amplification, 2));
   return parts;
 }
 
@@ -347,6 +364,12 @@ std::vector<std::string> decision_points(const DecisionResult& decision) {
 Remedy remedy(const RunRecord& record) {
   if (record.b.numerics.find("tf32") == std::string::npos) return {};
   if (record.answers.first_different < 0 && record.answers.by_share.empty()) return {};  // no need
+  const std::vector<CauseTotal>& causes = record.answers.causes;
+  const bool rounds = std::any_of(causes.begin(), causes.end(), [](const CauseTotal& cause) {
+    return cause.cause == Cause::operand_rounding;
+  });
+  // Permission alone is no use of it.
+  if (record.b.backend == "capture" && !causes.empty() && !rounds) return {};
   if (record.b.backend == "capture")
     return {"", "switch TF32 off in the runtime that made the capture, and capture again"};
   std::string kept;
@@ -405,9 +428,16 @@ std::string share_of_bound(const StageResult& stage) {
 std::string worst_text(const Comparison& comparison, const std::string& shape) {
   if (!comparison.worst || comparison.differing == 0) return "";
   const ElementPair& worst = *comparison.worst;
-  return fmt::format("{} at {}: a {} ({}), b {} ({})", brief(comparison.max_abs),
-                     coordinates(worst.index, shape), a_value(worst), a_bits(worst), b_value(worst),
-                     b_bits(worst));
+  const std::string where =
+      fmt::format("at {}: a {} ({}), b {} ({})", coordinates(worst.index, shape), a_value(worst),
+                  a_bits(worst), b_value(worst), b_bits(worst));
+  // The largest difference is that of another element, which is finite on both sides.
+  if (comparison.nan_mismatches + comparison.infinity_mismatches > 0)
+    return "NaN or infinite on one side " + where +
+           (std::isfinite(comparison.max_abs)
+                ? "; of the others at most " + brief(comparison.max_abs)
+                : "");
+  return brief(comparison.max_abs) + " " + where;
 }
 
 std::string noise_text(const SideStatistics& side) {

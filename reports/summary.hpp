@@ -35,6 +35,15 @@ std::string evidence(const RunRecord& record);
 /// The answer to question (2): the stages with the largest shares of the final error, largest
 /// first, at most `most`; empty when nothing differs.
 std::vector<const StageResult*> origins(const RunRecord& record, std::size_t most);
+/// An origin as it is called: the stage's name, or "somewhere up to NAME" where the stage itself was
+/// not judged and whatever happened since the last known tensor is put down to it.
+std::string origin_name(const StageResult& stage);
+/// Whether the stages ran on each other's values, so that questions (2) and (3) have answers; an exact
+/// probe runs each alone.
+bool stages_follow(const RunRecord& record);
+/// What a report says in place of these answers.
+inline constexpr std::string_view stages_ran_alone =
+    "not asked: every stage ran alone, on integers of its own";
 /// The sentence after them: the largest introduced error and the first different bits.
 std::string origin_facts(const RunRecord& record);
 

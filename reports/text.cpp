@@ -103,8 +103,10 @@ std::string answers(const RunRecord& record, const TextStyle& style) {
 
   std::vector<std::string> parts;
   for (const StageResult* stage : origins(record, 5))
-    parts.push_back(name_of(*stage) + " " + percent(stage->share_of_final));
+    parts.push_back(origin_name(*stage) + " " + percent(stage->share_of_final));
   const std::string facts = origin_facts(record);
+  if (!stages_follow(record))
+    return out + labelled("comes from", std::string(stages_ran_alone), style);
   if (parts.empty() && facts.empty())
     parts = {"nowhere: b and a have the same bits wherever both are known"};
   if (!parts.empty()) out += labelled("comes from", printable(joined(parts, " · ")), style);

@@ -13,7 +13,7 @@ MAY_INCLUDE = {
     "cpu": {"cpu/", "model/"},
     "cuda": {"cuda/", "model/"},
     "compare": {"compare/", "model/"},
-    "reports": {"reports/", "compare/record.hpp", "model/"},
+    "reports": {"reports/", "compare/record.hpp", "compare/sweep_record.hpp", "model/"},
     "cli": {"cli/", "model/", "cpu/", "cuda/", "compare/", "reports/"},
 }
 OUTSIDE = ("tests/", "bench/", "scripts/")  # may include anything; nothing includes them

@@ -13,8 +13,8 @@
 namespace parity {
 namespace {
 
-constexpr std::array<std::string_view, 8> names = {"plain",   "strided", "residual", "neck",
-                                                   "grouped", "deconv",  "mlp",      "pyramid"};
+constexpr std::array<std::string_view, 9> names = {
+    "plain", "strided", "residual", "neck", "grouped", "deconv", "mlp", "pyramid", "preactivation"};
 
 /// Draws in order from one stream.
 class Dice {
@@ -260,6 +260,15 @@ void pyramid(Net& net) {
   net.output(net.sigmoid(net.conv(halves[1], dice.between(1, 3), window(1, 1, 0))));
 }
 
+void preactivation(Net& net) {
+  Dice& dice = net.dice();
+  TensorId x = net.input(dice.between(3, 12), dice.between(5, 9), dice.between(5, 9));
+  x = net.norm(net.conv(x, dice.between(8, 15), window(3, 1, 1)));
+  for (int block = 0; block < 2; ++block)
+    x = net.add(net.norm(net.conv(net.relu(x), net.shape(x)[1], window(3, 1, 1))), x);
+  net.output(net.conv(net.relu(net.norm(x)), dice.between(2, 6), window(1, 1, 0)));
+}
+
 }  // namespace
 
 std::string_view name(Topology topology) { return names.at(static_cast<std::size_t>(topology)); }
@@ -267,14 +276,14 @@ std::string_view name(Topology topology) { return names.at(static_cast<std::size
 std::span<const Topology> all_topologies() {
   static constexpr std::array all = {Topology::plain, Topology::strided, Topology::residual,
                                      Topology::neck,  Topology::grouped, Topology::deconv,
-                                     Topology::mlp,   Topology::pyramid};
+                                     Topology::mlp,   Topology::pyramid, Topology::preactivation};
   return all;
 }
 
 Graph small_network(Topology topology, std::uint64_t seed, Dressing dressing) {
   Net net(topology, seed, dressing);
-  constexpr std::array<void (*)(Net&), 8> builders = {plain,   strided, residual, neck,
-                                                      grouped, deconv,  mlp,      pyramid};
+  constexpr std::array<void (*)(Net&), 9> builders = {
+      plain, strided, residual, neck, grouped, deconv, mlp, pyramid, preactivation};
   builders.at(static_cast<std::size_t>(topology))(net);
   return net.finish();
 }

@@ -88,9 +88,10 @@ def export(network, inputs, wanted, path):
     module = copy.deepcopy(network.module)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if wanted.variant == "dynamo":
+        if wanted.variant == "dynamo":  # with every extent as sampled
             torch.onnx.export(module, arguments, str(path), dynamo=True, external_data=False, verbose=False, **common)
         else:
+            common["dynamic_axes"] = network.extents
             fold = wanted.variant == "folded"
             training = torch.onnx.TrainingMode.EVAL if fold else torch.onnx.TrainingMode.PRESERVE
             torch.onnx.export(module, arguments, str(path), dynamo=False, do_constant_folding=fold, training=training,

@@ -28,6 +28,11 @@ def constant(given):
     return value.double() if value.is_floating_point() else value
 
 
+def constant_of_shape(given, shape):
+    value = tensor_of(given["value"]) if "value" in given else torch.zeros(1, dtype=torch.float64)
+    return value.reshape(1).expand(shape.tolist()) if shape.numel() else value.reshape(())
+
+
 def padded(x, pads, value=0.0):
     """ONNX pads (all begins, then all ends) applied by torch, which counts from the last axis."""
     rank = len(pads) // 2
@@ -208,12 +213,14 @@ OPS = {
     "Cast": cast,
     "Clip": clip,
     "Concat": lambda given, *parts: torch.cat(parts, given["axis"]),
+    "ConstantOfShape": constant_of_shape,
     "Conv": conv,
     "ConvTranspose": conv_transpose,
     "Cos": lambda given, x: torch.cos(x),
     "Div": lambda given, a, b: a / b,
     "Dropout": lambda given, x, *rest: x,
     "Elu": lambda given, x: functional.elu(x, given.get("alpha", 1.0)),
+    "Equal": lambda given, a, b: a == b,
     "Erf": lambda given, x: torch.erf(x),
     "Exp": lambda given, x: torch.exp(x),
     "Expand": lambda given, x, shape: x * torch.ones(shape.tolist(), dtype=x.dtype),

@@ -277,5 +277,52 @@ TEST(BadInput, NpyThatLiesAboutItsSize) {
   EXPECT_EQ(ended.code, 3) << ended.err;
 }
 
+TEST(BadUsage, ANumberThatIsNoneIsNamedInASentence) {
+  const Workshop workshop;
+  const Ended ended = paritylab(workshop, "diff sample:second/narrow --b cpu:fp64 --tolerance abc");
+  EXPECT_EQ(ended.code, 2);
+  EXPECT_NE(ended.err.find("--tolerance takes a number, not 'abc'"), std::string::npos)
+      << ended.err;
+}
+
+TEST(BadFile, OfJsonIsRefusedWithoutALibrarysVocabulary) {
+  const Workshop workshop;
+  ASSERT_EQ(
+      paritylab(workshop, "run sample:second/narrow --on cpu:fp32 --save-plan good.json").code, 0);
+  const std::string good = workshop.read("good.json");
+  for (const std::string& text :
+       {std::string(), std::string("{"), std::string("[]"), std::string("{\"stages\": 7}"),
+        good.substr(0, good.size() / 2)}) {
+    workshop.write("bad.json", text);
+    for (const char* command : {"plan diff good.json bad.json", "report bad.json"}) {
+      const Ended ended = paritylab(workshop, command);
+      EXPECT_EQ(ended.code, 3) << command << ": " << ended.err;
+      EXPECT_EQ(ended.err.find("json.exception"), std::string::npos) << ended.err;
+      EXPECT_EQ(ended.err.find("syntax error"), std::string::npos) << ended.err;
+    }
+  }
+}
+
+TEST(BadUsage, AnOutputOntoWhatIsReadIsRefused) {
+  const Workshop workshop;
+  const std::string sample = "run sample:second/narrow --on cpu:fp32 ";
+  ASSERT_EQ(
+      paritylab(workshop, sample + "--until blocks.0.0 --save-plan p.json --capture all.npz").code,
+      0);
+  const std::string plan = workshop.read("p.json"), all = workshop.read("all.npz");
+  for (const char* onto :
+       {"run sample:second/narrow --until blocks.0.0 --plan p.json --output p.json",
+        "run sample:second/narrow --until blocks.0.0 --on cpu:fp32,plan=p.json --output ./p.json",
+        "run sample:second/narrow --from blocks.0.3 --input blocks.0.0=all.npz --on cpu:fp32 "
+        "--output all.npz",
+        "diff sample:second/narrow --until blocks.0.0 --b cpu:fp32,plan=p.json --report p.json",
+        "diff sample:second/narrow --b capture:all.npz --save-plan-a all.npz"}) {
+    const Ended ended = paritylab(workshop, onto);
+    EXPECT_EQ(ended.code, 2) << onto << ": " << ended.err;
+    EXPECT_EQ(workshop.read("p.json"), plan) << onto;
+    EXPECT_EQ(workshop.read("all.npz"), all) << onto;
+  }
+}
+
 }  // namespace
 }  // namespace parity::test

@@ -2,6 +2,10 @@
 // cause.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "model/files/npz.hpp"
+#include "tests/cli/onnx_files.hpp"
 #include "tests/cli/program.hpp"
 
 namespace parity::test {
@@ -33,6 +37,64 @@ INSTANTIATE_TEST_SUITE_P(
                  "order of summation (gemm:eigen)"},
         Incident{"folded", "cpu:fp32,fold_bn=on", "batch norm folded into weights"}),
     [](const auto& incident) { return std::string(incident.param.name); });
+
+/// y = Conv(Relu(z)) + z: z, an output too, has a reader beside the ReLU. In place, the ReLU leaves its
+/// own result to it.
+enum class Relu { apart, in_place };
+std::string preactivated(Relu how) {
+  OnnxFile file;
+  file.relu->set_output(0, "r");
+  file.relu->set_name("act/Relu");
+  onnx::TensorProto* weights = file.graph->add_initializer();
+  weights->set_name("w2");
+  weights->set_data_type(onnx::TensorProto::FLOAT);
+  for (const std::int64_t extent : {3, 3, 1, 1}) weights->add_dims(extent);
+  for (int i = 0; i < 9; ++i) weights->add_float_data(0.25F * static_cast<float>(i % 4));
+  file.node("Conv", "second/Conv", {"r", "w2"}, "c");
+  file.node("Add", "skip/Add", {"c", how == Relu::apart ? "z" : "r"}, "y");
+  OnnxFile::edge(file.graph->add_output(), "z", {1, 3, 4, 4});
+  return file.bytes();
+}
+
+TEST(Incidents, AReluInPlaceUnderAResidualBranchIsNamedByOneCommand) {
+  const Workshop workshop;
+  workshop.write("apart.onnx", preactivated(Relu::apart));
+  workshop.write("in_place.onnx", preactivated(Relu::in_place));
+  for (const char* model : {"apart", "in_place"})
+    ASSERT_EQ(paritylab(workshop, std::string("run ") + model + ".onnx --on cpu:fp32 --capture " +
+                                      model + ".npz")
+                  .code,
+              0);
+  const Ended same = paritylab(workshop, "diff apart.onnx --input normal:7 --b capture:apart.npz");
+  EXPECT_EQ(same.code, 0) << same.out << same.err;
+  const Ended ended =
+      paritylab(workshop, "diff apart.onnx --input normal:7 --b capture:in_place.npz");
+  EXPECT_EQ(ended.code, 1) << ended.out << ended.err;
+  for (const char* told : {"first at skip", "relu in place (proved bit for bit)",
+                           "cause: fault: relu in place 100.0 %"})
+    EXPECT_NE(ended.out.find(told), std::string::npos) << told << "\n" << ended.out;
+}
+
+TEST(Incidents, ATensorRecordedAfterAReluInPlaceIsToldFromAWrongStage) {
+  // A hook keeps a reference to z, and the ReLU behind it overwrites what it keeps.
+  const Workshop workshop;
+  workshop.write("apart.onnx", preactivated(Relu::apart));
+  ASSERT_EQ(paritylab(workshop, "run apart.onnx --on cpu:fp32 --capture all.npz").code, 0);
+  std::vector<NamedTensor> tensors = read_npz(workshop.path("all.npz"));
+  for (NamedTensor& each : tensors) {
+    if (each.name != "first") continue;
+    std::vector<float> z(each.tensor.values<float>().begin(), each.tensor.values<float>().end());
+    for (float& value : z) value = std::max(value, 0.0F);
+    each.tensor = Tensor::of(each.tensor.shape(), std::move(z));
+  }
+  write_npz(workshop.path("hooked.npz"), tensors);
+  const Ended ended =
+      paritylab(workshop, "diff apart.onnx --input normal:7 --b capture:hooked.npz");
+  EXPECT_EQ(ended.code, 1) << ended.out << ended.err;
+  for (const char* told : {"first at first", "relu in place (proved",
+                           "the recording contradicts itself", "1 diverged, 1 untrusted"})
+    EXPECT_NE(ended.out.find(told), std::string::npos) << told << "\n" << ended.out;
+}
 
 TEST(Attribute, IsANumberAllOrNone) {
   const Workshop workshop;

@@ -73,6 +73,32 @@ TEST(ReproCommand, ARecordingsStageIsBundledToo) {
       << ended.out;
 }
 
+TEST(ReproCommand, ARecordingThatNothingMakesIsIncomplete) {
+  const Workshop workshop;
+  ASSERT_EQ(paritylab(workshop,
+                      "run sample:second/narrow --on cpu:tf32@sm_90 --until blocks.0.3 --capture "
+                      "all.npz")
+                .code,
+            0);
+  std::vector<NamedTensor> tensors = read_npz(workshop.path("all.npz"));
+  for (NamedTensor& each : tensors) {
+    if (each.name != "blocks.0.3") continue;
+    std::vector<float> y(each.tensor.values<float>().begin(), each.tensor.values<float>().end());
+    for (float& value : y) value *= 1.25F;
+    each.tensor = Tensor::of(each.tensor.shape(), std::move(y));
+  }
+  write_npz(workshop.path("changed.npz"), tensors);
+  ASSERT_EQ(paritylab(workshop,
+                      "diff sample:second/narrow --until blocks.0.3 --b "
+                      "capture:changed.npz,math=tf32 --repro b --repro-stage blocks.0.3")
+                .code,
+            1);
+  const Ended ended = paritylab(workshop, "repro b");
+  EXPECT_EQ(ended.code, 4) << ended.out << ended.err;
+  EXPECT_NE(ended.out.find("whose bits no arithmetic of this machine makes"), std::string::npos)
+      << ended.out;
+}
+
 TEST(ReproCommand, NothingIsWrittenOverAndNothingWithoutADifference) {
   const Workshop workshop;
   workshop.write("there/file", "mine");

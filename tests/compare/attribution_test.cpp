@@ -7,6 +7,7 @@
 
 #include "compare/capture.hpp"
 #include "compare/forwarding.hpp"
+#include "compare/misread.hpp"
 #include "tests/compare/small_net.hpp"
 
 namespace parity {
@@ -97,6 +98,19 @@ TEST(Attribution, LeavesAFaultUnexplained) {
   EXPECT_EQ(largest(attribution), Cause::rest);
   EXPECT_TRUE(attribution.certificate.empty());
   expect_whole(attribution);
+}
+
+TEST(Attribution, AProvedFaultStandsInTheWaterfall) {
+  Bench bench(small_net());
+  const Injection fault{2, Bug::kernel_axes_swapped};
+  for (const char* b : {"fp32", "sm_90"}) {
+    const RunRecord record = attributed(bench, named("fp32"), named(b), fault);
+    const Attribution& attribution = *record.stages[2].attribution;
+    EXPECT_EQ(largest(attribution), Cause::fault) << b;
+    EXPECT_EQ(attribution.causes.back().what, "fault: kernel axes swapped");
+    EXPECT_NE(attribution.certificate.find("kernel axes swapped"), std::string::npos);
+    expect_whole(attribution);
+  }
 }
 
 TEST(Attribution, SeesThatASideComputesOtherThanItSays) {
@@ -212,6 +226,128 @@ TEST(Attribution, LooksOnlyWhereItIsAsked) {
               (std::set<int>(record.answers.by_share.begin(),
                              record.answers.by_share.begin() + static_cast<std::ptrdiff_t>(most))));
   }
+}
+
+/// A convolution 3x3 with pad 1, BatchNorm and ReLU summed as some other library might; written apart
+/// from the product, whose emulators it tries.
+struct Foreign {
+  const char* text;
+  bool channels_first;  ///< (c, r, s), else (r, s, c)
+  std::int64_t chunk;   ///< 0: none
+  std::int64_t lanes;   ///< 1: none
+  bool fused;
+
+  friend std::ostream& operator<<(std::ostream& out, const Foreign& how) { return out << how.text; }
+};
+
+Tensor computed(const Foreign& how, const Stage& stage, const Tensor& input) {
+  const Tensor& weights = *stage.steps[0].parameters[0];
+  const std::int64_t OC = weights.shape()[0], IC = weights.shape()[1], H = input.shape()[2],
+                     W = input.shape()[3];
+  const auto x = input.values<float>(), w = weights.values<float>();
+  const ScaleShift norm =
+      scale_shift(std::get<BatchNorm>(*stage.steps[1].op), stage.steps[1].parameters);
+  std::vector<float> y;
+  for (std::int64_t oc = 0; oc < OC; ++oc)
+    for (std::int64_t oh = 0; oh < H; ++oh)
+      for (std::int64_t ow = 0; ow < W; ++ow) {
+        std::vector<std::pair<float, float>> terms;
+        for (std::int64_t k = 0; k < 9 * IC; ++k) {
+          const std::int64_t c = how.channels_first ? k / 9 : k % IC,
+                             tap = how.channels_first ? k % 9 : k / IC;
+          const std::int64_t ih = oh + tap / 3 - 1, iw = ow + tap % 3 - 1;
+          const bool inside = ih >= 0 && ih < H && iw >= 0 && iw < W;
+          terms.emplace_back(inside ? x[static_cast<std::size_t>((c * H + ih) * W + iw)] : 0.0F,
+                             w[static_cast<std::size_t>((oc * IC + c) * 9 + tap)]);
+        }
+        const auto n = static_cast<std::int64_t>(terms.size());
+        const std::int64_t chunk = how.chunk == 0 ? n : how.chunk;
+        float total = 0;
+        for (std::int64_t first = 0; first < n; first += chunk) {
+          std::vector<float> sums(static_cast<std::size_t>(how.lanes), 0.0F);
+          for (std::int64_t k = first; k < std::min(n, first + chunk); ++k) {
+            const auto& [a, b] = terms[static_cast<std::size_t>(k)];
+            float& sum = sums[static_cast<std::size_t>(k % how.lanes)];
+            const float product = a * b;
+            sum = how.fused ? std::fma(a, b, sum) : sum + product;
+          }
+          for (std::size_t d = sums.size() / 2; d > 0; d /= 2)
+            for (std::size_t l = 0; l < d; ++l) sums[l] += sums[l + d];
+          total += sums[0];
+        }
+        const auto o = static_cast<std::size_t>(oc);
+        const float z = std::fma(total, norm.s[o], norm.t[o]);
+        y.push_back(z > 0 ? z : 0.0F);
+      }
+  return Tensor::of({1, OC, H, W}, std::move(y));
+}
+
+class ForeignOrder : public testing::TestWithParam<Foreign> {};
+
+TEST_P(ForeignOrder, IsNamedAndCertifiedOnEveryElement) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32());
+  const Stage& stage = bench.stages[1];  // body.0, 16 channels: 144 terms
+  capture.tensors[1].second = computed(GetParam(), stage, capture.tensors[0].second);
+  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "a");
+  const RunRecord record = diff_capture({.graph = bench.graph,
+                                         .stages = bench.stages,
+                                         .a = {bench.cpu, plan, bench.execution},
+                                         .referee = {bench.cpu, bench.cpu, bench.execution},
+                                         .inputs = bench.inputs,
+                                         .capture = capture,
+                                         .spec = "capture:other.npz",
+                                         .numerics = fp32(),
+                                         .attribute = attribute_all});
+  const StageResult& judged = record.stages[1];
+  ASSERT_EQ(judged.verdict, Verdict::within_bound) << judged.reason;
+  ASSERT_TRUE(judged.attribution);
+  EXPECT_EQ(judged.attribution->certificate, GetParam().text);
+  EXPECT_EQ(largest(*judged.attribution), Cause::order);
+  expect_whole(*judged.attribution);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Orders, ForeignOrder,
+    testing::Values(
+        Foreign{"one chain over (c, r, s)", true, 0, 1, true},
+        Foreign{"one chain over (c, r, s), products rounded first", true, 0, 1, false},
+        Foreign{"chains of 64 terms over (c, r, s), added in order", true, 64, 1, true},
+        Foreign{"chains of 128 terms over (r, s, c), added in order", false, 128, 1, true},
+        Foreign{"2 equal splits over (c, r, s), added in order", true, 72, 1, true},
+        Foreign{"4 equal splits over (r, s, c), added in order, products rounded first", false, 36,
+                1, false},
+        Foreign{"8 interleaved lanes over (c, r, s), added pairwise", true, 0, 8, true}),
+    [](const auto& info) { return "order" + std::to_string(info.index); });
+
+TEST(Attribution, AnotherSigmoidIsItsOwnClause) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32());
+  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "a");
+  const PlannedStage before =
+      prefix_of(plan.stages.back(), plan.stages.back().stage.steps.size() - 1);
+  const std::size_t last = capture.tensors.size() - 1;
+  const Value x = bench.cpu.upload(capture.tensors[last - 1].second, bench.execution);
+  const Tensor z = bench.cpu.download(
+      bench.cpu.run(before, {&x, 1}, Reading::values, bench.execution)[0], bench.execution);
+  std::vector<float> y;
+  for (const float value : z.values<float>())
+    y.push_back(static_cast<float>(1 / (1 + std::exp(-static_cast<double>(value)))));
+  capture.tensors[last].second = Tensor::of(z.shape(), std::move(y));
+  const RunRecord record = diff_capture({.graph = bench.graph,
+                                         .stages = bench.stages,
+                                         .a = {bench.cpu, plan, bench.execution},
+                                         .referee = {bench.cpu, bench.cpu, bench.execution},
+                                         .inputs = bench.inputs,
+                                         .capture = capture,
+                                         .spec = "capture:other.npz",
+                                         .numerics = fp32(),
+                                         .attribute = attribute_all});
+  ASSERT_TRUE(record.stages.back().attribution);
+  const Attribution& attribution = *record.stages.back().attribution;
+  EXPECT_EQ(attribution.certificate,
+            plan.stages.back().contract_text() + " with Sigmoid rounded once");
+  EXPECT_EQ(largest(attribution), Cause::function);
+  expect_whole(attribution);
 }
 
 }  // namespace

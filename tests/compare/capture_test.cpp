@@ -2,10 +2,13 @@
 
 #include <gtest/gtest.h>
 
-#include <bit>
 #include <cmath>
+#include <map>
 
+#include "compare/misread.hpp"
+#include "model/arithmetic/half.hpp"
 #include "model/error.hpp"
+#include "reports/summary.hpp"
 #include "tests/compare/small_net.hpp"
 
 namespace parity {
@@ -62,7 +65,7 @@ TEST(Capture, InHalfPrecisionIsNoted) {
   EXPECT_FALSE(noted());
   std::vector<float> halves;
   for (const float value : capture.tensors[1].second.values<float>())
-    halves.push_back(std::bit_cast<float>(std::bit_cast<std::uint32_t>(value) & ~0x1fffU));
+    halves.push_back(round_to_half(value));
   capture.tensors[1].second = Tensor::of(capture.tensors[1].second.shape(), std::move(halves));
   EXPECT_TRUE(noted());
 }
@@ -213,6 +216,190 @@ TEST(Capture, WorstShareOfTheBoundIsOfStagesWhoseBitsDiffer) {
     if (stage.id == other.answers.worst_share_stage) {
       EXPECT_GT(stage.introduced->differing, 0);
     }
+}
+
+Tensor in_half(const Tensor& tensor) {
+  std::vector<float> rounded;
+  for (const float value : tensor.values<float>()) rounded.push_back(round_to_half(value));
+  return Tensor::of(tensor.shape(), std::move(rounded));
+}
+
+bool noted(const RunRecord& record, const std::string& part) {
+  return std::any_of(record.notes.begin(), record.notes.end(),
+                     [&](const std::string& note) { return note.find(part) != std::string::npos; });
+}
+std::string notes_of(const RunRecord& record) {
+  std::string all;
+  for (const std::string& note : record.notes) all += note + "\n";
+  return all;
+}
+
+TEST(Capture, ThatContradictsItselfSaysBehindWhichStageAndGivesNoSharesBeyondAll) {
+  Bench bench(small_net());
+  for (const int overwritten : {0, 1, 3}) {
+    Capture capture = recorded(bench, eigen());
+    Tensor& tensor = capture.tensors[static_cast<std::size_t>(overwritten)].second;
+    tensor = filled(tensor.type(), Fill::real, 99);
+    const RunRecord record = judged(bench, capture);
+    SCOPED_TRACE(record.stages[static_cast<std::size_t>(overwritten)].name);
+    EXPECT_EQ(Bench::named(record), std::vector<int>{overwritten});
+    const StageResult& maker = record.stages[static_cast<std::size_t>(overwritten)];
+    ASSERT_FALSE(maker.diagnoses.empty());
+    EXPECT_EQ(maker.diagnoses.front().label, "recording_contradicts_itself");
+    EXPECT_TRUE(noted(record, "contradicts itself behind " + maker.name)) << notes_of(record);
+    EXPECT_TRUE(std::isnan(maker.accumulated_relative));
+    EXPECT_EQ(maker.share_of_final, 0);
+    int readers = 0;
+    double sum = 0;
+    for (const StageResult& stage : record.stages) {
+      sum += stage.share_of_final;
+      EXPECT_GE(stage.share_of_final, -1) << stage.name;
+      EXPECT_LE(stage.share_of_final, 1.5) << stage.name;
+      if (stage.verdict != Verdict::untrusted) continue;
+      ++readers;
+      EXPECT_NE(stage.reason.find("'" + maker.tensor + "'"), std::string::npos) << stage.reason;
+      EXPECT_EQ(stage.amplification, 0);
+      EXPECT_FALSE(stage.introduced);
+    }
+    EXPECT_EQ(readers, overwritten == 0 ? 2 : 1);
+    EXPECT_LE(std::fabs(sum - 1), 64 * 0x1p-53 * static_cast<double>(record.stages.size()));
+    EXPECT_EQ(record.exit_code, 1);
+  }
+}
+
+TEST(Capture, WithAFaultThatLaterStagesSawContradictsNothing) {
+  Bench bench(small_net());
+  const RunRecord record =
+      judged(bench, recorded(bench, fp32(), Injection{1, Bug::weights_transposed}));
+  EXPECT_EQ(record.answers.counts[static_cast<int>(Verdict::untrusted)], 0);
+  EXPECT_FALSE(noted(record, "contradicts"));
+}
+
+TEST(Capture, RoundedToFloat16WhenRecordedStaysWithinTheBoundAndIsCalledSo) {
+  Bench bench(small_net());
+  for (const char* spec : {"fp32", "eigen", "folded"}) {
+    Capture capture = recorded(bench, named(spec));
+    for (auto& [name, tensor] : capture.tensors) tensor = in_half(tensor);
+    const RunRecord record = judged(bench, capture);
+    EXPECT_TRUE(Bench::named(record).empty()) << spec;
+    EXPECT_TRUE(noted(record, "Only the recording was rounded")) << notes_of(record);
+  }
+}
+
+TEST(Capture, ComputedInFloat16IsToldFromRoundedAfterwards) {
+  Bench bench(small_net());
+  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "half");
+  std::map<TensorId, Value> made;
+  made[bench.graph.inputs[0]] = bench.cpu.upload(bench.inputs[0], bench.execution);
+  Capture capture{"half.npz", {}};
+  for (const PlannedStage& planned : plan.stages) {
+    std::vector<Value> x;
+    for (const TensorId id : planned.stage.inputs) x.push_back(made.at(id));
+    const Misreading& half = *misreading_of(Bug::half_operands);
+    const Seat seat{planned, bench.cpu, x, bench.execution};
+    const Value y = half.applies(planned)
+                        ? run_misread(seat, half.make(seat, 1), Reading::values)[0]
+                        : bench.cpu.run(planned, x, Reading::values, bench.execution)[0];
+    const Tensor rounded = in_half(bench.cpu.download(y, bench.execution));
+    capture.tensors.emplace_back(planned.stage.output_names[0], rounded);
+    made[planned.stage.outputs[0]] = bench.cpu.upload(rounded, bench.execution);
+  }
+  const RunRecord record = judged(bench, capture);
+  EXPECT_TRUE(noted(record, "The runtime computed in float16")) << notes_of(record);
+  // Only the first stage's input is known as it was: there the operands' rounding is proved.
+  EXPECT_EQ(Bench::named(record), std::vector<int>{0});
+  ASSERT_FALSE(record.stages[0].diagnoses.empty());
+  EXPECT_EQ(record.stages[0].diagnoses.front().label, name(Bug::half_operands));
+  EXPECT_NE(record.stages[0].diagnoses.front().proof, Proof::pattern);
+}
+
+TEST(Capture, Float16IsNoExcuseForAFault) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32(), Injection{2, Bug::kernel_axes_swapped});
+  for (auto& [name, tensor] : capture.tensors) tensor = in_half(tensor);
+  const RunRecord record = judged(bench, capture);
+  EXPECT_EQ(Bench::named(record), std::vector<int>{2});
+  ASSERT_FALSE(record.stages[2].diagnoses.empty());
+  EXPECT_EQ(record.stages[2].diagnoses.front().label, name(Bug::kernel_axes_swapped));
+}
+
+TEST(Capture, AnInputRecordedInFloat16IsTheInputThatWasGiven) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32());
+  for (auto& [name, tensor] : capture.tensors) tensor = in_half(tensor);
+  capture.tensors.emplace_back("x", in_half(bench.inputs[0]));
+  EXPECT_TRUE(Bench::named(judged(bench, capture)).empty());
+}
+
+TEST(Capture, Tf32AsAPermissionIsNotReadAsItsUse) {
+  Bench bench(small_net());
+  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "a");
+  for (const char* spec : {"fp32", "eigen"}) {
+    const RunRecord record = diff_capture({.graph = bench.graph,
+                                           .stages = bench.stages,
+                                           .a = {bench.cpu, plan, bench.execution},
+                                           .referee = {bench.cpu, bench.cpu, bench.execution},
+                                           .inputs = bench.inputs,
+                                           .capture = recorded(bench, named(spec)),
+                                           .spec = "capture:other.npz,math=tf32",
+                                           .numerics = tf32(Arch::none),
+                                           .attribute = attribute_all});
+    EXPECT_TRUE(noted(record, "TF32 was not used")) << spec << notes_of(record);
+    for (const CauseTotal& cause : record.answers.causes)
+      EXPECT_EQ(cause.cause, Cause::order) << cause.what;
+  }
+}
+
+TEST(Capture, OneStageThatNeedsTf32IsPointedAt) {
+  Bench bench(small_net());
+  Plan mixed = make_plan(bench.stages, eigen(), bench.cpu, "mixed");
+  mixed.stages[2] = make_plan(bench.stages, tf32(Arch::sm_80), bench.cpu, "tf32").stages[2];
+  Capture capture{"other.npz", {}};
+  run({.graph = bench.graph,
+       .plan = mixed,
+       .backend = bench.cpu,
+       .execution = bench.execution,
+       .inputs = bench.inputs,
+       .tap = [&](const PlannedStage& planned, std::span<const Value> outputs) {
+         capture.tensors.emplace_back(planned.stage.output_names[0],
+                                      bench.cpu.download(outputs[0], bench.execution));
+       }});
+  const RunRecord record = judged(bench, capture, tf32(Arch::none));
+  EXPECT_TRUE(Bench::named(record).empty());
+  EXPECT_TRUE(noted(record, "only '" + record.stages[2].name + "' needs it")) << notes_of(record);
+  EXPECT_FALSE(noted(judged(bench, recorded(bench, tf32(Arch::sm_80)), tf32(Arch::none)), "TF32"));
+}
+
+TEST(Capture, TensorsThatSayNothingAreCounted) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32());
+  EXPECT_FALSE(noted(judged(bench, capture), "not used"));
+  capture.tensors.emplace_back("body.0.z", capture.tensors[1].second);
+  capture.tensors.emplace_back("body.0.yy", capture.tensors[1].second);
+  const RunRecord record = judged(bench, capture);
+  EXPECT_TRUE(noted(record, "2 of 8 tensors in other.npz are not used")) << notes_of(record);
+  EXPECT_TRUE(noted(record, "1 lie inside a stage")) << notes_of(record);
+  EXPECT_TRUE(noted(record, "'body.0.yy' (nearest: 'body.0.y')")) << notes_of(record);
+}
+
+TEST(Capture, AStageThatWasNotJudgedIsNoSource) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, eigen());
+  std::erase_if(capture.tensors, [](const auto& t) { return t.first != "y"; });
+  const RunRecord record = judged(bench, capture);
+  const std::vector<const StageResult*> from = reports::origins(record, 5);
+  ASSERT_EQ(from.size(), 1U);
+  EXPECT_EQ(reports::origin_name(*from[0]), "somewhere up to head.1 (not judged)");
+}
+
+TEST(Capture, OfInputsThatAreZeroIsNoted) {
+  Bench bench(small_net());
+  EXPECT_FALSE(noted(judged(bench, recorded(bench, fp32())), "zero throughout"));
+  bench.inputs[0] =
+      Tensor::of(bench.inputs[0].shape(),
+                 std::vector<float>(static_cast<std::size_t>(bench.inputs[0].size())));
+  EXPECT_TRUE(noted(judged(bench, recorded(bench, fp32())), "zero throughout"));
+  EXPECT_TRUE(noted(bench.run(fp32(), fp64()), "zero throughout"));
 }
 
 }  // namespace

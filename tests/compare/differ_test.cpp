@@ -73,8 +73,9 @@ std::vector<Injection> faults_of(const PlannedStage& planned) {
   std::vector<Injection> all;
   for (const Bug bug : all_bugs()) {
     Injection injection{planned.stage.id, bug, 1, 7};
-    // These need inputs of their own: compare/selftest feeds them.
-    if (bug == Bug::nan_swallowed || bug == Bug::subnormals_flushed) continue;
+    // These need inputs of their own, or a ReLU beside them: compare/selftest seats them.
+    if (bug == Bug::nan_swallowed || bug == Bug::subnormals_flushed || bug == Bug::relu_in_place)
+      continue;
     if (!applies(injection, planned) || amounts(bug, planned).empty()) continue;
     if (misreading_of(bug)) injection.amount = amounts(bug, planned).back();
     if (bug == Bug::operand_truncated) injection.amount = 12;

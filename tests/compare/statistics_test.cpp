@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "model/arithmetic/tf32.hpp"
+#include "model/samples/samples.hpp"
 #include "tests/compare/small_net.hpp"
 
 namespace parity {
@@ -154,6 +155,18 @@ TEST(Forecast, IsOfTheSizeOfTheMeasuredDrift) {
       EXPECT_LT(stage.accumulated->rms, 2 * *stage.predicted_rms) << b << " " << stage.name;
       EXPECT_GT(2 * stage.accumulated->rms, *stage.predicted_rms) << b << " " << stage.name;
     }
+  }
+}
+
+TEST(Forecast, FollowsWhatTruncationLosesThroughSixteenNormalisedStages) {
+  cpu::CpuBackend cpu;
+  Bench bench(sample_graph("second/narrow", cpu, {}));
+  const RunRecord record = bench.run(named("fp32"), named("sm_90/truncate"));
+  ASSERT_EQ(record.stages.size(), 16U);
+  for (const StageResult& stage : record.stages) {
+    ASSERT_TRUE(stage.predicted_rms) << stage.name;
+    EXPECT_LT(stage.accumulated->rms, 2 * *stage.predicted_rms) << stage.name;
+    EXPECT_GT(2 * stage.accumulated->rms, *stage.predicted_rms) << stage.name;
   }
 }
 

@@ -12,13 +12,16 @@ struct Recording {
   std::string suffix;      ///< of the file: "onnxruntime", "onnxruntime-eps"
   std::string edited;      ///< the stage whose constant the recorded model had changed; empty: none
   std::string looks = {};  ///< what the diagnosis calls it
+
+  std::string name() const { return exported.name() + "." + suffix; }
 };
+void PrintTo(const Recording& recording, std::ostream* out) { *out << recording.name(); }
 
 RunRecord judge(const Recording& recording) {
   const Loaded model = load(recording.exported);
   cpu::CpuBackend backend;
   const Plan plan = model.plan("cpu:fp32", backend);
-  const std::string file = recording.exported.name() + "." + recording.suffix + ".npz";
+  const std::string file = recording.name() + ".npz";
   Capture capture{file, {}};
   for (const auto& [name, tensor] : npz_by_name(file)) capture.tensors.emplace_back(name, tensor);
   return diff_capture({.graph = model.graph,
@@ -63,6 +66,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Recording{{"centerpoint", "kept"}, "onnxruntime", ""},
                     Recording{{"resnet18", "kept"}, "onnxruntime", ""},
                     Recording{{"planner", "kept"}, "onnxruntime", ""},
+                    Recording{{"centerpoint_points", "folded"}, "onnxruntime", ""},
+                    Recording{{"resnet50", "kept"}, "onnxruntime", ""},
+                    Recording{{"mobilenet_v2", "folded"}, "onnxruntime", ""},
+                    Recording{{"efficientnet_b0", "kept"}, "onnxruntime", ""},
+                    Recording{{"yolo", "kept"}, "onnxruntime", ""},
                     Recording{{"second", "kept"}, "onnxruntime-eps", "blocks.1.3", "wrong_epsilon"},
                     Recording{{"second", "kept"},
                               "onnxruntime-transposed",
@@ -78,10 +86,9 @@ INSTANTIATE_TEST_SUITE_P(
                               "kernel_axes_swapped"},
                     Recording{{"planner", "kept"}, "onnxruntime-scaled", "decoder.2", "scaled"}),
     [](const testing::TestParamInfo<Recording>& info) {
-      std::string text =
-          info.param.exported.network + "_" + info.param.exported.variant + "_" + info.param.suffix;
+      std::string text = info.param.name();
       for (char& c : text)
-        if (c == '-') c = '_';
+        if (c == '-' || c == '.') c = '_';
       return text;
     });
 

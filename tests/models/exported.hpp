@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <ostream>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@ struct Exported {
   std::string network, variant;
   std::string name() const { return network + "." + variant; }
 };
+/// GoogleTest's hook for the parameter of a test.
+inline void PrintTo(const Exported& exported, std::ostream* out) { *out << exported.name(); }
 
 inline std::string models_file(const std::string& name) {
   return std::string(PARITYLAB_SOURCE) + "/tests/data/models/" + name;
@@ -40,9 +43,11 @@ inline std::map<std::string, Tensor> npz_by_name(const std::string& file) {
 }
 
 inline Loaded load(const Exported& exported) {
-  Loaded loaded{import_onnx(models_file(exported.name() + ".onnx")), {}, {}};
-  loaded.stages = cut(loaded.graph);
   const std::map<std::string, Tensor> inputs = npz_by_name(exported.network + ".inputs.npz");
+  ImportOptions options;
+  options.bindings = inputs;  // open extents are those of the inputs
+  Loaded loaded{import_onnx(models_file(exported.name() + ".onnx"), options), {}, {}};
+  loaded.stages = cut(loaded.graph);
   for (const TensorId id : loaded.graph.inputs)
     loaded.inputs.push_back(inputs.at(loaded.graph.tensor(id).name));
   return loaded;

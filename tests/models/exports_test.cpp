@@ -9,11 +9,27 @@
 namespace parity {
 namespace {
 
-const std::vector<Exported> exports{{"second", "folded"},    {"second", "kept"},
-                                    {"second", "dynamo"},    {"centerpoint", "folded"},
-                                    {"centerpoint", "kept"}, {"resnet18", "folded"},
-                                    {"resnet18", "kept"},    {"planner", "folded"},
-                                    {"planner", "kept"},     {"planner", "dynamo"}};
+const std::vector<Exported> exports{{"second", "folded"},
+                                    {"second", "kept"},
+                                    {"second", "dynamo"},
+                                    {"centerpoint", "folded"},
+                                    {"centerpoint", "kept"},
+                                    {"resnet18", "folded"},
+                                    {"resnet18", "kept"},
+                                    {"planner", "folded"},
+                                    {"planner", "kept"},
+                                    {"planner", "dynamo"},
+                                    {"centerpoint_points", "folded"},
+                                    {"centerpoint_points", "dynamo"},
+                                    {"resnet50", "kept"},
+                                    {"mobilenet_v2", "folded"},
+                                    {"mobilenet_v2", "dynamo"},
+                                    {"efficientnet_b0", "folded"},
+                                    {"efficientnet_b0", "kept"},
+                                    {"efficientnet_b0", "dynamo"},
+                                    {"yolo", "folded"},
+                                    {"yolo", "kept"},
+                                    {"yolo", "dynamo"}};
 
 class ExportedModel : public testing::TestWithParam<Exported> {};
 
@@ -113,7 +129,8 @@ TEST_P(Variants, FoldedAndKeptExportsAreCutAlike) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Variants,
-                         testing::Values("second", "centerpoint", "resnet18", "planner"));
+                         testing::Values("second", "centerpoint", "resnet18", "planner",
+                                         "efficientnet_b0", "yolo"));
 
 TEST(StageNames, AreTheModulesOfTheNetwork) {
   const std::vector<std::string> second{"blocks.0.0",  "blocks.0.3",  "blocks.0.6",  "blocks.0.9",

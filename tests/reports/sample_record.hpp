@@ -300,6 +300,7 @@ inline void add_attribution(RunRecord& record, int id, double rounding) {
       Attribution{{{Cause::operand_rounding, "tf32 operand rounding (rna)", rounding},
                    {Cause::accumulator, "accumulator (tensor:k8f25/rna)", 1 - rest - rounding}},
                   certified ? "tensor:k8f25/rna" : "",
+                  "",
                   "tensor:k8f25/rna",
                   rest,
                   certified ? 2 : 9};

@@ -41,6 +41,27 @@ TEST(Text, NamesTheFirstDivergenceAndItsWorstElementInDecimalAndHex) {
   EXPECT_NE(text.find(fmt::format("(0x{:08x})", c.worst->b_bits)), std::string::npos) << text;
 }
 
+TEST(Text, ANaNIsNotGivenAnotherElementsMagnitude) {
+  RunRecord record = samples::diverged();
+  Comparison& c = *record.stages[7].introduced;
+  c.nan_mismatches = 1;
+  c.worst->b = std::numeric_limits<double>::quiet_NaN();
+  c.worst->b_bits = 0x7fffffff;
+  c.worst_share = std::numeric_limits<double>::infinity();
+  const std::string text = write_text(record);
+  EXPECT_NE(text.find("NaN or infinite on one side at ["), std::string::npos) << text;
+  EXPECT_NE(text.find("of the others at most"), std::string::npos) << text;
+  EXPECT_NE(text.find("1 element is NaN or infinite on one side only"), std::string::npos) << text;
+}
+
+TEST(Text, StagesThatRanAloneHaveNoSourceAndNoGrowth) {
+  RunRecord record = samples::identical();
+  for (StageResult& stage : record.stages) stage.accumulated.reset();
+  const std::string text = write_text(record);
+  EXPECT_NE(text.find("every stage ran alone"), std::string::npos) << text;
+  EXPECT_EQ(text.find("gets large"), std::string::npos) << text;
+}
+
 TEST(Text, SaysWhatItsFiguresMeasure) {
   RunRecord record = samples::diverged();
   EXPECT_NE(write_text(record).find("relative to the RMS of a: "), std::string::npos);

@@ -46,7 +46,7 @@ def codenet_of(case, window):
 def codenet(case="narrow"):
     """The initial state is absent."""
     module, inputs, _ = codenet_of(case, 50 if case == "narrow" else 1009)
-    return Network(module, inputs, list(DECODERS))
+    return Network(module, inputs, list(DECODERS), {"imu": {0: "batch", 1: "seq"}})
 
 
 def codenet_with_state(case="narrow"):
@@ -54,7 +54,8 @@ def codenet_with_state(case="narrow"):
     module, inputs, hidden = codenet_of(case, 50 if case == "narrow" else 1009)
     for index, width in enumerate(hidden):
         inputs[f"state{index + 1}"] = lambda batch, seed, width=width: 0.3 * normal((1, batch, width), seed)
-    return Network(module, inputs, [*DECODERS, "last_state1", "last_state2"])
+    extents = {"imu": {0: "batch", 1: "seq"}, "state1": {1: "batch"}, "state2": {1: "batch"}}
+    return Network(module, inputs, [*DECODERS, "last_state1", "last_state2"], extents)
 
 
 class Squeeze1d(nn.Module):
@@ -159,7 +160,10 @@ def heimdall_of(case, attention):
         "valid": lambda batch, seed: integers((batch, places), 4, seed) > 0,
         "pose": lambda batch, seed: normal((batch, 3), seed),
     }
-    return Network(Heimdall(channels, width, kinds, depth, attention), inputs, ["position", "rotation"])
+    extents = {name: {0: "batch"} for name in inputs}
+    for name in ("places", "kinds", "valid"):
+        extents[name][1] = "set"
+    return Network(Heimdall(channels, width, kinds, depth, attention), inputs, ["position", "rotation"], extents)
 
 
 def heimdall(case="narrow"):

@@ -23,6 +23,7 @@ class Network:
     module: nn.Module
     inputs: dict  # name -> function of (batch, seed) giving a tensor
     outputs: list  # names
+    extents: dict = dataclasses.field(default_factory=dict)  # input -> {axis: name}: left open in the export
 
     def sample(self, seed, batch=1):
         return {name: make(batch, seed + 101 * index) for index, (name, make) in enumerate(self.inputs.items())}

@@ -1,0 +1,28 @@
+#include "compare/sweep_record.hpp"
+
+#include <charconv>
+
+namespace parity {
+
+bool is_size(const SweepAxis& axis) {
+  long long last = -1;
+  for (const std::string& value : axis.values) {
+    long long size = 0;
+    const char* const end = value.data() + value.size();
+    const auto [stopped, fault] = std::from_chars(value.data(), end, size);
+    if (fault != std::errc() || stopped != end || size <= last) return false;
+    last = size;
+  }
+  return true;
+}
+
+std::string setting_text(const std::vector<SweepAxis>& axes, const std::vector<std::size_t>& at,
+                         std::size_t without) {
+  std::string text;
+  for (std::size_t k = 0; k < axes.size(); ++k)
+    if (k != without)
+      text += (text.empty() ? "" : " ") + axes[k].name + "=" + axes[k].values[at[k]];
+  return text;
+}
+
+}  // namespace parity

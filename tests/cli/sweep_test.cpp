@@ -1,0 +1,87 @@
+// `sweep` and `bench` as a user meets them.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/program.hpp"
+
+namespace parity::test {
+namespace {
+
+TEST(SweepCommand, RunsEveryPointAndSaysWhereItBegins) {
+  const Workshop workshop;
+  const std::string page = workshop.path("s.html").string();
+  const Ended ended =
+      paritylab(workshop,
+                "sweep sample:second/narrow --until blocks.0.3 --axis b=cpu:fp32,cpu:tf32@sm_90,"
+                "round=rn --axis input=normal:7,zeros --json --report " +
+                    page);
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  const auto document = nlohmann::json::parse(ended.out);
+  ASSERT_EQ(document.at("points").size(), 4U);
+  EXPECT_EQ(document.at("axes").at(0).at("values").at(1), "cpu:tf32@sm_90,round=rn");
+  EXPECT_EQ(document.at("points").at(0).at("same_bits"), true);
+  EXPECT_EQ(document.at("points").at(2).at("same_bits"), false);
+  EXPECT_EQ(document.at("points").at(2).at("first_different"), "blocks.0.0");
+  EXPECT_NE(ended.err.find("the outputs differ at cpu:tf32@sm_90,round=rn, not at cpu:fp32"),
+            std::string::npos)
+      << ended.err;
+  const std::string html = workshop.read("s.html");
+  EXPECT_NE(html.find("<svg"), std::string::npos);
+  EXPECT_NE(html.find("blocks.0.0"), std::string::npos);
+}
+
+TEST(SweepCommand, NamedExtentsOfAnExport) {
+  const Workshop workshop;
+  const std::string model =
+      std::string(PARITYLAB_SOURCE) + "/tests/data/models/codenet.folded.onnx";
+  const Ended ended =
+      paritylab(workshop, "sweep " + model +
+                              " --until /encoder/encoder.0/Conv_output_0 --b cpu:fp64 "
+                              "--dim batch=1 --axis seq=1,10,31 --json");
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  const auto document = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(document.at("points").size(), 3U);
+  for (const auto& point : document.at("points")) EXPECT_EQ(point.at("exit_code"), 0) << point;
+}
+
+TEST(SweepCommand, RefusesWhatItCannotVary) {
+  const Workshop workshop;
+  const std::string sweep = "sweep sample:second/narrow ";
+  EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64").code, 2);
+  EXPECT_EQ(paritylab(workshop, sweep + "--axis input=zeros").code, 2);
+  EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis input=zeros,zeros").code, 2);
+  EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis input=zeros, --axis a=cpu:fp32").code,
+            2);
+  EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis colour=red,blue").code, 2);
+  EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis seq=1,2").code, 2);
+  EXPECT_EQ(paritylab(workshop, sweep + "--axis b=cpu:fp32,capture:x.npz").code, 2);
+  EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis input=zeros,ones --report s.xml").code,
+            2);
+}
+
+TEST(BenchCommand, TimesStagesAndHoldsABudget) {
+  const Workshop workshop;
+  const std::string bench = "bench sample:second/narrow --until blocks.0.3 --on cpu:fp32 --runs 3 ";
+  const Ended ended = paritylab(workshop, bench + "--json --budget 1000s");
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  const auto document = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(document.at("seconds").size(), 3U);
+  EXPECT_EQ(document.at("stages").size(), 2U);
+  EXPECT_EQ(document.at("stages").at(1).at("name"), "blocks.0.3");
+  EXPECT_EQ(document.at("budget").at("kept"), true);
+  const Ended slow = paritylab(workshop, bench + "--budget 1e12Hz");
+  EXPECT_EQ(slow.code, 1);
+  EXPECT_NE(slow.out.find("exceeded"), std::string::npos) << slow.out;
+}
+
+TEST(BenchCommand, RefusesABudgetThatIsNoTime) {
+  const Workshop workshop;
+  const std::string bench = "bench sample:second/narrow --on cpu:fp32 --budget ";
+  for (const char* const budget : {"50", "ms", "-1ms", "50 parsecs", "0ms"})
+    EXPECT_EQ(paritylab(workshop, bench + "'" + budget + "'").code, 2) << budget;
+  EXPECT_EQ(paritylab(workshop, "bench sample:second/narrow").code, 2);
+}
+
+}  // namespace
+}  // namespace parity::test
