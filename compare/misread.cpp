@@ -820,6 +820,27 @@ const auto rows = std::to_array<Misreading>({
        };
        return misread;
      }},
+    // amount: which input had been overwritten when it was read; -1: the output was, afterwards
+    {Bug::relu_in_place, 0, "a ReLU that works in place has overwritten",
+     [](const PlannedStage& p) { return float_inputs(p) && !is_relu(*p.stage.steps.front().op); },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (std::size_t i = 0; i < p.stage.inputs.size(); ++i)
+         amounts.push_back(static_cast<double>(i));
+       if (!is_relu(*p.stage.steps.back().op)) amounts.push_back(-1);
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       Misread misread{s.planned};
+       if (amount < 0)
+         misread.element = [](double y) { return relu(y); };
+       else
+         misread.operand = [=](std::size_t index, const Tensor& x) {
+           if (index != static_cast<std::size_t>(amount)) return x;
+           return mapped(x, [](float value) { return relu(value); });
+         };
+       return misread;
+     }},
     {Bug::reset_misplaced, 20,
      "the reset gate acts on the wrong side of the recurrent product (linear_before_reset)",
      [](const PlannedStage& p) {
@@ -944,27 +965,6 @@ const auto rows = std::to_array<Misreading>({
          if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Softmax>)
            o.axis = static_cast<std::int64_t>(amount);
        })};
-     }},
-    // amount: which input had been overwritten when it was read; -1: the output was, afterwards
-    {Bug::relu_in_place, 0, "a ReLU that works in place has overwritten",
-     [](const PlannedStage& p) { return float_inputs(p) && !is_relu(*p.stage.steps.front().op); },
-     [](const PlannedStage& p) {
-       std::vector<double> amounts;
-       for (std::size_t i = 0; i < p.stage.inputs.size(); ++i)
-         amounts.push_back(static_cast<double>(i));
-       if (!is_relu(*p.stage.steps.back().op)) amounts.push_back(-1);
-       return amounts;
-     },
-     [](const Seat& s, double amount) {
-       Misread misread{s.planned};
-       if (amount < 0)
-         misread.element = [](double y) { return relu(y); };
-       else
-         misread.operand = [=](std::size_t index, const Tensor& x) {
-           if (index != static_cast<std::size_t>(amount)) return x;
-           return mapped(x, [](float value) { return relu(value); });
-         };
-       return misread;
      }},
     // amount: which tensor core
     {Bug::tf32_unnoticed, 25, "the operands were rounded to TF32",

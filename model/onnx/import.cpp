@@ -14,6 +14,7 @@
 #include "model/onnx/flatten.hpp"
 #include "model/onnx/fold.hpp"
 #include "model/onnx/inputs.hpp"
+#include "model/onnx/lints.hpp"
 #include "model/onnx/node_view.hpp"
 #include "model/onnx/weights.hpp"
 #include "model/text.hpp"
@@ -426,7 +427,7 @@ class Importer final : public Surroundings {
     for (std::size_t i = 0; i < refused_.size(); ++i)
       if (i != reason && !refused_[i].op_type.empty()) ++others[refused_[i].op_type];
     if (!others.empty()) {
-      sentence += ". Refused as well:";
+      sentence += std::string(sentence.ends_with("?") ? "" : ".") + " Refused as well:";
       for (const auto& [op_type, count] : others)
         sentence += (op_type == others.begin()->first ? " " : ", ") + std::to_string(count) + " " +
                     shown(op_type);
@@ -435,7 +436,8 @@ class Importer final : public Surroundings {
     if (!tensor.empty()) {
       const std::string path = (model_.folder / model_.name).string();
       const bool plain = path.find_first_of(" \t'\"$&;()*?<>|\\`") == std::string::npos;
-      sentence += ". Run the part before it with: paritylab run " + (plain ? path : shown(path)) +
+      sentence += std::string(sentence.ends_with("?") ? "" : ".") +
+                  " Run the part before it with: paritylab run " + (plain ? path : shown(path)) +
                   " --on cpu:fp32 --until " + shown(tensor);
     }
     return Error(Fault::bad_model, sentence);
@@ -478,12 +480,16 @@ class Importer final : public Surroundings {
 };
 
 Graph import_model(const Model& model, const ImportOptions& options) {
+  const Remarks remarks = remarks_on(model);
   const Sandbox sandbox{model.folder, options.external_roots};
   Weights weights(model, sandbox);
   std::set<std::string> pinned;
   for (;;) {
     try {
-      return Importer(model, options, sandbox, weights, pinned).run();
+      Graph graph = Importer(model, options, sandbox, weights, pinned).run();
+      graph.notes.insert(graph.notes.end(), remarks.notes.begin(), remarks.notes.end());
+      graph.lints.insert(graph.lints.end(), remarks.lints.begin(), remarks.lints.end());
+      return graph;
     } catch (const Restart& restart) {
       // each restart pins at least one more input, so there are at most as many as inputs
       pinned.insert(restart.inputs.begin(), restart.inputs.end());

@@ -307,6 +307,57 @@ TEST(Import, NanWeightsRunAndAreLinted) {
   EXPECT_TRUE(contains(import(maker).lints, "constant 'w' of node '/blocks.0/conv/Conv'"));
 }
 
+TEST(Import, TellsHowBatchNormalizationAndTheBatchWereExported) {
+  EXPECT_TRUE(contains(import(conv_block()).notes, "1 BatchNormalization kept"));
+  EXPECT_TRUE(contains(import(conv_block()).notes, "the batch is baked into the file: input 'x'"));
+  ModelMaker folded;
+  folded.input("x", {-1, 2, 5, 5});
+  folded.floats("w", {3, 2, 3, 3});
+  folded.node("Conv", {"x", "w"}, {"y"});
+  folded.output("y");
+  EXPECT_TRUE(contains(import(folded).notes, "no BatchNormalization"));
+  EXPECT_FALSE(contains(import(folded).notes, "baked"));
+}
+
+TEST(Import, LintsAnUnusualEpsilonAndOneUnlikeItsFellows) {
+  const auto with_epsilons = [](const std::vector<float>& epsilons) {
+    ModelMaker maker;
+    maker.input("x0", {1, 3, 5, 5});
+    for (const char* name : {"gamma", "beta", "mean", "var"}) maker.floats(name, {3}, {1, 2, 3});
+    for (std::size_t i = 0; i < epsilons.size(); ++i) {
+      const std::string x = "x" + std::to_string(i), y = "x" + std::to_string(i + 1);
+      onnx::NodeProto& norm =
+          maker.node("BatchNormalization", {x.c_str(), "gamma", "beta", "mean", "var"}, {y.c_str()},
+                     "norm" + std::to_string(i));
+      onnx::AttributeProto& epsilon = *norm.add_attribute();
+      epsilon.set_name("epsilon");
+      epsilon.set_type(onnx::AttributeProto::FLOAT);
+      epsilon.set_f(epsilons[i]);
+    }
+    const std::string last = "x" + std::to_string(epsilons.size());
+    maker.output(last);
+    return import(maker).lints;
+  };
+  EXPECT_TRUE(with_epsilons({1e-3F, 1e-3F, 1e-3F, 1e-3F}).empty());
+  EXPECT_TRUE(contains(with_epsilons({0.1F}), "'norm0' has an epsilon of 0.1, which is unusual"));
+  EXPECT_TRUE(contains(with_epsilons({1e-3F, 1e-3F, 1e-5F, 1e-3F, 1e-3F}),
+                       "'norm2' has an epsilon of 1e-05 where 4 other"));
+}
+
+TEST(Import, LintsAShapeThatFixesAnOpenBatch) {
+  const auto reshaped = [](const std::vector<std::int64_t>& shape) {
+    ModelMaker maker;
+    maker.input("x", {-1, 2, 3});
+    maker.integers("s", shape);
+    maker.node("Reshape", {"x", "s"}, {"y"}, "flat");
+    maker.output("y");
+    return import(maker).lints;
+  };
+  EXPECT_TRUE(contains(reshaped({1, 6}), "Reshape 'flat' has a fixed shape"));
+  EXPECT_TRUE(reshaped({-1, 6}).empty());
+  EXPECT_TRUE(reshaped({0, 6}).empty());
+}
+
 // ---- what is refused
 
 TEST(Import, RefusesWhatIsNoGraph) {

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "model/onnx/flatten.hpp"
+
+namespace parity::onnx_import {
+
+/// What a reader of a file should know before believing a comparison.
+struct Remarks {
+  /// BatchNormalization folded or kept, recurrent nodes that start from an implicit zero state, a
+  /// batch that is baked into the file.
+  std::vector<std::string> notes;
+  /// What looks wrong though it runs: an epsilon far from usual or unlike its fellows', a Reshape
+  /// that fixes the batch of a network whose inputs leave it open.
+  std::vector<std::string> lints;
+};
+/// Before the import, which takes the constants out of the model.
+Remarks remarks_on(const Model& model);
+
+}  // namespace parity::onnx_import
