@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <set>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "model/arithmetic/bits.hpp"
 #include "model/arithmetic/fill.hpp"
 #include "model/arithmetic/half.hpp"
+#include "model/ops.hpp"
 #include "model/plan.hpp"
 
 namespace parity {
@@ -162,7 +164,7 @@ class Examination {
       if (found_.back().label == name(Bug::order_changed)) batch();
       return finished();
     }
-    if (proved() || moved_channels()) return finished();
+    if (proved() || begins_elsewhere() || moved_channels()) return finished();
     fits();
     regions();
     if (!likely()) batch();
@@ -479,6 +481,90 @@ class Examination {
                                                    percent_of(explained, 1))));
     }
     return false;
+  }
+
+  /// A GRU that goes on as it should, but from another state than it was given: what it made of its first
+  /// step, taken as the state, gives all the other steps.
+  bool begins_elsewhere() {
+    const Stage& stage = of_.planned.stage;
+    const auto* layer = std::get_if<Recurrent>(stage.steps.front().op.get());
+    if (layer == nullptr || layer->cell != Recurrent::Cell::gru || layer->directions() != 1 ||
+        layer->outputs.front() != 0 || !layer->lengths.empty() || of_.recorded_in_half ||
+        of_.suspect.type().type != Type::float32)
+      return false;
+    // The output's rows must be the steps in their order.
+    const bool time_first = layer->axes == Recurrent::Axes::time_first;
+    const Shape& x_shape = stage.input_types[0].shape;
+    const std::int64_t T = x_shape[time_first ? 0 : 1], N = x_shape[time_first ? 1 : 0];
+    const bool in_order =
+        std::all_of(stage.steps.begin() + 1, stage.steps.end(), [](const Step& step) {
+          const auto* movement = std::get_if<Movement>(step.op.get());
+          return movement != nullptr && movement->function != Movement::Function::transpose;
+        });
+    if (!in_order || (!time_first && N != 1) || T < 2) return false;
+    const std::size_t row = p_.s.size() / static_cast<std::size_t>(T);
+    const bool backward = layer->direction == Recurrent::Direction::reverse;
+    const std::size_t begun = backward ? p_.s.size() - row : 0, rest = backward ? 0 : row;
+    if (std::none_of(p_.differs.begin() + static_cast<std::ptrdiff_t>(begun),
+                     p_.differs.begin() + static_cast<std::ptrdiff_t>(begun + row),
+                     [](std::uint8_t differs) { return differs != 0; }))
+      return false;
+
+    const Tensor x = of_.runner.download(of_.inputs[0], of_.execution);
+    const std::vector<double> steps = widened(x);
+    const std::size_t taken = steps.size() / static_cast<std::size_t>(T);
+    TensorType later = x.type();
+    later.shape[time_first ? 0 : 1] = T - 1;
+    const Value later_steps = of_.runner.upload(
+        narrowed(later, std::span(steps).subspan(backward ? 0 : taken, steps.size() - taken)),
+        of_.execution);
+
+    PlannedStage from_there = of_.planned;
+    Recurrent continued = *layer;
+    continued.state = Recurrent::Initial::parameter;
+    continued.outputs = {0};
+    Stage& s = from_there.stage;
+    s.steps.resize(1);
+    from_there.contracts.resize(1);
+    Step& head = s.steps.front();
+    head.op = std::make_shared<const Op>(continued);
+    const std::int64_t H = head.parameters[recurrent_parameter::recurrence]->shape()[2];
+    head.parameters[recurrent_parameter::state] = std::make_shared<const Tensor>(
+        narrowed({Type::float32, time_first ? Shape{1, N, H} : Shape{N, 1, H}},
+                 std::span(p_.s).subspan(begun, row)));
+    head.inputs.resize(1);
+    head.outputs.resize(1);
+    s.inputs.resize(1);
+    s.input_types = {later};
+    s.input_names.resize(1);
+    s.outputs = head.outputs;
+    s.output_types = continued.infer(step_operand_types(s).front());
+    s.output_names.resize(1);
+    const auto run = [&](Reading reading) {
+      return widened(of_.runner.download(
+          of_.runner.run(from_there, {&later_steps, 1}, reading, of_.execution).front(),
+          of_.execution));
+    };
+    const std::vector<double> y = run(Reading::values), m = run(Reading::magnitudes);
+    bool bits = true, bound = of_.allowance.coefficient > 0;
+    double left = 0, energy = 0;
+    for (std::size_t i = 0; i < y.size(); ++i) {
+      const double suspect = p_.s[rest + i], d = suspect - y[i], off = suspect - p_.r[rest + i];
+      bits = bits && same(suspect, y[i]);
+      bound = bound && std::fabs(d) <= of_.allowance.coefficient * m[i] + of_.allowance.underflow;
+      left += d * d;
+      energy += off * off;
+    }
+    if (!(energy > 0) || !(left <= left_of_explained * energy)) return false;
+    Diagnosis diagnosis = shaped_as(
+        "other_initial_state", 1 - left / energy,
+        fmt::format(
+            "from what {} made of its first step on, all other steps follow as they should{}: "
+            "it began in another state than it was given",
+            of_.who, bits ? ", bit for bit" : ""));
+    diagnosis.proof = bits ? Proof::bits : bound ? Proof::bound : Proof::pattern;
+    found_.push_back(std::move(diagnosis));
+    return true;
   }
 
   bool counterfactuals() {

@@ -351,6 +351,18 @@ PlannedStage with_recurrent(const PlannedStage& planned, Change change) {
   });
 }
 
+/// Whether a recurrent layer is given no state but zeros; some exporters write these down.
+bool begins_at_zero(const PlannedStage& planned) {
+  const auto& layer = *head_as<Recurrent>(planned);
+  const auto zero = [&](Recurrent::Initial from, std::size_t at) {
+    if (from != Recurrent::Initial::parameter) return from == Recurrent::Initial::zero;
+    const auto values = planned.stage.steps.front().parameters[at]->values<float>();
+    return std::all_of(values.begin(), values.end(), [](float value) { return value == 0.0F; });
+  };
+  return zero(layer.state, recurrent_parameter::state) &&
+         zero(layer.memory, recurrent_parameter::memory);
+}
+
 /// Gate orders of other libraries: where each of ONNX's gates is read. GRU: r, z, n. LSTM: i, f, c, o and
 /// i, f, o, c.
 std::vector<std::vector<std::int64_t>> gate_orders(const Recurrent& layer) {
@@ -903,12 +915,7 @@ const auto rows = std::to_array<Misreading>({
        return misread;
      }},
     {Bug::initial_state_ignored, 0, "the initial state is taken as zeros",
-     [](const PlannedStage& p) {
-       const auto* layer = head_as<Recurrent>(p);
-       return layer && (layer->state != Recurrent::Initial::zero ||
-                        layer->memory != Recurrent::Initial::zero);
-     },
-     once,
+     [](const PlannedStage& p) { return head_as<Recurrent>(p) && !begins_at_zero(p); }, once,
      [](const Seat& s, double) {
        Misread misread{s.planned};
        for (const std::size_t at : {recurrent_parameter::state, recurrent_parameter::memory})
@@ -923,8 +930,7 @@ const auto rows = std::to_array<Misreading>({
     {Bug::initial_state_stale, 0, "it begins in the state that the run before it ended in",
      [](const PlannedStage& p) {
        const auto* layer = head_as<Recurrent>(p);
-       return layer && layer->cell == Recurrent::Cell::gru &&
-              layer->state != Recurrent::Initial::value;
+       return layer && layer->cell == Recurrent::Cell::gru && begins_at_zero(p);
      },
      once,
      [](const Seat& s, double) {

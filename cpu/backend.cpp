@@ -177,7 +177,8 @@ BackendInfo processor_info(const Execution& execution) {
 BackendInfo CpuBackend::info(const Execution& execution) const { return processor_info(execution); }
 
 std::vector<AlgorithmInfo> CpuBackend::algorithms() const {
-  const std::string macs = "Conv, ConvTranspose, MatMul, Gemm";
+  const std::string macs =
+      op_names(Family::conv) + ", " + op_names(Family::matmul) + ", " + op_names(Family::rnn);
   return {
       {Algorithm::chain, macs, "one FP32 fused multiply-add chain per output; the default"},
       {Algorithm::chunk256, macs,

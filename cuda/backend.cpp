@@ -96,7 +96,8 @@ BackendInfo CudaBackend::info(const Execution&) const {
 }
 
 std::vector<AlgorithmInfo> CudaBackend::algorithms() const {
-  const std::string macs = "Conv, ConvTranspose, MatMul, Gemm";
+  const std::string macs =
+      op_names(Family::conv) + ", " + op_names(Family::matmul) + ", " + op_names(Family::rnn);
   return {
       {Algorithm::chain, macs, "one FP32 fused multiply-add chain per output; the default"},
       {Algorithm::chunk256, macs, "chains of 256 terms added in order"},
