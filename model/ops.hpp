@@ -39,10 +39,10 @@ using Ops = std::variant<Ts...>;  // a member without its contract does not comp
 
 /// Every op the lab knows. Only import, select, plan and each backend's dispatch include this
 /// header.
-struct Op : detail::Ops<Conv2d, ConvTranspose2d, MatMul, BatchNorm, Unary, Binary, MaxPool, Reduce,
-                        Concat, Movement, Constant, AveragePool, Cast, Choice, Gather,
-                        Normalization, Pieces, Placement, Predicate, Recurrent, Resize, Scatter,
-                        Softmax, TopK> {
+struct Op
+    : detail::Ops<Conv2d, ConvTranspose2d, MatMul, BatchNorm, Unary, Binary, MaxPool, Reduce,
+                  Concat, Movement, Constant, AveragePool, Cast, Choice, Gather, Normalization,
+                  Pieces, Placement, Predicate, Recurrent, Resize, Scatter, Softmax, TopK> {
   using variant::variant;
 };
 
