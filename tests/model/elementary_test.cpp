@@ -78,11 +78,12 @@ TEST_P(Elementary, LiesWithinItsErrorOfTheDouble) {
 }
 INSTANTIATE_TEST_SUITE_P(Each, Elementary, testing::ValuesIn(locked_functions), name_of);
 
-class SlowElementary : public testing::TestWithParam<LockedFunction> {};
-TEST_P(SlowElementary, HasTheChecksumOverAllInputs) {
+/// The scalar text; the vectors, which are the same text, are held to it by SlowEpilogue of tests/cpu.
+class ExhaustiveElementary : public testing::TestWithParam<LockedFunction> {};
+TEST_P(ExhaustiveElementary, HasTheChecksumOverAllInputs) {
   EXPECT_EQ(checksum(GetParam(), 0, 1), GetParam().all);
 }
-INSTANTIATE_TEST_SUITE_P(Each, SlowElementary, testing::ValuesIn(locked_functions), name_of);
+INSTANTIATE_TEST_SUITE_P(Each, ExhaustiveElementary, testing::ValuesIn(locked_functions), name_of);
 
 TEST(ElementaryFunctions, SpecialValues) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
