@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "cli/backends.hpp"
@@ -31,11 +32,11 @@ double seconds_of(const std::string& budget) {
   const char* const end = budget.data() + budget.size();
   const auto [rest, fault] = std::from_chars(budget.data(), end, number);
   const std::string unit(rest, end);
-  if (fault == std::errc() && number > 0) {
+  if (fault == std::errc() && std::isfinite(number) && number > 0) {
     if (unit == "s") return number;
     if (unit == "ms") return number * 1e-3;
     if (unit == "us") return number * 1e-6;
-    if (unit == "Hz") return 1 / number;
+    if (unit == "Hz" || unit == "hz") return 1 / number;
   }
   throw Error(Fault::bad_request, "--budget " + budget +
                                       " is no time; write --budget 50ms (or us, s), or a rate, "

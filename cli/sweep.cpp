@@ -197,7 +197,16 @@ ExitCode sweep_command(const Options& options) {
     for (const SweepAxis& other : record.axes)
       if (other.name == axes.back().is.name)
         throw Error(Fault::bad_request, "--axis " + other.name + " is given twice; keep one.");
-    b_given = b_given || axes.back().kind == Kind::side_b;
+    const Kind kind = axes.back().kind;
+    const std::string& name = axes.back().is.name;
+    if (kind == Kind::side_b && b_given)
+      throw Error(Fault::bad_request, "--b and --axis b both say what b is; keep one.");
+    for (const std::vector<std::string>* fixed : {&options.model.dims, &options.model.shapes})
+      for (const std::string& each : *fixed)
+        if ((kind == Kind::extent || kind == Kind::shape) && each.rfind(name + "=", 0) == 0)
+          throw Error(Fault::bad_request,
+                      "--axis " + name + " varies what " + each + " fixes; drop one of the two.");
+    b_given = b_given || kind == Kind::side_b;
     record.axes.push_back(axes.back().is);
   }
   if (!b_given)

@@ -28,6 +28,8 @@ std::string name_of(const RunRecord& record, int id) {
 /// The output that differs most, into the point.
 void take_outputs(const RunRecord& record, SweepPoint& point) {
   for (const OutputResult& output : record.outputs) {
+    if (output.beyond_tolerance && point.beyond_tolerance.empty())
+      point.beyond_tolerance = output.name;
     const StageResult* maker = stage_of(record, output.stage);
     if (maker != nullptr && maker->tensor == output.name)
       point.outputs.emplace_back(output.name, maker->digest_a);
@@ -147,12 +149,14 @@ const Digest* found(const std::vector<std::pair<std::string, Digest>>& all,
   return nullptr;
 }
 
-/// Points whose inputs differ should not agree in an output's every bit.
+/// Points whose inputs differ should not agree in an output's every bit. Of other shapes they may: a
+/// longer sequence of one seed begins as a shorter one does.
 void find_deaf_outputs(SweepRecord& record) {
   std::vector<std::string> told;
   for (std::size_t i = 0; i < record.points.size(); ++i)
     for (std::size_t j = i + 1; j < record.points.size(); ++j) {
       const SweepPoint &p = record.points[i], &q = record.points[j];
+      if (p.input_shapes != q.input_shapes) continue;
       std::vector<std::string> changed;
       for (const auto& [name, digest] : p.inputs)
         if (const Digest* other = found(q.inputs, name); other && !(*other == digest))
@@ -195,6 +199,16 @@ void find_untrusted(SweepRecord& record) {
                                          ": its output says nothing there; `diff` says why"});
 }
 
+void find_beyond(SweepRecord& record) {
+  std::map<std::string, std::vector<std::string>> outputs;
+  for (const SweepPoint& point : record.points)
+    if (!point.beyond_tolerance.empty())
+      outputs[point.beyond_tolerance].push_back(setting_text(record.axes, point.at));
+  for (const auto& [output, settings] : outputs)
+    record.findings.push_back(
+        {false, "output '" + output + "' is beyond the tolerance at " + listed(settings)});
+}
+
 void find_refusals(SweepRecord& record) {
   std::vector<std::string> settings;
   std::string why;
@@ -231,8 +245,10 @@ SweepPoint point_of(const RunRecord& record, std::span<const std::string> input_
       point.largest_share = stage->name;
       point.share = stage->share_of_final;
     }
-  for (std::size_t i = 0; i < inputs.size(); ++i)
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
     point.inputs.emplace_back(input_names[i], digest(inputs[i]));
+    point.input_shapes += (i == 0 ? "" : " ") + to_string(inputs[i].shape());
+  }
   for (const auto& [output, of_output] : point.outputs)
     for (const auto& [input, of_input] : point.inputs)
       if (of_input == of_output)
@@ -262,6 +278,7 @@ void conclude(SweepRecord& record) {
     if (severity(point.exit_code) > severity(record.exit_code)) record.exit_code = point.exit_code;
   for (std::size_t axis = 0; axis < record.axes.size(); ++axis)
     if (record.axes[axis].values.size() > 1) find_along(record, axis);
+  find_beyond(record);
   find_refusals(record);
   find_untrusted(record);
   find_unmoved_outputs(record);

@@ -20,16 +20,18 @@ struct SweepPoint {
   int exit_code = 0;
   std::string refused;                       ///< why nothing ran; then what follows is empty
   std::int64_t counts[5] = {0, 0, 0, 0, 0};  ///< stages per Verdict, in its order
-  std::string output;           ///< the graph output that differs most, relative to its RMS of a
-  double max_abs = 0;           ///< |b - a| there; infinite where NaN or infinities do not match
-  double relative = 0;          ///< max_abs / RMS(a); infinite where only b is other than zero
-  bool same_bits = true;        ///< of every graph output
-  std::string first_different;  ///< the first stage that gave other bits on the same inputs
+  std::string output;            ///< the graph output that differs most, relative to its RMS of a
+  double max_abs = 0;            ///< |b - a| there; infinite where NaN or infinities do not match
+  double relative = 0;           ///< max_abs / RMS(a); infinite where only b is other than zero
+  bool same_bits = true;         ///< of every graph output
+  std::string beyond_tolerance;  ///< the first output that exceeds the tolerance; empty: none
+  std::string first_different;   ///< the first stage that gave other bits on the same inputs
   std::string first_diverging, first_untrusted;
   std::string largest_share;  ///< the stage that the largest part of the final error comes from
   double share = 0;           ///< that part
   std::vector<std::string> unmoved;                     ///< outputs that equal an input bit for bit
   std::vector<std::pair<std::string, Digest>> inputs;   ///< by name
+  std::string input_shapes;                             ///< "1x50x6 1x1x12", in the same order
   std::vector<std::pair<std::string, Digest>> outputs;  ///< of a, by name, where a stage makes them
   double seconds = 0;                                   ///< time
 };

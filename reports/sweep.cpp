@@ -44,8 +44,9 @@ std::vector<std::string> cells_of(const SweepPoint& point) {
   const Outcome outcome = outcome_of(point);
   if (!point.refused.empty())
     return {std::string(glyph(outcome.verdict)), outcome.word, "", "", "", "", "", ""};
+  const std::string beyond = point.beyond_tolerance.empty() ? "" : ", beyond tolerance";
   return {std::string(glyph(outcome.verdict)),
-          outcome.word,
+          outcome.word + beyond,
           point.same_bits ? "0" : brief(point.max_abs),
           point.same_bits ? "0" : brief(point.relative),
           point.same_bits ? "" : point.output,
@@ -106,23 +107,41 @@ Conclusion conclusion_of(const SweepRecord& record) {
   return worst;
 }
 
+/// "3 of 9 points", "the one point"; without a number where it is all of several.
+std::string of_points(std::size_t count, std::size_t all) {
+  if (count == all) return all == 1 ? "the one point" : fmt::format("all {} points", all);
+  return fmt::format("{} of {} points", count, all);
+}
+
+/// The gravest outcome first; of every outcome that is no agreement how often.
 std::string headline_of(const SweepRecord& record) {
-  std::size_t ran = 0;
-  for (const SweepPoint& point : record.points) ran += point.refused.empty();
-  const std::string of = ran == record.points.size()
-                             ? fmt::format("{} {}", ran, ran == 1 ? "point" : "points")
-                             : fmt::format("{} of {} points that ran", ran, record.points.size());
-  switch (conclusion_of(record)) {
-    case Conclusion::identical:
-      return "the same bits at all " + of;
-    case Conclusion::explained:
-      return "explained by arithmetic at all " + of;
-    case Conclusion::diverged:
-      return "diverged somewhere in " + of;
-    case Conclusion::incomplete:
-      return "incomplete: something could not be judged in " + of;
+  const std::size_t all = record.points.size();
+  std::size_t same = 0, within = 0, diverged = 0, silent = 0, refused = 0, beyond = 0;
+  for (const SweepPoint& point : record.points) {
+    if (!point.refused.empty()) {
+      ++refused;
+      continue;
+    }
+    beyond += !point.beyond_tolerance.empty();
+    const Verdict verdict = outcome_of(point).verdict;
+    same += verdict == Verdict::same_bits;
+    within += verdict == Verdict::within_bound;
+    diverged += verdict == Verdict::diverged;
+    silent += verdict == Verdict::untrusted || verdict == Verdict::not_run;
   }
-  return of;
+  std::string text;
+  const auto tell = [&](std::size_t count, const char* what) {
+    if (count > 0) text += (text.empty() ? "" : ", ") + std::string(what) + of_points(count, all);
+  };
+  tell(diverged, "diverged at ");
+  tell(silent, "not to be judged at ");
+  tell(refused, "refused at ");
+  tell(beyond, "beyond the tolerance at ");
+  if (within == 0)
+    tell(same, "the same bits at ");
+  else
+    tell(within + same, "explained by arithmetic at ");
+  return text;
 }
 
 ordered_json number(double value) {
@@ -151,6 +170,7 @@ ordered_json json_of(const SweepRecord& record, const SweepPoint& point) {
                                 Verdict::untrusted, Verdict::not_run})
     row["counts"][std::string(name(verdict))] = count(point, verdict);
   row["same_bits"] = point.same_bits;
+  row["beyond_tolerance"] = point.beyond_tolerance;
   row["output"] = point.output;
   row["max_abs"] = number(point.max_abs);
   row["relative"] = number(point.relative);

@@ -427,7 +427,8 @@ class Importer final : public Surroundings {
     for (std::size_t i = 0; i < refused_.size(); ++i)
       if (i != reason && !refused_[i].op_type.empty()) ++others[refused_[i].op_type];
     if (!others.empty()) {
-      sentence += std::string(sentence.ends_with("?") ? "" : ".") + " Refused as well:";
+      sentence += std::string(sentence.ends_with("?") || sentence.ends_with(".") ? "" : ".") +
+                  " Refused as well:";
       for (const auto& [op_type, count] : others)
         sentence += (op_type == others.begin()->first ? " " : ", ") + std::to_string(count) + " " +
                     shown(op_type);
@@ -436,7 +437,7 @@ class Importer final : public Surroundings {
     if (!tensor.empty()) {
       const std::string path = (model_.folder / model_.name).string();
       const bool plain = path.find_first_of(" \t'\"$&;()*?<>|\\`") == std::string::npos;
-      sentence += std::string(sentence.ends_with("?") ? "" : ".") +
+      sentence += std::string(sentence.ends_with("?") || sentence.ends_with(".") ? "" : ".") +
                   " Run the part before it with: paritylab run " + (plain ? path : shown(path)) +
                   " --on cpu:fp32 --until " + shown(tensor);
     }

@@ -39,8 +39,9 @@ void tell_batch_norms(const Model& model, Remarks& remarks) {
         "which rounds each weight once more (fold_bn=on does the same)");
   else if (convolutions > 0)
     remarks.notes.push_back(
-        "no BatchNormalization: whatever the network had was folded into the weights when it was "
-        "exported, in float32");
+        "no BatchNormalization in the file: if the network had any, the exporter folded it into "
+        "the "
+        "weights, in float32");
 }
 
 /// An epsilon decides where a channel's variance is small, and exporters and runtimes default to
@@ -79,20 +80,26 @@ void lint_epsilons(const Model& model, Remarks& remarks) {
 }
 
 void tell_implicit_states(const Model& model, Remarks& remarks) {
-  constexpr int initial_state = 5;  // GRU, LSTM and RNN have initial_h there
+  constexpr int initial_state = 5;                       // GRU, LSTM and RNN have initial_h there
+  std::unordered_map<std::string, std::string> made_by;  // tensor -> op
+  for (const FlatNode& node : model.nodes)
+    for (const std::string& output : node.proto->output()) made_by[output] = node.proto->op_type();
   std::vector<const onnx::NodeProto*> found;
   for (const FlatNode& node : model.nodes) {
     const std::string& op = node.proto->op_type();
     if (op != "GRU" && op != "LSTM" && op != "RNN") continue;
-    if (node.proto->input_size() <= initial_state || node.proto->input(initial_state).empty())
+    const bool absent =
+        node.proto->input_size() <= initial_state || node.proto->input(initial_state).empty();
+    // PyTorch writes the zeros down.
+    if (absent || made_by[node.proto->input(initial_state)] == "ConstantOfShape")
       found.push_back(node.proto.get());
   }
   if (found.empty()) return;
-  remarks.notes.push_back(
-      called(*found.front()) +
-      (found.size() > 1 ? " and " + std::to_string(found.size() - 1) + " more" : "") +
-      " start from an implicit state of zeros: a runtime that carries a state on "
-      "will differ");
+  const std::string rest =
+      found.size() > 1 ? " (and " + std::to_string(found.size() - 1) + " more)" : "";
+  remarks.notes.push_back(called(*found.front()) + rest +
+                          " starts from zeros that no input gives: a runtime that carries a state "
+                          "on will differ");
 }
 
 bool is_open(const onnx::TensorShapeProto_Dimension& extent) { return !extent.has_dim_value(); }

@@ -185,8 +185,8 @@ std::vector<TensorType> Recurrent::infer(const OperandTypes& types) const {
   const auto demand = [&](const TensorType& type, const Shape& wanted, const std::string& role) {
     require_float32(type, what + " " + role);
     if (type.shape != wanted)
-      throw Error(Fault::bad_model, what + " of shape " + to_string(x) + " needs a " + role +
-                                        " of shape " + to_string(wanted) + ", not " +
+      throw Error(Fault::bad_model, what + " of shape " + to_string(x) + " needs the shape " +
+                                        to_string(wanted) + " for its " + role + ", not " +
                                         to_string(type.shape));
   };
   demand(*parameters[place::weights], {e.D, e.G * e.H, e.I}, "weight");

@@ -56,6 +56,8 @@ TEST(SweepCommand, RefusesWhatItCannotVary) {
   EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis input=zeros, --axis a=cpu:fp32").code,
             2);
   EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis colour=red,blue").code, 2);
+  EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis b=cpu:fp32").code, 2);
+  EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --dim seq=1 --axis seq=1,2").code, 2);
   EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis seq=1,2").code, 2);
   EXPECT_EQ(paritylab(workshop, sweep + "--axis b=cpu:fp32,capture:x.npz").code, 2);
   EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis input=zeros,ones --report s.xml").code,
@@ -80,7 +82,7 @@ TEST(BenchCommand, TimesStagesAndHoldsABudget) {
 TEST(BenchCommand, RefusesABudgetThatIsNoTime) {
   const Workshop workshop;
   const std::string bench = "bench sample:second/narrow --on cpu:fp32 --budget ";
-  for (const char* const budget : {"50", "ms", "-1ms", "50 parsecs", "0ms"})
+  for (const char* const budget : {"50", "ms", "-1ms", "50 parsecs", "0ms", "infms"})
     EXPECT_EQ(paritylab(workshop, bench + "'" + budget + "'").code, 2) << budget;
   EXPECT_EQ(paritylab(workshop, "bench sample:second/narrow").code, 2);
 }

@@ -94,6 +94,30 @@ TEST(Sweep, WarnsOfWhatDoesNotDependOnItsInput) {
   EXPECT_TRUE(holds(record, "output 'z' equals the input 'x' bit for bit at input=normal:8", true));
 }
 
+TEST(Sweep, OtherShapesMayAgreeInAnOutput) {
+  SweepRecord record;
+  record.axes = {{"seq", {"8", "9"}}};
+  record.points = {point({0}, 0), point({1}, 0)};
+  for (std::size_t i = 0; i < 2; ++i) {
+    record.points[i].inputs = {{"x", {i, 2}}};
+    record.points[i].input_shapes = i == 0 ? "1x8" : "1x9";
+    record.points[i].outputs = {{"y", {5, 6}}};
+  }
+  conclude(record);
+  EXPECT_FALSE(holds(record, "keeps every bit", true)) << testing::PrintToString(texts(record));
+}
+
+TEST(Sweep, WhatIsBeyondTheToleranceIsTold) {
+  SweepRecord record;
+  record.axes = {{"seq", {"1", "2"}}};
+  record.points = {point({0}, 0), point({1}, 1e-3, "x")};
+  record.points[1].beyond_tolerance = "y";
+  record.points[1].exit_code = 1;
+  conclude(record);
+  EXPECT_TRUE(holds(record, "output 'y' is beyond the tolerance at seq=2", false))
+      << testing::PrintToString(texts(record));
+}
+
 TEST(Sweep, ARefusedPointIsToldAndCountsAsItsFault) {
   SweepRecord record;
   record.axes = {{"seq", {"1", "2"}}};
