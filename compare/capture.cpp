@@ -16,6 +16,7 @@
 #include "model/error.hpp"
 #include "model/nearest.hpp"
 #include "model/ops.hpp"
+#include "model/steps.hpp"
 #include "model/text.hpp"
 
 namespace parity {
@@ -79,15 +80,31 @@ double resize_places(const Resize& op, const Shape& x) {
 //                   4*2^-23 of M covers a function that is good to 4 ULP of 1.
 //   float16         A value v recorded as h = fl16(v): |v - h| <= v16*max(|h|, 2^-14) with
 //                   v16 = 2^-11/(1 - 2^-11), since half a step below 2^-14 is 2^-25. Of an input that
-//                   is an error of v16*M before the first step, M read on max(|h|, 2^-14); of the
-//                   output one more rounding.
+//                   is an error of v16*M before the first step, M read on max(|h|, 2^-14), and of two
+//                   that the head multiplies (1 + v16)^2 - 1; of the output one more rounding.
 //   resize          see resize_places().
+namespace {
+
+/// How many values the head multiplies with each other.
+int factors_of(const Step& head) {
+  const auto* binary = std::get_if<Binary>(head.op.get());
+  const bool multiplies =
+      binary
+          ? binary->function == Binary::Function::mul || binary->function == Binary::Function::div
+          : std::holds_alternative<MatMul>(static_cast<const Op::variant&>(*head.op));
+  return multiplies && head.inputs.size() > 1 ? 2 : 1;
+}
+
+}  // namespace
+
 Allowance foreign_allowance(const PlannedStage& planned, const RecordedStage& recorded) {
   const Stage& stage = planned.stage;
   const std::vector<OperandTypes> types = step_operand_types(stage);
   const std::int64_t terms = stage_terms(planned);
   Allowance total;
-  if (recorded.inputs_in_half) total.coefficient = half_roundoff / (1 - half_roundoff);
+  if (recorded.inputs_in_half)
+    total.coefficient =
+        std::pow(1 + half_roundoff / (1 - half_roundoff), factors_of(stage.steps.front())) - 1;
   for (std::size_t i = 0; i < types.size(); ++i) {
     const Step& step = stage.steps[i];
     const Contract& contract = planned.contracts[i];
@@ -151,11 +168,12 @@ std::string foreign_contract(const PlannedStage& planned) {
   return "foreign:fp32";
 }
 
-/// Whether a recording has been through float16: every element is one, and enough of them are no
-/// small integers, which any precision has.
-bool holds_halves(const Tensor& tensor) {
-  // By chance a float32 is a float16 once in 2^13.
-  constexpr int enough = 8;
+/// So many elements that are float16 and no small integers, which any precision has, are none by
+/// chance: a float32 is one once in 2^13.
+constexpr int telling_halves = 8;
+
+/// Whether a recording has been through float16: every element is one, and `enough` of them tell.
+bool holds_halves(const Tensor& tensor, int enough) {
   if (tensor.type().type != Type::float32) return false;
   int telling = 0;
   for (const float value : tensor.values<float>()) {
@@ -330,7 +348,7 @@ class CaptureWalk {
       }
       require_type(name, tensor, r_.graph.tensor(found->second).type);
       captured_[found->second] = with_canonical_nan(tensor);
-      if (holds_halves(tensor)) halves_.insert(found->second);
+      if (holds_halves(tensor, telling_halves)) halves_.insert(found->second);
       matched += of_stages.contains(found->second);
     }
     // What a product made is no float16 by chance; what a pool or an input holds may be.
@@ -338,6 +356,10 @@ class CaptureWalk {
       return stage.macs > 0 && halves_.contains(stage.outputs[0]);
     });
     if (!in_half) halves_.clear();
+    // Where products were, tensors of too few elements to tell were as well.
+    if (in_half)
+      for (const auto& [id, tensor] : captured_)
+        if (holds_halves(tensor, 1)) halves_.insert(id);
     if (matched > 0) note_unused(inside, unknown, names);
     if (matched > 0) return;
     std::string why =
@@ -637,6 +659,16 @@ class CaptureWalk {
         i, exact, recorded.output_in_half ? unrounded(for_host(y), exact) : for_host(y), m_host,
         foreign_allowance(foreign_plan_.stages[i], before_its_output(recorded)));
     decide(planned, inputs, y, result);
+    // What bounds itself is not linear in |x|: its M says nothing of an error that x brings along.
+    if (result.verdict == Verdict::diverged && result.blame != Blame::a &&
+        recorded.inputs_in_half && bounds_itself(*stage.steps.front().op)) {
+      result.verdict = Verdict::untrusted;
+      result.blame = Blame::nobody;
+      result.reason =
+          "its inputs were recorded in float16, and no bound tells what that rounding does "
+          "to " +
+          stage.steps.front().op_type + ": record it in float32";
+    }
 
     if (result.accumulated->differing > 0 || result.introduced->differing > 0) {
       // Split's local run is B's on A's inputs; here it is A's on B's inputs, so the two parts
