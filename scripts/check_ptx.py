@@ -19,8 +19,9 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FLAGS = ["-std=c++17", "-fmad=false", "-ftz=false", "-prec-div=true", "-prec-sqrt=true", "--expt-relaxed-constexpr"]
 # What the rules of cuda/device.hpp leave (min and max only where they are the selection that was written): an arithmetic instruction on floats that is not listed is a complaint.
+# rcp.rn is the division of 1, correctly rounded.
 ALLOWED = re.compile(
-    r"(fma|add|sub|mul|div|sqrt)\.rn\.(f32|f64)|cvt\.rn\.f32\.(f64|s64|u64|s32|u32|u16|u8)|"
+    r"(fma|add|sub|mul|div|rcp|sqrt)\.rn\.(f32|f64)|cvt\.rn\.f32\.(f64|s64|u64|s32|u32|u16|u8)|"
     r"cvt\.rn\.f64\.(s64|u64|s32|u32|u16|u8)|cvt\.f64\.f32|cvt\.rna\.tf32\.f32|cvt\.rzi\.s64\.f32|"
     r"(neg|abs|selp|mov|ld|st|setp|set|shfl|testp|mma|min|max)\S*")
 FLOATING = re.compile(r"^(?:@!?%\w+\s+)?([a-z0-9_]+(?:\.[a-z0-9_:]+)*)")
