@@ -177,10 +177,7 @@ void add_bench(CLI::App& program, Invocation& invocation) {
       "bench", "Time a network on one side: the whole inference, and every stage.");
   const auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
-  command->add_option("--on", options->on, "where and by which arithmetic; required unless --plan")
-      ->type_name("SPEC");
-  command->add_option("--plan", options->plan, "replay a saved plan; its own SPEC without --on")
-      ->type_name("FILE");
+  add_place_options(*command, options->on, options->plan);
   command->add_option("--runs", options->runs, "timed runs, whole, and as many by stage")
       ->type_name("N")
       ->check(CLI::Range(1, 100000))

@@ -357,10 +357,7 @@ void add_determinism(CLI::App& program, Invocation& invocation) {
   const auto options = std::make_shared<Options>();
   options->batches = {2, 3};
   add_model_options(*command, options->model);
-  command->add_option("--on", options->on, "where and by which arithmetic; required unless --plan")
-      ->type_name("SPEC");
-  command->add_option("--plan", options->plan, "replay a saved plan; its own SPEC without --on")
-      ->type_name("FILE");
+  add_place_options(*command, options->on, options->plan);
   command->add_option("--runs", options->runs, "repetitions in this process")
       ->type_name("N")
       ->check(CLI::Range(0, 1000000))

@@ -162,6 +162,13 @@ void add_side_options(CLI::App& command, std::string& a, std::string& b) {
   command.add_option("--b", b, "the side to question; required")->type_name("SPEC");
 }
 
+void add_place_options(CLI::App& command, std::string& on, std::string& plan) {
+  command.add_option("--on", on, "where and by which arithmetic; required unless --plan")
+      ->type_name("SPEC");
+  command.add_option("--plan", plan, "replay a saved plan; its own SPEC without --on")
+      ->type_name("FILE");
+}
+
 void add_execution_options(CLI::App& command, ExecutionOptions& options) {
   command.add_option("--threads", options.threads, "threads; all by default. Never changes a bit")
       ->type_name("N")

@@ -17,6 +17,7 @@ struct ModelOptions {
   std::string model;  ///< a path, or sample:FAMILY/CASE
   std::vector<std::string> inputs, shapes, dims, external_roots;
   std::string from, until;
+  friend bool operator==(const ModelOptions&, const ModelOptions&) = default;
 };
 /// Adds MODEL, --input, --shape, --dim, --from, --until and --external-root.
 void add_model_options(CLI::App& command, ModelOptions& options);
@@ -35,6 +36,8 @@ struct ExecutionOptions {
 void add_execution_options(CLI::App& command, ExecutionOptions& options);
 /// --a, whose default stands in `a`, and --b, of a command that compares two sides.
 void add_side_options(CLI::App& command, std::string& a, std::string& b);
+/// --on and --plan, one of which a command that runs one side needs.
+void add_place_options(CLI::App& command, std::string& on, std::string& plan);
 Execution execution_of(const ExecutionOptions& options);
 
 /// A network ready to run.

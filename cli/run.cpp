@@ -132,14 +132,11 @@ void add_run(CLI::App& program, Invocation& invocation) {
       "run", "Run a network on one side; write its outputs, or every stage's.");
   const auto options = std::make_shared<Options>();
   add_model_options(*command, options->model);
-  command->add_option("--on", options->on, "where and by which arithmetic; required unless --plan")
-      ->type_name("SPEC");
+  add_place_options(*command, options->on, options->plan);
   command
       ->add_option("--output", options->output, "the graph's outputs by their ONNX names, as .npz")
       ->type_name("FILE");
   command->add_option("--capture", options->capture, "every stage's output by stage name, as .npz")
-      ->type_name("FILE");
-  command->add_option("--plan", options->plan, "replay a saved plan; its own SPEC without --on")
       ->type_name("FILE");
   command
       ->add_option("--digests", options->digests,

@@ -133,19 +133,35 @@ Setting setting_at(const Options& options, const std::vector<Axis>& axes,
   return s;
 }
 
-/// Both sides, which only a b or a axis changes.
+/// The model of the last point; the next one may differ in its sides alone.
+struct LastModel {
+  ModelOptions options;
+  std::optional<LoadedModel> loaded;
+
+  LoadedModel& at(const ModelOptions& wanted, const Processor& processor,
+                  const Execution& execution) {
+    if (!loaded || !(options == wanted)) {
+      loaded.reset();  // before another takes memory
+      loaded = load_model(wanted, processor, execution);
+      options = wanted;
+    }
+    return *loaded;
+  }
+};
+
 SweepPoint diff_at(const Setting& setting, const Options& options, const Processor& processor,
-                   const Execution& execution, ProgressLine& line, const std::string& place) {
+                   const Execution& execution, LastModel& last, ProgressLine& line,
+                   const std::string& place) {
   const auto begin = std::chrono::steady_clock::now();
   const Spec spec_a = parse_spec(setting.a), spec_b = parse_spec(setting.b);
   Computing a{open_backend(spec_a, processor), {}}, b{open_backend(spec_b, processor), {}};
-  LoadedModel model = load_model(setting.model, processor, execution);
+  LoadedModel& model = last.at(setting.model, processor, execution);
   a.plan = plan_for(spec_a, model.graph, model.stages, *a.backend);
   b.plan = plan_for(spec_b, model.graph, model.stages, *b.backend);
   const PredictedMemory predicted =
       predicted_peak_bytes(model.graph, a.plan, b.plan, execution.threads);
   require_memory(predicted.packed + predicted.values, "the diff of " + model.graph.name);
-  model.make_inputs();
+  if (model.inputs.empty()) model.make_inputs();
   const std::vector<Tensor> inputs = model.tensors();
   std::vector<std::string> names;
   for (const BoundInput& input : model.inputs) names.push_back(input.name);
@@ -217,13 +233,14 @@ ExitCode sweep_command(const Options& options) {
     throw Error(Fault::bad_request,
                 fmt::format("the axes make {} points, and a sweep takes at most {}; drop values.",
                             all.size(), most_points));
-  for (const auto& at : all)
-    for (const std::string& spec :
-         {setting_at(options, axes, at).a, setting_at(options, axes, at).b})
+  for (const auto& at : all) {
+    const Setting setting = setting_at(options, axes, at);
+    for (const std::string& spec : {setting.a, setting.b})
       if (parse_spec(spec).backend == "capture")
         throw Error(Fault::bad_request,
                     "`sweep` runs both sides on every point, and the recording " + spec +
                         " cannot be run.");
+  }
   require_distinct(options.model.model, options.reports, files_read(options.model));
   auto files = opened(options.reports);
   const Execution execution = execution_of(options.execution);
@@ -235,12 +252,14 @@ ExitCode sweep_command(const Options& options) {
   record.model = options.model.model;
   {
     ProgressLine line;
+    LastModel last;
     for (const auto& at : all) {
       const std::string place =
           fmt::format("point {} of {}: ", record.points.size() + 1, all.size());
       SweepPoint point;
       try {
-        point = diff_at(setting_at(options, axes, at), options, processor, execution, line, place);
+        point = diff_at(setting_at(options, axes, at), options, processor, execution, last, line,
+                        place);
       } catch (const Error& error) {
         // A size that the model cannot take is an answer; a wrong command line is none.
         if (error.fault() == Fault::bad_request || error.fault() == Fault::internal) throw;

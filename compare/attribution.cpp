@@ -217,12 +217,9 @@ class Waterfall {
     if (arithmetic.operands == Operands::flushed)
       y = r_.host.upload(brought_to(r_.host.download(y, r_.execution), Operands::flushed),
                          r_.execution);
-    if (r_.recorded_in_half) {
-      const Tensor made = to_float32(r_.host.download(y, r_.execution));
-      std::vector<float> rounded(made.values<float>().begin(), made.values<float>().end());
-      for (float& value : rounded) value = round_to_half(value);
-      y = r_.host.upload(Tensor::of(made.shape(), std::move(rounded)), r_.execution);
-    }
+    if (r_.recorded_in_half)
+      y = r_.host.upload(rounded_to_half(to_float32(r_.host.download(y, r_.execution))),
+                         r_.execution);
     // Split's parts: from a to the emulation, and from there to b.
     const Split split = r_.host.split(r_.a_output, y, r_.b_output, r_.execution);
     Probe made{split.introduced_on_accumulated / energy_,

@@ -184,13 +184,6 @@ bool holds_halves(const Tensor& tensor, int enough) {
   return telling >= enough;
 }
 
-Tensor rounded_to_half(const Tensor& tensor) {
-  const std::span<const float> values = tensor.values<float>();
-  std::vector<float> rounded(values.size());
-  std::transform(values.begin(), values.end(), rounded.begin(), round_to_half);
-  return Tensor::of(tensor.shape(), std::move(rounded));
-}
-
 /// max(|h|, 2^-14): what the rounding of an input to float16 is relative to.
 Tensor above_smallest_half(const Tensor& tensor) {
   const std::span<const float> values = tensor.values<float>();

@@ -1,9 +1,14 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
+#include <utility>
+#include <vector>
 
 #include "model/arithmetic/bits.hpp"
+#include "model/tensor.hpp"
 
 namespace parity {
 
@@ -21,6 +26,15 @@ inline float round_to_half(float x) {
   if (std::fabs(nearest) > 65504.0F)
     return std::copysign(std::numeric_limits<float>::infinity(), x);
   return nearest;
+}
+
+/// Every element of a float32 tensor as a float16 would hold it; other types stay.
+inline Tensor rounded_to_half(const Tensor& tensor) {
+  if (tensor.type().type != Type::float32) return tensor;
+  const std::span<const float> values = tensor.values<float>();
+  std::vector<float> rounded(values.size());
+  std::transform(values.begin(), values.end(), rounded.begin(), round_to_half);
+  return Tensor::of(tensor.shape(), std::move(rounded));
 }
 
 }  // namespace parity

@@ -218,12 +218,6 @@ TEST(Capture, WorstShareOfTheBoundIsOfStagesWhoseBitsDiffer) {
     }
 }
 
-Tensor in_half(const Tensor& tensor) {
-  std::vector<float> rounded;
-  for (const float value : tensor.values<float>()) rounded.push_back(round_to_half(value));
-  return Tensor::of(tensor.shape(), std::move(rounded));
-}
-
 bool noted(const RunRecord& record, const std::string& part) {
   return std::any_of(record.notes.begin(), record.notes.end(),
                      [&](const std::string& note) { return note.find(part) != std::string::npos; });
@@ -279,7 +273,7 @@ TEST(Capture, RoundedToFloat16WhenRecordedStaysWithinTheBoundAndIsCalledSo) {
   Bench bench(small_net());
   for (const char* spec : {"fp32", "eigen", "folded"}) {
     Capture capture = recorded(bench, named(spec));
-    for (auto& [name, tensor] : capture.tensors) tensor = in_half(tensor);
+    for (auto& [name, tensor] : capture.tensors) tensor = rounded_to_half(tensor);
     const RunRecord record = judged(bench, capture);
     EXPECT_TRUE(Bench::named(record).empty()) << spec;
     EXPECT_TRUE(noted(record, "Only the recording was rounded")) << notes_of(record);
@@ -300,7 +294,7 @@ TEST(Capture, ComputedInFloat16IsToldFromRoundedAfterwards) {
     const Value y = half.applies(planned)
                         ? run_misread(seat, half.make(seat, 1), Reading::values)[0]
                         : bench.cpu.run(planned, x, Reading::values, bench.execution)[0];
-    const Tensor rounded = in_half(bench.cpu.download(y, bench.execution));
+    const Tensor rounded = rounded_to_half(bench.cpu.download(y, bench.execution));
     capture.tensors.emplace_back(planned.stage.output_names[0], rounded);
     made[planned.stage.outputs[0]] = bench.cpu.upload(rounded, bench.execution);
   }
@@ -316,7 +310,7 @@ TEST(Capture, ComputedInFloat16IsToldFromRoundedAfterwards) {
 TEST(Capture, Float16IsNoExcuseForAFault) {
   Bench bench(small_net());
   Capture capture = recorded(bench, fp32(), Injection{2, Bug::kernel_axes_swapped});
-  for (auto& [name, tensor] : capture.tensors) tensor = in_half(tensor);
+  for (auto& [name, tensor] : capture.tensors) tensor = rounded_to_half(tensor);
   const RunRecord record = judged(bench, capture);
   EXPECT_EQ(Bench::named(record), std::vector<int>{2});
   ASSERT_FALSE(record.stages[2].diagnoses.empty());
@@ -326,8 +320,8 @@ TEST(Capture, Float16IsNoExcuseForAFault) {
 TEST(Capture, AnInputRecordedInFloat16IsTheInputThatWasGiven) {
   Bench bench(small_net());
   Capture capture = recorded(bench, fp32());
-  for (auto& [name, tensor] : capture.tensors) tensor = in_half(tensor);
-  capture.tensors.emplace_back("x", in_half(bench.inputs[0]));
+  for (auto& [name, tensor] : capture.tensors) tensor = rounded_to_half(tensor);
+  capture.tensors.emplace_back("x", rounded_to_half(bench.inputs[0]));
   EXPECT_TRUE(Bench::named(judged(bench, capture)).empty());
 }
 

@@ -21,13 +21,6 @@ void PrintTo(const Recording& recording, std::ostream* out) { *out << recording.
 /// In float16 a recording is rounded as one that was saved so.
 enum class Saved { as_computed, in_half };
 
-Tensor in_half(const Tensor& tensor) {
-  if (tensor.type().type != Type::float32) return tensor;
-  std::vector<float> values(tensor.values<float>().begin(), tensor.values<float>().end());
-  for (float& value : values) value = round_to_half(value);
-  return Tensor::of(tensor.shape(), std::move(values));
-}
-
 RunRecord judge(const Recording& recording, Saved saved = Saved::as_computed) {
   const Loaded model = load(recording.exported);
   cpu::CpuBackend backend;
@@ -35,7 +28,7 @@ RunRecord judge(const Recording& recording, Saved saved = Saved::as_computed) {
   const std::string file = recording.name() + ".npz";
   Capture capture{file, {}};
   for (const auto& [name, tensor] : npz_by_name(file))
-    capture.tensors.emplace_back(name, saved == Saved::in_half ? in_half(tensor) : tensor);
+    capture.tensors.emplace_back(name, saved == Saved::in_half ? rounded_to_half(tensor) : tensor);
   return diff_capture({.graph = model.graph,
                        .stages = model.stages,
                        .a = {backend, plan, {}},
