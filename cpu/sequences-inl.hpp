@@ -24,6 +24,13 @@ struct Vectors {
   using F = hn::Vec<D>;
   using I = hn::Vec<DI>;
 
+#if HWY_TARGET == HWY_AVX3
+  static constexpr bool scales = true;
+  static HWY_INLINE F scaled(F x, F n) { return F{_mm512_scalef_ps(x.raw, n.raw)}; }
+#else
+  static constexpr bool scales = false;
+#endif
+
   static HWY_INLINE F of(T x) { return hn::Set(D(), x); }
   static HWY_INLINE F of(F x) { return x; }
   static HWY_INLINE I of(std::int32_t x) { return hn::Set(DI(), x); }

@@ -73,7 +73,11 @@ __device__ __forceinline__ float apply(const EpilogueStep& step, float y, std::i
     case EpilogueKind::relu:
       return relu(y);
     case EpilogueKind::sigmoid:
-      return sigmoid(y);
+    case EpilogueKind::swish: {  // one text of the sigmoid in the kernel's code
+      const bool gated = step.kind == EpilogueKind::swish;
+      const float s = sigmoid(gated ? device::mul_rn(step.a[at], y) : y);
+      return gated ? device::mul_rn(y, s) : s;
+    }
     default:
       return y;
   }

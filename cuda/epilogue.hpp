@@ -19,7 +19,7 @@ struct EpilogueStep {
 /// Whether a step may ride on a product: the kinds that are worth their registers in those kernels.
 constexpr bool rides_on_product(EpilogueKind kind) {
   return kind == EpilogueKind::add || kind == EpilogueKind::fma || kind == EpilogueKind::mul ||
-         kind == EpilogueKind::relu || kind == EpilogueKind::sigmoid;
+         kind == EpilogueKind::relu || kind == EpilogueKind::sigmoid || kind == EpilogueKind::swish;
 }
 
 /// What a kernel does to each element before it stores it. Passed to kernels by value; a stage with more

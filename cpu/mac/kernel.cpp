@@ -193,41 +193,74 @@ void panel_tile(const Tile<T>& tile, const PanelWork<T>& work) {
 }
 
 /// Lanes are groups of one channel: the inputs of a vector lie side by side, each meets its own
-/// weight.
-template <class T, Summation summation, int P>
+/// weight. V vectors of P pixels; `some` channels, fewer than a vector holds only where V is 1.
+template <class T, Summation summation, int V, int P>
 void depthwise_pixels(const Tile<T>& tile, const PanelWork<T>& work, std::int64_t first, int from) {
   const hn::ScalableTag<T> d;
   using Vector = hn::Vec<decltype(d)>;
-  const std::size_t some = static_cast<std::size_t>(work.channels - first);
-  Vector acc[P];
-  Vector total[P];
-  for (int p = 0; p < P; ++p) acc[p] = total[p] = hn::Zero(d);
-  for (int t = 0; t < tile.taps; ++t) {
-    if (summation == Summation::chunk256 && t > 0 && t % chunk_terms == 0) {
-      for (int p = 0; p < P; ++p) {
-        total[p] = hn::Add(total[p], acc[p]);
-        acc[p] = hn::Zero(d);
-      }
-    }
-    const Vector w = hn::Load(d, work.weights + tile.tap[t] * work.width + first);
-    const T* const* x = tile.x + t * tile.pixels + from;
-    for (int p = 0; p < P; ++p)
-      acc[p] = hn::MulAdd(load_some(d, x[p] + work.channel + first, some), w, acc[p]);
-  }
-  if constexpr (summation == Summation::chunk256)
-    for (int p = 0; p < P; ++p) acc[p] = hn::Add(total[p], acc[p]);
+  const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+  const auto some = static_cast<std::size_t>(work.channels - first);
+  const auto load = [&](const T* from_memory) HWY_ATTR {
+    if constexpr (V > 1)
+      return hn::LoadU(d, from_memory);
+    else
+      return load_some(d, from_memory, some);
+  };
+  constexpr bool chunked = summation == Summation::chunk256;
+  Vector acc[P][V];
+  Vector total[chunked ? P : 1][V];
+#pragma GCC unroll 8
   for (int p = 0; p < P; ++p)
-    store_some(d, hn::Add(acc[p], hn::Zero(d)), tile.y[from + p] + first, some);
+    for (int v = 0; v < V; ++v) acc[p][v] = hn::Zero(d);
+  if constexpr (chunked)
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p)
+      for (int v = 0; v < V; ++v) total[p][v] = hn::Zero(d);
+  for (int t = 0; t < tile.taps; ++t) {
+    if constexpr (chunked)
+      if (t > 0 && t % chunk_terms == 0)
+#pragma GCC unroll 8
+        for (int p = 0; p < P; ++p)
+          for (int v = 0; v < V; ++v) {
+            total[p][v] = hn::Add(total[p][v], acc[p][v]);
+            acc[p][v] = hn::Zero(d);
+          }
+    const T* const weights = work.weights + tile.tap[t] * work.width + first;
+    Vector w[V];
+    for (int v = 0; v < V; ++v) w[v] = hn::Load(d, weights + v * lanes);
+    const T* const* const x = tile.x + t * tile.pixels + from;
+#pragma GCC unroll 8
+    for (int p = 0; p < P; ++p) {
+      const T* const row = x[p] + work.channel + first;
+      for (int v = 0; v < V; ++v) acc[p][v] = hn::MulAdd(load(row + v * lanes), w[v], acc[p][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int p = 0; p < P; ++p)
+    for (int v = 0; v < V; ++v) {
+      if constexpr (chunked) acc[p][v] = hn::Add(total[p][v], acc[p][v]);
+      const Vector sum = hn::Add(acc[p][v], hn::Zero(d));
+      T* const to = tile.y[from + p] + first + v * lanes;
+      if constexpr (V > 1)
+        hn::StoreU(sum, d, to);
+      else
+        store_some(d, sum, to, some);
+    }
 }
 
 template <class T, Summation summation>
 void depthwise_tile(const Tile<T>& tile, const PanelWork<T>& work) {
+  constexpr int together = most_vectors / 2;  // vectors whose inputs share a pixel's address
   const std::int64_t lanes = static_cast<std::int64_t>(hn::Lanes(hn::ScalableTag<T>()));
-  for (std::int64_t first = 0; first < work.channels; first += lanes) {
+  const auto all_pixels = [&]<int V>(std::int64_t first) {
     int p = 0;
-    for (; p + 8 <= tile.pixels; p += 8) depthwise_pixels<T, summation, 8>(tile, work, first, p);
-    for (; p < tile.pixels; ++p) depthwise_pixels<T, summation, 1>(tile, work, first, p);
-  }
+    for (; p + 8 <= tile.pixels; p += 8) depthwise_pixels<T, summation, V, 8>(tile, work, first, p);
+    for (; p < tile.pixels; ++p) depthwise_pixels<T, summation, V, 1>(tile, work, first, p);
+  };
+  std::int64_t first = 0;
+  for (; first + together * lanes <= work.channels; first += together * lanes)
+    all_pixels.template operator()<together>(first);
+  for (; first < work.channels; first += lanes) all_pixels.template operator()<1>(first);
   finish(tile, work, 0);
 }
 

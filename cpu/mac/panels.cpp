@@ -50,7 +50,8 @@ Panels<T>::Panels(const Window& window, const Weights<W>& w) : packed_for_(windo
 
   // Panels of one group are as even as whole strips allow: 65 floats are 48 + 17, not 64 + 1.
   const std::int64_t all_strips = (inside.OC + strip - 1) / strip;
-  const std::int64_t panels_per_group = (all_strips + most_strips - 1) / most_strips;
+  const std::int64_t most = depthwise ? most_depthwise_strips : most_strips;
+  const std::int64_t panels_per_group = (all_strips + most - 1) / most;
   const std::int64_t taps = window.KH * window.KW;
   const std::int64_t K = taps * window.IC;
   std::int64_t size = 0;

@@ -24,8 +24,9 @@ class Panels final : public Packed {
  public:
   /// Elements of a strip: one 64-byte vector, the unit of padding.
   static constexpr std::int64_t strip = 64 / sizeof(T);
-  /// Strips of the widest panel.
-  static constexpr std::int64_t most_strips = 4;
+  /// Strips of the widest panel. Depthwise ones are wider: their pixels' addresses cost as much as
+  /// the few products of a strip.
+  static constexpr std::int64_t most_strips = 4, most_depthwise_strips = 16;
 
   template <class W>
   Panels(const Window& window, const Weights<W>& w);

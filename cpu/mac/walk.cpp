@@ -103,10 +103,12 @@ std::vector<std::uint8_t> zero_pixels(const Window& window, const T* x, int thre
   constexpr std::int64_t looked_at = 256;
   const std::int64_t pixels = window.N * window.IH * window.IW, channels = window.G * window.IC;
   const std::int64_t samples = std::min(looked_at, pixels);
-  std::int64_t zeros = 0;
-  for (std::int64_t i = 0; i < samples; ++i)
-    zeros += is_zero(x + pixels * i / samples * channels, channels) ? 1 : 0;
-  if (channels == 0 || 4 * zeros < 3 * samples) return {};
+  if (channels == 0) return {};
+  std::int64_t others = 0;
+  for (std::int64_t i = 0; i < samples; ++i) {
+    others += is_zero(x + pixels * i / samples * channels, channels) ? 0 : 1;
+    if (4 * others > samples) return {};
+  }
   std::vector<std::uint8_t> zero(static_cast<std::size_t>(pixels));
   parallel_for(pixels, 1024, threads, [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i)

@@ -101,6 +101,8 @@ double step(double y, double a, double b) {
     return std::nearbyint(y);
   else if constexpr (kind == K::sigmoid)
     return sigmoid(y);
+  else if constexpr (kind == K::swish)
+    return y * sigmoid(a * y);
   else if constexpr (kind == K::tanh)
     return std::tanh(y);
   else if constexpr (kind == K::erf)

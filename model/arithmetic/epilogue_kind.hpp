@@ -35,6 +35,7 @@ enum class EpilogueKind {
   hard_swish,    ///< y hard_sigmoid(y)
   softsign,
   sigmoid,
+  swish,  ///< y sigmoid(a y)
   tanh,
   erf,
   gelu,

@@ -17,6 +17,7 @@ struct OneFloat {
   using F = float;
   using I = std::int32_t;
 
+  static constexpr bool scales = false;
   static constexpr float fma_rn(float a, float b, float c) { return Spelled::fma_rn(a, b, c); }
   static constexpr float add_rn(float a, float b) { return Spelled::add_rn(a, b); }
   static constexpr float sub_rn(float a, float b) { return Spelled::sub_rn(a, b); }

@@ -204,8 +204,22 @@ class Exporter {
     for (std::size_t i = 0; i < 4; ++i) constant(*parameter(i));
     real("epsilon", op.epsilon);
   }
+  /// x sigmoid(a x), in operators that every runtime knows.
+  void swish(float a) {
+    value(0);
+    if (a != 1) {
+      type("Mul");
+      constant(Tensor::of<float>({}, {a}));
+      follow();
+    }
+    type("Sigmoid");
+    follow();
+    type("Mul");
+    value(0);
+  }
   void write(const Unary& op) {
     using K = EpilogueKind;
+    if (op.function == K::swish) return swish(op.a);
     const UnaryFunction& function = unary_function(op.function);
     node_->set_op_type(std::string(function.onnx_type));
     value(0);

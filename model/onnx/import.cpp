@@ -13,6 +13,7 @@
 #include "model/onnx/dispatch.hpp"
 #include "model/onnx/flatten.hpp"
 #include "model/onnx/fold.hpp"
+#include "model/onnx/idioms.hpp"
 #include "model/onnx/inputs.hpp"
 #include "model/onnx/lints.hpp"
 #include "model/onnx/node_view.hpp"
@@ -359,7 +360,7 @@ class Importer final : public Surroundings {
                   model_.name +
                       " computes nothing that can be compared: it has no output that a float32 "
                       "operation makes");
-    return builder_.finish();
+    return with_idioms(builder_.finish());
   }
 
   void require_tensor(const std::string& name) const {
@@ -410,7 +411,7 @@ class Importer final : public Surroundings {
       if (found == known_.end() || found->second.refused || !found->second.id) continue;
       add_output(name);
     }
-    const Graph everything = builder_.finish();
+    const Graph everything = with_idioms(builder_.finish());
     try {
       return part_of(everything, {}, until);
     } catch (const Error& error) {

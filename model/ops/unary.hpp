@@ -10,7 +10,8 @@ namespace parity {
 
 /// One function applied to every element: ONNX `Abs`, `Ceil`, `Celu`, `Clip`, `Cos`, `Elu`, `Erf`, `Exp`,
 /// `Floor`, `Gelu`, `HardSigmoid`, `HardSwish`, `LeakyRelu`, `Log`, `Mish`, `Neg`, `Reciprocal`, `Relu`,
-/// `Round`, `Selu`, `Sigmoid`, `Sign`, `Sin`, `Softplus`, `Softsign`, `Sqrt`, `Tanh`, `ThresholdedRelu`.
+/// `Round`, `Selu`, `Sigmoid`, `Sign`, `Sin`, `Softplus`, `Softsign`, `Sqrt`, `Swish`, `Tanh`,
+/// `ThresholdedRelu`.
 /// What is known of each function is a row of one table (unary.cpp).
 ///
 /// Formula  y[i] = f(x[i]), f(y; a, b) as model/arithmetic/epilogue_kind.hpp says, a and b being the

@@ -20,6 +20,7 @@ inline constexpr std::uint64_t sample_first = 1021, sample_step = 4093;
 inline constexpr LockedFunction locked_functions[] = {
     {"exp", EpilogueKind::exp, 0, 0, 0x73bf2bbb477cbafaU, 0xb670f3a3f9fb5e66U},
     {"sigmoid", EpilogueKind::sigmoid, 0, 0, 0xb4f304d7464a295bU, 0x4bf6dc41e8803febU},
+    {"swish", EpilogueKind::swish, 1, 0, 0x00aa55af0054c3c2U, 0xe7b0193ef48b3422U},
     {"tanh", EpilogueKind::tanh, 0, 0, 0xa8fbbdf1ae13cf12U, 0xbc2795dea1959923U},
     {"erf", EpilogueKind::erf, 0, 0, 0x80af732597e6a2eaU, 0x8fbcb1e216e3cc9bU},
     {"gelu", EpilogueKind::gelu, 0, 0, 0xa7b4d20c78450bc7U, 0xf693b139be87d056U},

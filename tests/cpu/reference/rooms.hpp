@@ -254,6 +254,8 @@ T function_of(const Unary& op, T x) {
         return b * (x > zero ? x : a * std::expm1(x));
       case K::sigmoid:
         return sigmoid(x);
+      case K::swish:
+        return x * sigmoid(a * x);
       case K::sin:
         return std::sin(x);
       case K::softplus:
