@@ -221,6 +221,8 @@ class Examination {
   void batch() {
     const Stage& stage = of_.planned.stage;
     if (!of_.again || stage.inputs.size() != 1 || stage.input_types[0].shape.empty()) return;
+    // A recurrent layer's first axis may be time.
+    if (std::holds_alternative<Recurrent>(*stage.steps.front().op)) return;
     const std::int64_t N = stage.input_types[0].shape[0];
     if (N < 2 || stage.output_types[0].shape.empty() || stage.output_types[0].shape[0] != N) return;
     PlannedStage single = of_.planned;
@@ -276,6 +278,9 @@ class Examination {
         std::all_of(p_.s.begin(), p_.s.end(), [&](double y) { return same(y, p_.s[0]); });
     if (flat && p_.size() > 1) {
       const bool zero = p_.s[0] == 0;
+      // A bound that cuts off everything leaves one value, too.
+      const Misreading& bounds = *misreading_of(Bug::constants_misread);
+      if (reproduces(bounds)) return true;
       const Misreading& flush = *misreading_of(Bug::subnormals_flushed);
       if (zero && !large() && flush.applies(of_.planned) && consider(flush, 1, seat_)) return true;
       found_.push_back(named_as(
@@ -443,23 +448,14 @@ class Examination {
     return true;
   }
 
-  static std::string with_amount(const Misreading& row, double amount) {
-    std::string text(row.means);
-    if (row.bug == Bug::wrong_epsilon) text += fmt::format(" (off by {:+.3g})", amount);
-    if (row.bug == Bug::operand_truncated) text += fmt::format(" ({} are left)", amount);
-    if (row.bug == Bug::relu_in_place) text += amount < 0 ? " the output" : " an input";
-    if (row.bug == Bug::padding_not_zero) text += fmt::format(" ({:.6g})", amount);
-    return text;
-  }
-
   /// Notes the misreading when it explains the suspect; true when it does so to the bit.
   bool consider(const Misreading& row, double amount, const Seat& seat) {
     const Misread misread = row.make(seat, amount);
     if (large() && !plausible(misread)) return false;
     const std::vector<double> y = predicted(misread);
     if (y.size() != p_.s.size()) return false;
-    const std::string head =
-        fmt::format("computed so that {}, the stage ", with_amount(row, amount));
+    const std::string head = fmt::format("computed so that {}{}, the stage ", row.means,
+                                         row.says ? row.says(seat.planned, amount) : std::string());
     if (p_.reproduced(y)) {
       found_.push_back(named_as(
           row.bug, Proof::bits, 1,
