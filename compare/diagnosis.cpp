@@ -278,11 +278,12 @@ class Examination {
         std::all_of(p_.s.begin(), p_.s.end(), [&](double y) { return same(y, p_.s[0]); });
     if (flat && p_.size() > 1) {
       const bool zero = p_.s[0] == 0;
-      // A bound that cuts off everything leaves one value, too.
-      const Misreading& bounds = *misreading_of(Bug::constants_misread);
-      if (reproduces(bounds)) return true;
+      // A bound that cuts off everything, or a softmax of one element, leaves one value, too; but
+      // zeros are what many misreadings give, and rather nothing at all.
       const Misreading& flush = *misreading_of(Bug::subnormals_flushed);
+      if (!zero && counterfactuals()) return true;
       if (zero && !large() && flush.applies(of_.planned) && consider(flush, 1, seat_)) return true;
+      if (zero) reproduces(*misreading_of(Bug::constants_misread));
       found_.push_back(named_as(
           zero ? Bug::output_zeroed : Bug::output_constant, Proof::bits, 1,
           zero ? fmt::format("all {} elements of {} are zero: nothing was written", p_.size(),

@@ -1076,7 +1076,10 @@ const auto rows = std::to_array<Misreading>({
     {Bug::channels_reversed, 13, "the input's channels are read in the reverse order (RGB as BGR)",
      [](const PlannedStage& p) {
        const Shape& x = p.stage.input_types[0].shape;
-       return p.stage.inputs.size() == 1 && x.size() >= 3 && x[1] > 1 && !head_as<Recurrent>(p);
+       const auto* norm = head_as<Normalization>(p);
+       const bool rows = head_as<Recurrent>(p) || head_as<MatMul>(p) || head_as<Softmax>(p) ||
+                         (norm && norm->rows == Normalization::Rows::layer);
+       return p.stage.inputs.size() == 1 && x.size() >= 3 && x[1] > 1 && !rows;
      },
      once,
      [](const Seat& s, double) {
@@ -1149,7 +1152,7 @@ const auto rows = std::to_array<Misreading>({
        })};
      }},
     // amount: which order (gate_orders)
-    {Bug::gates_misordered, 21, "the gates of the weights are read in another library's order",
+    {Bug::gates_misordered, 21, "the gates of the weights are read in another order",
      [](const PlannedStage& p) { return head_as<Recurrent>(p) != nullptr; },
      [](const PlannedStage& p) {
        std::vector<double> amounts;
@@ -1177,8 +1180,17 @@ const auto rows = std::to_array<Misreading>({
      Amount::choice,
      [](const PlannedStage& p, double amount) {
        const auto& layer = *head_as<Recurrent>(p);
-       return " (" +
-              gates_in_order(layer, gate_orders(layer).at(static_cast<std::size_t>(amount))) + ")";
+       const std::vector<std::int64_t> order =
+           gate_orders(layer).at(static_cast<std::size_t>(amount));
+       std::vector<std::int64_t> onnx(order.size()), back(order.size());
+       for (std::size_t gate = 0; gate < order.size(); ++gate) {
+         onnx[gate] = static_cast<std::int64_t>(gate);
+         back[static_cast<std::size_t>(order[gate])] = onnx[gate];
+       }
+       std::string text = fmt::format(" ({} taken for {}", gates_in_order(layer, onnx),
+                                      gates_in_order(layer, order));
+       if (back != order) text += ", or stored as " + gates_in_order(layer, back);
+       return text + ")";
      }},
     // amount: what is ignored (carried_by)
     {Bug::initial_state_ignored, 0, "the initial state is taken as zeros",

@@ -137,8 +137,8 @@ TEST(Sequences, TheEvidenceSaysWhichGatesHalfOrState) {
     return found.empty() ? std::string() : found.front().evidence;
   };
   const std::tuple<Bug, double, const char*> told[] = {
-      {Bug::gates_misordered, 0, "(i, f, c, o)"},
-      {Bug::gates_misordered, 1, "(i, f, o, c)"},
+      {Bug::gates_misordered, 0, "(i, o, f, c taken for i, f, c, o, or stored as i, c, o, f)"},
+      {Bug::gates_misordered, 1, "(i, o, f, c taken for i, f, o, c)"},
       {Bug::bias_dropped, 1, "(the input's half"},
       {Bug::bias_dropped, 2, "(the recurrent half"},
       {Bug::initial_state_ignored, 1, "(h alone)"},
