@@ -598,7 +598,11 @@ class Examination {
     return false;
   }
 
-  bool large() const { return of_.planned.stage.macs > large_macs; }
+  /// A recurrent layer's elements cannot be computed alone: a look at a few costs more than the whole.
+  bool large() const {
+    return of_.planned.stage.macs > large_macs &&
+           !std::holds_alternative<Recurrent>(*of_.planned.stage.steps.front().op);
+  }
 
   /// On a few elements, in double: whether the misreading takes the difference away there.
   bool plausible(const Misread& misread) {
