@@ -152,27 +152,53 @@ TEST(Sequences, TheEvidenceSaysWhichGatesHalfOrState) {
   }
 }
 
-/// A GRU of T steps over two items.
-Graph gru(std::int64_t T, Recurrent::Direction direction) {
+/// A GRU of T steps over two items; of both directions as exporters write it, with these side by side.
+Graph gru(std::int64_t T, Recurrent::Direction direction, Recurrent::Axes axes) {
   GraphBuilder builder("gru");
-  const TensorId x = builder.add_input("x", {Type::float32, {T, 2, 5}});
+  const bool time_first = axes == Recurrent::Axes::time_first;
+  const TensorId x =
+      builder.add_input("x", {Type::float32, time_first ? Shape{T, 2, 5} : Shape{2, T, 5}});
   Recurrent layer;
   layer.direction = direction;
+  layer.axes = axes;
   layer.reset = Recurrent::Reset::after_the_product;
   layer.state = Recurrent::Initial::parameter;
+  const std::int64_t D = layer.directions();
+  layer.forms.resize(static_cast<std::size_t>(D));
   std::vector<std::optional<Tensor>> parameters(recurrent_parameter::count);
-  parameters[recurrent_parameter::weights] = filled({Type::float32, {1, 21, 5}}, Fill::real, 2);
-  parameters[recurrent_parameter::recurrence] = filled({Type::float32, {1, 21, 7}}, Fill::real, 3);
-  parameters[recurrent_parameter::bias] = filled({Type::float32, {1, 42}}, Fill::real, 4);
-  parameters[recurrent_parameter::state] = Tensor::of({1, 2, 7}, std::vector<float>(14, 0.0F));
-  builder.add_output(builder.add_step(layer, {x}, parameters, "gru", {"y"}).front());
+  parameters[recurrent_parameter::weights] = filled({Type::float32, {D, 21, 5}}, Fill::real, 2);
+  parameters[recurrent_parameter::recurrence] = filled({Type::float32, {D, 21, 7}}, Fill::real, 3);
+  parameters[recurrent_parameter::bias] = filled({Type::float32, {D, 42}}, Fill::real, 4);
+  parameters[recurrent_parameter::state] =
+      Tensor::of(time_first ? Shape{D, 2, 7} : Shape{2, D, 7},
+                 std::vector<float>(static_cast<std::size_t>(14 * D), 0.0F));
+  TensorId y = builder.add_step(layer, {x}, parameters, "gru", {"y"}).front();
+  if (D == 2) {
+    const std::vector<std::int64_t> order =
+        time_first ? std::vector<std::int64_t>{0, 2, 1, 3} : std::vector<std::int64_t>{1, 0, 2, 3};
+    y = builder
+            .add_step(Movement{Movement::Function::transpose, order}, {y}, {}, "t", {"t"},
+                      "Transpose")
+            .front();
+    y = builder
+            .add_step(Movement{Movement::Function::reshape, {T, 2, 14}}, {y}, {}, "u", {"u"},
+                      "Reshape")
+            .front();
+  }
+  builder.add_output(y);
   return builder.finish();
 }
 
 TEST(Sequences, AStateThatNobodyGaveIsProvedByTheStepsBehindIt) {
-  for (const Recurrent::Direction direction :
-       {Recurrent::Direction::forward, Recurrent::Direction::reverse}) {
-    Bench bench(gru(9, direction));
+  using Direction = Recurrent::Direction;
+  using Axes = Recurrent::Axes;
+  const std::pair<Direction, Axes> layers[] = {{Direction::forward, Axes::time_first},
+                                               {Direction::reverse, Axes::time_first},
+                                               {Direction::forward, Axes::batch_first},
+                                               {Direction::bidirectional, Axes::time_first},
+                                               {Direction::bidirectional, Axes::batch_first}};
+  for (const auto& [direction, axes] : layers) {
+    Bench bench(gru(9, direction, axes));
     const PlannedStage planned = make_plan(bench.stages, fp32(), bench.cpu, "b").stages.front();
     const Value x = bench.cpu.upload(bench.inputs.front(), bench.execution);
     const auto made = [&](const PlannedStage& stage) {
@@ -193,14 +219,18 @@ TEST(Sequences, AStateThatNobodyGaveIsProvedByTheStepsBehindIt) {
         all.push_back(each.label + (each.proof == Proof::bits ? " bits" : ""));
       return all;
     };
+    const auto& parameters = planned.stage.steps.front().parameters;
+    const auto other_fill = [&](std::size_t at, std::uint64_t seed) {
+      return std::make_shared<const Tensor>(filled(parameters[at]->type(), Fill::real, seed));
+    };
     PlannedStage elsewhere = planned;
     elsewhere.stage.steps.front().parameters[recurrent_parameter::state] =
-        std::make_shared<const Tensor>(filled({Type::float32, {1, 2, 7}}, Fill::real, 11));
+        other_fill(recurrent_parameter::state, 11);
     EXPECT_EQ(labels(elsewhere), std::vector<std::string>{"other_initial_state bits"});
     // Other weights are no other state.
     PlannedStage other = planned;
     other.stage.steps.front().parameters[recurrent_parameter::weights] =
-        std::make_shared<const Tensor>(filled({Type::float32, {1, 21, 5}}, Fill::real, 12));
+        other_fill(recurrent_parameter::weights, 12);
     for (const std::string& label : labels(other))
       EXPECT_FALSE(label.starts_with("other_initial_state"));
   }
