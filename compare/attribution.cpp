@@ -441,6 +441,16 @@ class Waterfall {
     return std::nullopt;
   }
 
+  /// What nothing that was tried explains. Where an unknown program stays within its bound there is
+  /// nothing wrong in it, and the bound allows for what it may do otherwise.
+  std::string rest_text() const {
+    if (r_.b != nullptr || !r_.within_bound) return "not explained";
+    const bool sums_alone = is_mac() && !r_.tf32_permitted && !r_.recorded_in_half &&
+                            !r_.inputs_in_half && !function_step();
+    return sums_alone ? "order of summation not identified (within bound)"
+                      : "arithmetic not identified (within bound)";
+  }
+
   /// Shares along the path from a's arithmetic to `target`.
   void explain(const Arithmetic& target) {
     const Arithmetic own{free(r_.a.numerics), Operands::as_given};
@@ -480,7 +490,7 @@ class Waterfall {
           {Cause::recording, "inputs rounded to float16 when recorded (what they lost is unknown)",
            rest});
     else if (rest != 0 || result_.causes.empty())
-      result_.causes.push_back({Cause::rest, "not explained", rest});
+      result_.causes.push_back({Cause::rest, rest_text(), rest});
   }
 
   const AttributionRequest& r_;

@@ -81,12 +81,22 @@ double resize_places(const Resize& op, const Shape& x) {
 //   float16         A value v recorded as h = fl16(v): |v - h| <= v16*max(|h|, 2^-14) with
 //                   v16 = 2^-11/(1 - 2^-11), since half a step below 2^-14 is 2^-25. Of an input that
 //                   is an error of v16*M before the first step, M read on max(|h|, 2^-14), and of two
-//                   that the head multiplies (1 + v16)^2 - 1; of the output one more rounding.
+//                   that the head multiplies (1 + v16)^2 - 1; of the output one more rounding. A
+//                   divisor h below 2^-14 stands in M as d <= |h| so that v16/d is what the rounding
+//                   of 1/h may be. Functions without a largest slope carry it by their own values at
+//                   the ends of the interval that was rounded to h, see steep_magnitude().
 //   resize          see resize_places().
 namespace {
 
+/// v16.
+constexpr double recorded_roundoff = half_roundoff / (1 - half_roundoff);
+
 /// How many values the head multiplies with each other.
-int factors_of(const Step& head) {
+std::int64_t factors_of(const Step& head, const OperandTypes& types) {
+  if (const auto* reduce = std::get_if<Reduce>(head.op.get())) {
+    if (reduce->function == Reduce::Function::sum_square) return 2;
+    if (reduce->function == Reduce::Function::prod) return reduce->terms(types.inputs[0]);
+  }
   const auto* binary = std::get_if<Binary>(head.op.get());
   const bool multiplies =
       binary
@@ -103,8 +113,9 @@ Allowance foreign_allowance(const PlannedStage& planned, const RecordedStage& re
   const std::int64_t terms = stage_terms(planned);
   Allowance total;
   if (recorded.inputs_in_half)
-    total.coefficient =
-        std::pow(1 + half_roundoff / (1 - half_roundoff), factors_of(stage.steps.front())) - 1;
+    total.coefficient = std::pow(1 + recorded_roundoff,
+                                 static_cast<double>(factors_of(stage.steps.front(), types[0]))) -
+                        1;
   for (std::size_t i = 0; i < types.size(); ++i) {
     const Step& step = stage.steps[i];
     const Contract& contract = planned.contracts[i];
@@ -170,18 +181,38 @@ std::string foreign_contract(const PlannedStage& planned) {
 
 /// So many elements that are float16 and no small integers, which any precision has, are none by
 /// chance: a float32 is one once in 2^13.
-constexpr int telling_halves = 8;
+constexpr std::size_t telling_halves = 8;
 
-/// Whether a recording has been through float16: every element is one, and `enough` of them tell.
-bool holds_halves(const Tensor& tensor, int enough) {
+/// Whether a recording has been through float16: every element is one, and `enough` of them tell, which
+/// one that was there before does not.
+bool holds_halves(const Tensor& tensor, std::size_t enough) {
   if (tensor.type().type != Type::float32) return false;
-  int telling = 0;
+  std::vector<float> telling;
   for (const float value : tensor.values<float>()) {
     if (value == 0 || !std::isfinite(value)) continue;
     if (round_to_half(value) != value) return false;
-    telling += value != std::trunc(value);
+    if (telling.size() < enough && value != std::trunc(value) &&
+        std::find(telling.begin(), telling.end(), value) == telling.end())
+      telling.push_back(value);
   }
-  return telling >= enough;
+  return telling.size() >= enough;
+}
+
+/// Whether a stage's result is no float16 by chance: a product or an elementary function made it, or any
+/// rounding where what it read is none either.
+bool rounds(const PlannedStage& planned, bool reads_halves) {
+  if (planned.stage.macs > 0) return true;
+  const std::vector<OperandTypes> types = step_operand_types(planned.stage);
+  for (std::size_t i = 0; i < types.size(); ++i) {
+    const Step& step = planned.stage.steps[i];
+    const Contract& contract = planned.contracts[i];
+    const Allowance own =
+        visit([&](const auto& o) { return o.allowance(types[i], step.parameters, contract); },
+              *step.op)
+            .own;
+    if (!contract.function.empty() || (!reads_halves && own.coefficient > 0)) return true;
+  }
+  return false;
 }
 
 /// max(|h|, 2^-14): what the rounding of an input to float16 is relative to.
@@ -193,6 +224,29 @@ Tensor above_smallest_half(const Tensor& tensor) {
     return size < 0x1p-14F ? 0x1p-14F : size;  // NaN stays
   });
   return Tensor::of(tensor.shape(), std::move(raised));
+}
+
+/// The same for a divisor: 1/|h| is off by at most v16/d, infinitely where h may have been 0.
+Tensor below_smallest_half(const Tensor& tensor) {
+  const std::span<const float> values = tensor.values<float>();
+  std::vector<float> lowered(values.size());
+  constexpr double rounded = recorded_roundoff * half_smallest_normal;
+  std::transform(values.begin(), values.end(), lowered.begin(), [](float value) {
+    const double size = std::fabs(static_cast<double>(value));
+    if (!(size < half_smallest_normal)) return static_cast<float>(size);  // NaN stays
+    return static_cast<float>(std::max(0.0, size * (size - rounded) / half_smallest_normal));
+  });
+  return Tensor::of(tensor.shape(), std::move(lowered));
+}
+
+/// Whether the head has no largest slope and is monotone on either side of 0, so that its values at the
+/// ends of an interval, and at 0 where that lies inside, show how far it may go.
+bool steep_and_monotone(const Step& head) {
+  if (head.inputs.size() != 1) return false;
+  if (const auto* unary = std::get_if<Unary>(head.op.get()))
+    return unary->heads_stage() && unary->function != EpilogueKind::thresholded_relu;
+  const auto* binary = std::get_if<Binary>(head.op.get());
+  return binary && binary->heads_stage();
 }
 
 /// Of the values that round to the float16 `recorded`, the one nearest to `exact`: what is left of the
@@ -344,12 +398,16 @@ class CaptureWalk {
       if (holds_halves(tensor, telling_halves)) halves_.insert(found->second);
       matched += of_stages.contains(found->second);
     }
-    // What a product made is no float16 by chance; what a pool or an input holds may be.
-    const bool in_half = std::any_of(r_.stages.begin(), r_.stages.end(), [&](const Stage& stage) {
-      return stage.macs > 0 && halves_.contains(stage.outputs[0]);
-    });
+    // What was computed is no float16 by chance; what a pool or an input holds may be.
+    const bool reads_halves =
+        std::any_of(r_.inputs.begin(), r_.inputs.end(),
+                    [](const Tensor& input) { return holds_halves(input, 0); });
+    bool in_half = false;
+    for (std::size_t i = 0; i < r_.stages.size() && !in_half; ++i)
+      in_half = halves_.contains(r_.stages[i].outputs[0]) &&
+                rounds(foreign_plan_.stages[i], reads_halves);
     if (!in_half) halves_.clear();
-    // Where products were, tensors of too few elements to tell were as well.
+    // Where some were, tensors of too few elements to tell were as well.
     if (in_half)
       for (const auto& [id, tensor] : captured_)
         if (holds_halves(tensor, 1)) halves_.insert(id);
@@ -638,9 +696,10 @@ class CaptureWalk {
     const Allowance own = stage_allowance(planned);
     result.bound_coefficient_a = own.coefficient;
     result.bound_coefficient_b = foreign.coefficient;
+    const Value finite = recorded.output_in_half ? before_overflow(y, local) : y;
     result.introduced = a_.compare(
-        local, y, &m, {own.coefficient + foreign.coefficient, own.underflow + foreign.underflow},
-        r_.a.execution);
+        local, finite, &m,
+        {own.coefficient + foreign.coefficient, own.underflow + foreign.underflow}, r_.a.execution);
     std::vector<Value> on_host;
     for (const Value& input : inputs) on_host.push_back(for_host(input));
     const Value exact =
@@ -654,7 +713,8 @@ class CaptureWalk {
     decide(planned, inputs, y, result);
     // What bounds itself is not linear in |x|: its M says nothing of an error that x brings along.
     if (result.verdict == Verdict::diverged && result.blame != Blame::a &&
-        recorded.inputs_in_half && bounds_itself(*stage.steps.front().op)) {
+        recorded.inputs_in_half && bounds_itself(*stage.steps.front().op) &&
+        !steep_and_monotone(stage.steps.front())) {
       result.verdict = Verdict::untrusted;
       result.blame = Blame::nobody;
       result.reason =
@@ -693,6 +753,18 @@ class CaptureWalk {
       result.diagnoses = examine(i, on_host, exact, for_host(y), m_host, recorded);
   }
 
+  /// A recording in float16 whose infinities are what they may have been before: beyond 65,504 there is
+  /// nothing else to record.
+  Value before_overflow(const Value& recorded, const Value& local) {
+    std::vector<double> y = widened(a_.download(recorded, r_.a.execution));
+    if (std::none_of(y.begin(), y.end(), [](double value) { return std::isinf(value); }))
+      return recorded;
+    const std::vector<double> here = widened(a_.download(local, r_.a.execution));
+    for (std::size_t i = 0; i < y.size(); ++i)
+      if (std::isinf(y[i])) y[i] = nearest_unrounded(y[i], here[i]);
+    return a_.upload(narrowed({Type::float32, recorded.shape()}, y), r_.a.execution);
+  }
+
   /// A recording in float16 as it may have been before.
   Value unrounded(const Value& recorded, const Value& exact) {
     std::vector<double> y = widened(host_.download(recorded, r_.referee.execution));
@@ -715,12 +787,67 @@ class CaptureWalk {
 
   /// M on the recorded inputs.
   Value magnitude(std::size_t i, std::size_t j, std::vector<Value> inputs) {
-    for (std::size_t k = 0; k < inputs.size(); ++k)
-      if (halves_.contains(r_.stages[i].inputs[k]))
+    const Stage& stage = r_.stages[i];
+    const Step& head = stage.steps.front();
+    const bool in_half = std::any_of(stage.inputs.begin(), stage.inputs.end(),
+                                     [&](TensorId id) { return halves_.contains(id); });
+    if (in_half && steep_and_monotone(head)) return steep_magnitude(i, j, inputs.front());
+    const auto* binary = std::get_if<Binary>(head.op.get());
+    const bool divides =
+        binary && binary->function == Binary::Function::div && head.inputs.size() == 2;
+    // What bounds itself reads the values as they are.
+    for (std::size_t k = 0; k < inputs.size() && !bounds_itself(*head.op); ++k)
+      if (halves_.contains(stage.inputs[k])) {
+        const Tensor recorded = to_float32(a_.download(inputs[k], r_.a.execution));
         inputs[k] =
-            a_.upload(above_smallest_half(to_float32(a_.download(inputs[k], r_.a.execution))),
+            a_.upload(divides && stage.inputs[k] == head.inputs[1] ? below_smallest_half(recorded)
+                                                                   : above_smallest_half(recorded),
                       r_.a.execution);
+      }
     return a_.run(kept_stage(i), inputs, Reading::magnitudes, r_.a.execution)[j];
+  }
+
+  /// M of a stage whose head has no largest slope, on an input that was rounded to float16: the head's
+  /// own, and beside it what v16 of M must hold, the farthest that the head's value goes while its
+  /// input stays within the rounding. Infinite, so that it judges nothing, where that reaches a pole or
+  /// the end of the head's domain.
+  Value steep_magnitude(std::size_t i, std::size_t j, const Value& input) {
+    const Execution& execution = r_.referee.execution;
+    const PlannedStage& kept = kept_stage(i);
+    const PlannedStage exact = prefix_of(exact_plan_.stages[i], 1);
+    const std::vector<double> x = widened(a_.download(input, r_.a.execution));
+    // Where 0 does not lie inside, x itself takes its place.
+    std::vector<double> low(x.size()), high(x.size()), zero(x.size());
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      const double by = recorded_roundoff * std::max(std::fabs(x[k]), half_smallest_normal);
+      low[k] = x[k] - by;
+      high[k] = x[k] + by;
+      zero[k] = low[k] <= 0 && high[k] >= 0 ? 0 : x[k];
+    }
+    const auto values_at = [&](std::vector<double> at) {
+      const Value value = host_.upload(Tensor::of(input.shape(), std::move(at)), execution);
+      return widened(host_.download(
+          host_.run(exact, {&value, 1}, Reading::values, execution).front(), execution));
+    };
+    const std::vector<double> y = values_at(x),
+                              ends[] = {values_at(low), values_at(high), values_at(zero)};
+    const PlannedStage head = prefix_of(kept, 1);
+    const Value own = a_.run(head, {&input, 1}, Reading::magnitudes, r_.a.execution).front();
+    std::vector<double> m = widened(a_.download(own, r_.a.execution));
+    for (std::size_t k = 0; k < m.size(); ++k) {
+      double farthest = 0;
+      for (const std::vector<double>& end : ends) {
+        const double d = std::fabs(end[k] - y[k]);
+        farthest = std::isfinite(d) ? std::max(farthest, d) : d;
+        if (!std::isfinite(d)) break;
+      }
+      // The conversion to float32 may round down.
+      m[k] = std::isfinite(farthest) ? (m[k] + farthest / recorded_roundoff) * (1 + 0x1p-20)
+                                     : std::numeric_limits<double>::infinity();
+    }
+    const Value made = a_.upload(narrowed({Type::float32, own.shape()}, m), r_.a.execution);
+    if (kept.stage.steps.size() == 1) return made;
+    return a_.run(suffix_of(kept, 1), {&made, 1}, Reading::magnitudes, r_.a.execution)[j];
   }
 
   /// Whether a product that was recorded in float16 lies nearer to operands rounded to float16 or to
@@ -764,10 +891,10 @@ class CaptureWalk {
   }
 
   void tell_of_half() {
-    if (votes_.stages == 0) return;
     std::vector<std::string> names;
     for (const Stage& stage : r_.stages)
       if (halves_.contains(stage.outputs[0])) names.push_back(stage.output_names[0]);
+    if (names.empty()) return;
     const std::string of = " of " + counted(votes_.stages, "product");
     char equal[32];
     std::snprintf(equal, sizeof equal, "%.3g %%", 100 * votes_.most_equal);

@@ -10,6 +10,8 @@
 #include <limits>
 #include <map>
 #include <memory>
+#include <numeric>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -221,6 +223,8 @@ class Examination {
   void batch() {
     const Stage& stage = of_.planned.stage;
     if (!of_.again || stage.inputs.size() != 1 || stage.input_types[0].shape.empty()) return;
+    // A recurrent layer's first axis may be time.
+    if (std::holds_alternative<Recurrent>(*stage.steps.front().op)) return;
     const std::int64_t N = stage.input_types[0].shape[0];
     if (N < 2 || stage.output_types[0].shape.empty() || stage.output_types[0].shape[0] != N) return;
     PlannedStage single = of_.planned;
@@ -276,8 +280,12 @@ class Examination {
         std::all_of(p_.s.begin(), p_.s.end(), [&](double y) { return same(y, p_.s[0]); });
     if (flat && p_.size() > 1) {
       const bool zero = p_.s[0] == 0;
+      // A bound that cuts off everything, or a softmax of one element, leaves one value, too; but
+      // zeros are what many misreadings give, and rather nothing at all.
       const Misreading& flush = *misreading_of(Bug::subnormals_flushed);
+      if (!zero && counterfactuals()) return true;
       if (zero && !large() && flush.applies(of_.planned) && consider(flush, 1, seat_)) return true;
+      if (zero) reproduces(*misreading_of(Bug::constants_misread));
       found_.push_back(named_as(
           zero ? Bug::output_zeroed : Bug::output_constant, Proof::bits, 1,
           zero ? fmt::format("all {} elements of {} are zero: nothing was written", p_.size(),
@@ -443,23 +451,14 @@ class Examination {
     return true;
   }
 
-  static std::string with_amount(const Misreading& row, double amount) {
-    std::string text(row.means);
-    if (row.bug == Bug::wrong_epsilon) text += fmt::format(" (off by {:+.3g})", amount);
-    if (row.bug == Bug::operand_truncated) text += fmt::format(" ({} are left)", amount);
-    if (row.bug == Bug::relu_in_place) text += amount < 0 ? " the output" : " an input";
-    if (row.bug == Bug::padding_not_zero) text += fmt::format(" ({:.6g})", amount);
-    return text;
-  }
-
   /// Notes the misreading when it explains the suspect; true when it does so to the bit.
   bool consider(const Misreading& row, double amount, const Seat& seat) {
     const Misread misread = row.make(seat, amount);
     if (large() && !plausible(misread)) return false;
     const std::vector<double> y = predicted(misread);
     if (y.size() != p_.s.size()) return false;
-    const std::string head =
-        fmt::format("computed so that {}, the stage ", with_amount(row, amount));
+    const std::string head = fmt::format("computed so that {}{}, the stage ", row.means,
+                                         row.says ? row.says(seat.planned, amount) : std::string());
     if (p_.reproduced(y)) {
       found_.push_back(named_as(
           row.bug, Proof::bits, 1,
@@ -483,79 +482,135 @@ class Examination {
     return false;
   }
 
+  /// Which element of a layer's Y each element of the stage's output is; nothing where more than movement
+  /// follows the layer.
+  std::optional<std::vector<std::size_t>> places_in(const Shape& y) const {
+    const Stage& stage = of_.planned.stage;
+    const bool moved =
+        std::all_of(stage.steps.begin() + 1, stage.steps.end(),
+                    [](const Step& step) { return std::holds_alternative<Movement>(*step.op); });
+    const std::int64_t size = element_count(y);
+    if (!moved || size != p_.size() || size > std::int64_t{1} << 24) return std::nullopt;
+    std::vector<float> numbered(static_cast<std::size_t>(size));
+    std::iota(numbered.begin(), numbered.end(), 0.0F);  // exact up to 2^24
+    Value value = of_.runner.upload(Tensor::of(y, std::move(numbered)), of_.execution);
+    if (stage.steps.size() > 1)
+      value = of_.runner.run(suffix_of(of_.planned, 1), {&value, 1}, Reading::values, of_.execution)
+                  .front();
+    const std::vector<double> made = widened(of_.runner.download(value, of_.execution));
+    return std::vector<std::size_t>(made.begin(), made.end());
+  }
+
+  /// One direction of the suspect's GRU, without the first step that it takes and from the state that it
+  /// made there, as a stage of its own.
+  PlannedStage continued(const Recurrent& layer, std::int64_t d, const TensorType& later,
+                         Tensor state) const {
+    PlannedStage from_there = of_.planned;
+    Recurrent one = layer;
+    const bool backward = layer.direction == Recurrent::Direction::reverse || d == 1;
+    one.direction = backward ? Recurrent::Direction::reverse : Recurrent::Direction::forward;
+    one.forms = {layer.forms.at(static_cast<std::size_t>(d))};
+    one.state = Recurrent::Initial::parameter;
+    one.outputs = {0};
+    Stage& stage = from_there.stage;
+    stage.steps.resize(1);
+    from_there.contracts.resize(1);
+    Step& head = stage.steps.front();
+    head.op = std::make_shared<const Op>(one);
+    for (const std::size_t at : {recurrent_parameter::weights, recurrent_parameter::recurrence,
+                                 recurrent_parameter::bias}) {
+      auto& parameter = head.parameters[at];
+      if (!parameter) continue;
+      Shape shape = parameter->shape();
+      shape[0] = 1;
+      const auto size = static_cast<std::size_t>(element_count(shape));
+      const auto values =
+          parameter->values<float>().subspan(static_cast<std::size_t>(d) * size, size);
+      parameter = std::make_shared<const Tensor>(
+          Tensor::of(shape, std::vector<float>(values.begin(), values.end())));
+    }
+    head.parameters[recurrent_parameter::state] = std::make_shared<const Tensor>(std::move(state));
+    head.inputs.resize(1);
+    head.outputs.resize(1);
+    stage.inputs.resize(1);
+    stage.input_types = {later};
+    stage.input_names.resize(1);
+    stage.outputs = head.outputs;
+    stage.output_types = one.infer(step_operand_types(stage).front());
+    stage.output_names.resize(1);
+    return from_there;
+  }
+
   /// A GRU that goes on as it should, but from another state than it was given: what it made of its first
-  /// step, taken as the state, gives all the other steps.
+  /// step, taken as the state, gives all the other steps, in each direction.
   bool begins_elsewhere() {
     const Stage& stage = of_.planned.stage;
     const auto* layer = std::get_if<Recurrent>(stage.steps.front().op.get());
-    if (layer == nullptr || layer->cell != Recurrent::Cell::gru || layer->directions() != 1 ||
-        layer->outputs.front() != 0 || !layer->lengths.empty() || of_.recorded_in_half ||
-        of_.suspect.type().type != Type::float32)
+    if (layer == nullptr || layer->cell != Recurrent::Cell::gru || layer->outputs.front() != 0 ||
+        !layer->lengths.empty() || of_.recorded_in_half || of_.suspect.type().type != Type::float32)
       return false;
-    // The output's rows must be the steps in their order.
-    const bool time_first = layer->axes == Recurrent::Axes::time_first;
     const Shape& x_shape = stage.input_types[0].shape;
-    const std::int64_t T = x_shape[time_first ? 0 : 1], N = x_shape[time_first ? 1 : 0];
-    const bool in_order =
-        std::all_of(stage.steps.begin() + 1, stage.steps.end(), [](const Step& step) {
-          const auto* movement = std::get_if<Movement>(step.op.get());
-          return movement != nullptr && movement->function != Movement::Function::transpose;
-        });
-    if (!in_order || (!time_first && N != 1) || T < 2) return false;
-    const std::size_t row = p_.s.size() / static_cast<std::size_t>(T);
-    const bool backward = layer->direction == Recurrent::Direction::reverse;
-    const std::size_t begun = backward ? p_.s.size() - row : 0, rest = backward ? 0 : row;
-    if (std::none_of(p_.differs.begin() + static_cast<std::ptrdiff_t>(begun),
-                     p_.differs.begin() + static_cast<std::ptrdiff_t>(begun + row),
-                     [](std::uint8_t differs) { return differs != 0; }))
-      return false;
+    const Step& head = stage.steps.front();
+    const RecurrentExtents all =
+        extents(*layer, x_shape, head.parameters[recurrent_parameter::recurrence]->shape());
+    if (all.T < 2) return false;
+    const auto places = places_in(layer->infer(step_operand_types(stage).front()).front().shape);
+    if (!places) return false;
+    // Where each element of Y stands in the output.
+    std::vector<std::size_t> at(places->size());
+    for (std::size_t k = 0; k < at.size(); ++k) at[(*places)[k]] = k;
 
     const Tensor x = of_.runner.download(of_.inputs[0], of_.execution);
     const std::vector<double> steps = widened(x);
-    const std::size_t taken = steps.size() / static_cast<std::size_t>(T);
     TensorType later = x.type();
-    later.shape[time_first ? 0 : 1] = T - 1;
-    const Value later_steps = of_.runner.upload(
-        narrowed(later, std::span(steps).subspan(backward ? 0 : taken, steps.size() - taken)),
-        of_.execution);
-
-    PlannedStage from_there = of_.planned;
-    Recurrent continued = *layer;
-    continued.state = Recurrent::Initial::parameter;
-    continued.outputs = {0};
-    Stage& s = from_there.stage;
-    s.steps.resize(1);
-    from_there.contracts.resize(1);
-    Step& head = s.steps.front();
-    head.op = std::make_shared<const Op>(continued);
-    const std::int64_t H = head.parameters[recurrent_parameter::recurrence]->shape()[2];
-    head.parameters[recurrent_parameter::state] = std::make_shared<const Tensor>(
-        narrowed({Type::float32, time_first ? Shape{1, N, H} : Shape{N, 1, H}},
-                 std::span(p_.s).subspan(begun, row)));
-    head.inputs.resize(1);
-    head.outputs.resize(1);
-    s.inputs.resize(1);
-    s.input_types = {later};
-    s.input_names.resize(1);
-    s.outputs = head.outputs;
-    s.output_types = continued.infer(step_operand_types(s).front());
-    s.output_names.resize(1);
-    const auto run = [&](Reading reading) {
-      return widened(of_.runner.download(
-          of_.runner.run(from_there, {&later_steps, 1}, reading, of_.execution).front(),
-          of_.execution));
-    };
-    const std::vector<double> y = run(Reading::values), m = run(Reading::magnitudes);
-    bool bits = true, bound = of_.allowance.coefficient > 0;
+    later.shape[layer->axes == Recurrent::Axes::time_first ? 0 : 1] = all.T - 1;
+    RecurrentExtents rest = all;
+    rest.T = all.T - 1;
+    rest.D = 1;
+    bool bits = true, bound = of_.allowance.coefficient > 0, elsewhere = false;
     double left = 0, energy = 0;
-    for (std::size_t i = 0; i < y.size(); ++i) {
-      const double suspect = p_.s[rest + i], d = suspect - y[i], off = suspect - p_.r[rest + i];
-      bits = bits && same(suspect, y[i]);
-      bound = bound && std::fabs(d) <= of_.allowance.coefficient * m[i] + of_.allowance.underflow;
-      left += d * d;
-      energy += off * off;
+    for (std::int64_t d = 0; d < all.D; ++d) {
+      const std::int64_t begun = step_of(*layer, all, d, 0, 0), skipped = begun == 0 ? 1 : 0;
+      std::vector<double> state(static_cast<std::size_t>(all.N * all.H));
+      std::vector<double> later_steps(static_cast<std::size_t>(element_count(later.shape)));
+      for (std::int64_t n = 0; n < all.N; ++n) {
+        for (std::int64_t i = 0; i < all.H; ++i) {
+          const std::size_t k = at[static_cast<std::size_t>(all.y_row(begun, d, n) * all.H + i)];
+          state[static_cast<std::size_t>(n * all.H + i)] = p_.s[k];
+          elsewhere = elsewhere || p_.differs[k] != 0;
+        }
+        for (std::int64_t t = 0; t < rest.T; ++t)
+          for (std::int64_t i = 0; i < all.I; ++i)
+            later_steps[static_cast<std::size_t>(rest.x_row(t, n) * all.I + i)] =
+                steps[static_cast<std::size_t>(all.x_row(t + skipped, n) * all.I + i)];
+      }
+      const Shape of_state = layer->axes == Recurrent::Axes::time_first ? Shape{1, all.N, all.H}
+                                                                        : Shape{all.N, 1, all.H};
+      const PlannedStage from_there =
+          continued(*layer, d, later, narrowed({Type::float32, of_state}, state));
+      const Value given = of_.runner.upload(narrowed(later, later_steps), of_.execution);
+      const auto run = [&](Reading reading) {
+        return widened(of_.runner.download(
+            of_.runner.run(from_there, {&given, 1}, reading, of_.execution).front(),
+            of_.execution));
+      };
+      const std::vector<double> y = run(Reading::values), m = run(Reading::magnitudes);
+      of_.runner.forget(from_there);
+      for (std::int64_t t = 0; t < rest.T; ++t)
+        for (std::int64_t n = 0; n < all.N; ++n)
+          for (std::int64_t i = 0; i < all.H; ++i) {
+            const auto mine = static_cast<std::size_t>(rest.y_row(t, 0, n) * all.H + i);
+            const std::size_t k =
+                at[static_cast<std::size_t>(all.y_row(t + skipped, d, n) * all.H + i)];
+            const double distance = p_.s[k] - y[mine], off = p_.s[k] - p_.r[k];
+            bits = bits && same(p_.s[k], y[mine]);
+            bound = bound && std::fabs(distance) <=
+                                 of_.allowance.coefficient * m[mine] + of_.allowance.underflow;
+            left += distance * distance;
+            energy += off * off;
+          }
     }
-    if (!(energy > 0) || !(left <= left_of_explained * energy)) return false;
+    if (!elsewhere || !(energy > 0) || !(left <= left_of_explained * energy)) return false;
     Diagnosis diagnosis = shaped_as(
         "other_initial_state", 1 - left / energy,
         fmt::format(
@@ -601,7 +656,11 @@ class Examination {
     return false;
   }
 
-  bool large() const { return of_.planned.stage.macs > large_macs; }
+  /// A recurrent layer's elements cannot be computed alone: a look at a few costs more than the whole.
+  bool large() const {
+    return of_.planned.stage.macs > large_macs &&
+           !std::holds_alternative<Recurrent>(*of_.planned.stage.steps.front().op);
+  }
 
   /// On a few elements, in double: whether the misreading takes the difference away there.
   bool plausible(const Misread& misread) {

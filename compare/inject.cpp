@@ -9,6 +9,7 @@
 #include "model/arithmetic/bits.hpp"
 #include "model/arithmetic/fill.hpp"
 #include "model/error.hpp"
+#include "model/ops.hpp"
 
 namespace parity {
 namespace {
@@ -298,7 +299,8 @@ const std::
                          "an item's bits depend on how many are in the batch",
                          [](const PlannedStage& p) {
                            return misreading_of(Bug::order_changed)->applies(p) &&
-                                  p.stage.inputs.size() == 1;
+                                  p.stage.inputs.size() == 1 &&
+                                  !std::holds_alternative<Recurrent>(*p.stage.steps.front().op);
                          },
                          [](const PlannedStage& p) {
                            return p.stage.input_types[0].shape[0] > 1 ? std::vector<double>{1}

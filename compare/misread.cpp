@@ -1,5 +1,7 @@
 #include "compare/misread.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -48,6 +50,11 @@ bool is_convolution(const PlannedStage& planned) {
 
 bool is_mac(const PlannedStage& planned) {
   return is_convolution(planned) || head_as<MatMul>(planned);
+}
+
+/// Whether the head multiplies and adds, a recurrent layer among others.
+bool multiplies(const PlannedStage& planned) {
+  return is_mac(planned) || head_as<Recurrent>(planned);
 }
 
 /// Weights known at import; null for an op without.
@@ -224,6 +231,48 @@ bool is_relu(const Op& op) {
   const auto* unary = std::get_if<Unary>(&op);
   return unary && unary->function == EpilogueKind::relu;
 }
+/// Constants that other libraries, or whoever was told none, give an activation: its attributes a, b.
+std::vector<std::array<float, 2>> other_constants(const Unary& right) {
+  using K = EpilogueKind;
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  const UnaryFunction& function = unary_function(right.function);
+  std::vector<std::array<float, 2>> others;
+  switch (right.function) {
+    case K::clip:
+      others = {{-infinity, right.b}, {right.a, infinity}};
+      // Exchanged bounds leave one of them, whichever is applied last.
+      if (std::isfinite(right.a) && std::isfinite(right.b))
+        others.insert(others.end(), {{right.b, right.a}, {right.b, right.b}});
+      break;
+    case K::hard_swish:
+      others = {{1.0F / 6, 0.5F}, {0.2F, 0.5F}};
+      break;
+    case K::hard_sigmoid:
+      others = {{0.2F, 0.5F}, {1.0F / 6, 0.5F}};
+      break;
+    case K::leaky_relu:
+      others = {{0.01F, 0}, {0.1F, 0}, {0.2F, 0}, {0.3F, 0}};
+      break;
+    default:
+      if (!function.a.name.empty()) others = {{function.a.otherwise, function.b.otherwise}};
+  }
+  std::erase(others, std::array<float, 2>{right.a, right.b});
+  return others;
+}
+/// Position of the stage's first activation that could be read with other constants; the number of steps
+/// where there is none.
+std::size_t constants_of(const Stage& stage) {
+  const auto could = [](const Step& step) {
+    const auto* unary = std::get_if<Unary>(step.op.get());
+    return unary && !other_constants(*unary).empty();
+  };
+  return static_cast<std::size_t>(std::find_if(stage.steps.begin(), stage.steps.end(), could) -
+                                  stage.steps.begin());
+}
+const Unary& activation_with_constants(const Stage& stage) {
+  return std::get<Unary>(*stage.steps[constants_of(stage)].op);
+}
+
 /// The last activation replaced by f.
 Misread with_activation(const PlannedStage& planned, std::function<double(double)> f) {
   Misread misread{prefix_of(planned, planned.stage.steps.size() - 1)};
@@ -351,23 +400,176 @@ PlannedStage with_recurrent(const PlannedStage& planned, Change change) {
   });
 }
 
-/// Whether a recurrent layer is given no state but zeros; some exporters write these down.
-bool begins_at_zero(const PlannedStage& planned) {
-  const auto& layer = *head_as<Recurrent>(planned);
-  const auto zero = [&](Recurrent::Initial from, std::size_t at) {
-    if (from != Recurrent::Initial::parameter) return from == Recurrent::Initial::zero;
-    const auto values = planned.stage.steps.front().parameters[at]->values<float>();
-    return std::all_of(values.begin(), values.end(), [](float value) { return value == 0.0F; });
-  };
-  return zero(layer.state, recurrent_parameter::state) &&
-         zero(layer.memory, recurrent_parameter::memory);
+/// What a recurrent layer carries from step to step: h and, of an LSTM, c.
+enum class Carried { state, memory };
+std::size_t parameter_of(Carried carried) {
+  return carried == Carried::state ? recurrent_parameter::state : recurrent_parameter::memory;
 }
 
-/// Gate orders of other libraries: where each of ONNX's gates is read. GRU: r, z, n. LSTM: i, f, c, o and
-/// i, f, o, c.
+/// Whether a recurrent layer is given something to begin with other than zeros, which some exporters
+/// write down.
+bool is_given(const PlannedStage& planned, Carried carried) {
+  const auto& layer = *head_as<Recurrent>(planned);
+  const Recurrent::Initial from = carried == Carried::state ? layer.state : layer.memory;
+  if (from != Recurrent::Initial::parameter) return from == Recurrent::Initial::value;
+  const auto values =
+      planned.stage.steps.front().parameters[parameter_of(carried)]->values<float>();
+  return std::any_of(values.begin(), values.end(), [](float value) { return value != 0.0F; });
+}
+
+/// The layer that begins with this instead of what it was given; null: with zeros.
+PlannedStage beginning_with(PlannedStage planned, Carried carried,
+                            std::shared_ptr<const Tensor> given) {
+  Step& head = planned.stage.steps.front();
+  auto layer = std::get<Recurrent>(*head.op);
+  Recurrent::Initial& from = carried == Carried::state ? layer.state : layer.memory;
+  if (from == Recurrent::Initial::value) {
+    const bool behind_state =
+        carried == Carried::memory && layer.state == Recurrent::Initial::value;
+    head.inputs.erase(head.inputs.begin() + (behind_state ? 2 : 1));
+  }
+  from = given ? Recurrent::Initial::parameter : Recurrent::Initial::zero;
+  head.parameters[parameter_of(carried)] = std::move(given);
+  head.op = std::make_shared<const Op>(std::move(layer));
+  return planned;
+}
+
+/// Amounts of what begins otherwise: 0 both, 1 the state, 2 an LSTM's memory.
+std::vector<Carried> carried_by(double amount) {
+  if (amount == 0) return {Carried::state, Carried::memory};
+  return {amount == 1 ? Carried::state : Carried::memory};
+}
+std::string carried_text(const PlannedStage& planned, double amount) {
+  if (head_as<Recurrent>(planned)->cell == Recurrent::Cell::gru) return {};
+  return amount == 0 ? " (h and c)" : amount == 1 ? " (h alone)" : " (c alone)";
+}
+
+/// An id that no tensor of the stage has.
+std::int32_t unused_tensor(const Stage& stage) {
+  std::int32_t unused = 0;
+  const auto above = [&](TensorId id) {
+    unused = std::max(unused, static_cast<std::int32_t>(id) + 1);
+  };
+  std::for_each(stage.inputs.begin(), stage.inputs.end(), above);
+  for (const Step& step : stage.steps)
+    std::for_each(step.outputs.begin(), step.outputs.end(), above);
+  return unused;
+}
+
+/// What a recurrent layer ends in: h and, of an LSTM, c.
+std::vector<Tensor> left_by(const Seat& seat) {
+  const bool gru = head_as<Recurrent>(seat.planned)->cell == Recurrent::Cell::gru;
+  PlannedStage before = with_recurrent(seat.planned, [&](Recurrent& layer) {
+    layer.outputs = gru ? std::vector<int>{1} : std::vector<int>{1, 2};
+  });
+  Stage& stage = before.stage;
+  stage.steps.resize(1);
+  before.contracts.resize(1);
+  const std::int32_t unused = unused_tensor(stage);
+  stage.steps[0].outputs = {TensorId{unused}};
+  if (!gru) stage.steps[0].outputs.push_back(TensorId{unused + 1});
+  stage.outputs = stage.steps[0].outputs;
+  stage.output_types = std::get<Recurrent>(*stage.steps[0].op).infer(step_operand_types(stage)[0]);
+  stage.output_names.assign(stage.outputs.size(), {});
+  std::vector<Tensor> left;
+  for (const Value& value : seat.backend.run(before, seat.inputs, Reading::values, seat.execution))
+    left.push_back(to_float32(seat.backend.download(value, seat.execution)));
+  return left;
+}
+
+/// Orders in which other libraries store a layer's gates, and those that a conversion to ONNX's makes
+/// when it goes the wrong way: where each of ONNX's gates (z, r, n; i, o, f, c) is read.
 std::vector<std::vector<std::int64_t>> gate_orders(const Recurrent& layer) {
   if (layer.cell == Recurrent::Cell::gru) return {{1, 0, 2}};
-  return {{0, 3, 1, 2}, {0, 2, 1, 3}};
+  return {{0, 3, 1, 2}, {0, 2, 1, 3}, {0, 3, 2, 1}, {1, 3, 0, 2},
+          {1, 3, 2, 0}, {0, 2, 3, 1}, {2, 0, 3, 1}, {3, 0, 2, 1}};
+}
+/// "i, f, c, o".
+std::string gates_in_order(const Recurrent& layer, const std::vector<std::int64_t>& order) {
+  const std::string_view gates = layer.cell == Recurrent::Cell::gru ? "zrn" : "iofc";
+  std::string text;
+  for (std::int64_t place = 0; place < layer.gates(); ++place) {
+    const auto gate = std::find(order.begin(), order.end(), place) - order.begin();
+    text += (text.empty() ? "" : ", ") + std::string(1, gates[static_cast<std::size_t>(gate)]);
+  }
+  return text;
+}
+
+/// A layer's bias with some halves left out: 0 all of it, 1 the input's, 2 the recurrent one.
+Tensor without_bias(const Tensor& bias, double amount) {
+  const std::int64_t half = bias.shape()[1] / 2;
+  return gathered(bias, bias.shape(), [&](const Index& at) -> std::optional<Index> {
+    if (amount == 0 || at[1] / half == static_cast<std::int64_t>(amount) - 1) return std::nullopt;
+    return at;
+  });
+}
+/// Whether leaving that out changes any element.
+bool has_bias(const PlannedStage& planned, double amount) {
+  const auto& bias = planned.stage.steps[0].parameters[recurrent_parameter::bias];
+  return bias && !same_bits(without_bias(*bias, amount), *bias);
+}
+
+/// A tensor of two directions with these exchanged.
+std::shared_ptr<const Tensor> with_directions_exchanged(const Tensor& tensor, std::size_t axis) {
+  return std::make_shared<const Tensor>(
+      reindexed(tensor, [&](Index& at) { at[axis] = 1 - at[axis]; }));
+}
+bool is_bidirectional(const PlannedStage& planned) {
+  const auto* layer = head_as<Recurrent>(planned);
+  return layer && layer->direction == Recurrent::Direction::bidirectional;
+}
+
+/// Each direction computed with the other one's weights.
+PlannedStage with_weights_exchanged(const PlannedStage& planned) {
+  PlannedStage wrong = planned;
+  auto& parameters = wrong.stage.steps[0].parameters;
+  for (const std::size_t at : {recurrent_parameter::weights, recurrent_parameter::recurrence,
+                               recurrent_parameter::bias, recurrent_parameter::peepholes})
+    if (parameters[at]) parameters[at] = with_directions_exchanged(*parameters[at], 0);
+  return with_recurrent(wrong, [](Recurrent& layer) { std::swap(layer.forms[0], layer.forms[1]); });
+}
+
+/// Each direction's results handed out as the other one's, by a step behind the head.
+PlannedStage with_outputs_exchanged(const PlannedStage& planned) {
+  const auto& layer = *head_as<Recurrent>(planned);
+  const bool time_first = layer.axes == Recurrent::Axes::time_first;
+  PlannedStage wrong = planned;
+  Stage& stage = wrong.stage;
+  const std::int32_t unused = unused_tensor(stage);
+  const auto exchanged =
+      std::make_shared<const Tensor>(Tensor::of({2}, std::vector<std::int64_t>{1, 0}));
+  Contract contract;
+  contract.algorithm = Algorithm::move;
+  contract.promise = promise_of(Algorithm::move);
+  for (std::size_t k = 0; k < layer.outputs.size(); ++k) {
+    const std::int64_t of_states = time_first ? 0 : 1;
+    Gather gather;
+    gather.axis = layer.outputs[k] == 0 ? of_states + 1 : of_states;
+    gather.indices = Gather::Operand::parameter;
+    Step step;
+    step.op = std::make_shared<const Op>(gather);
+    step.inputs = {TensorId{unused + static_cast<std::int32_t>(k)}};
+    step.outputs = {stage.steps[0].outputs[k]};
+    step.parameters = {nullptr, exchanged};
+    stage.steps[0].outputs[k] = step.inputs[0];
+    const auto at = static_cast<std::ptrdiff_t>(1 + k);
+    stage.steps.insert(stage.steps.begin() + at, std::move(step));
+    wrong.contracts.insert(wrong.contracts.begin() + at, contract);
+  }
+  return wrong;
+}
+
+/// Both directions taken the other way, with all that is theirs.
+Misread with_both_reversed(const PlannedStage& planned) {
+  const std::size_t axis = head_as<Recurrent>(planned)->axes == Recurrent::Axes::time_first ? 0 : 1;
+  Misread misread{with_outputs_exchanged(with_weights_exchanged(planned))};
+  auto& parameters = misread.stage.stage.steps[0].parameters;
+  for (const std::size_t at : {recurrent_parameter::state, recurrent_parameter::memory})
+    if (parameters[at]) parameters[at] = with_directions_exchanged(*parameters[at], axis);
+  misread.operand = [=](std::size_t index, const Tensor& x) {
+    return index == 0 ? x : *with_directions_exchanged(x, axis);
+  };
+  return misread;
 }
 
 /// A stage's resize by another convention or rounding, if that reads other elements or weights.
@@ -503,7 +705,8 @@ const auto rows = std::to_array<Misreading>({
      [](const Seat& s, double amount) {
        return with_padding(s.planned, static_cast<float>(amount), false);
      },
-     Amount::real},
+     Amount::real,
+     [](const PlannedStage&, double amount) { return fmt::format(" ({:.6g})", amount); }},
     {Bug::stride_swapped, 14, "the strides of rows and columns are exchanged",
      [](const PlannedStage& p) {
        const SlidingWindow* w = window_of(head_of(p));
@@ -572,16 +775,40 @@ const auto rows = std::to_array<Misreading>({
              return at;
            }))};
      }},
+    // amount: of a recurrent layer 0 all of it, 1 the input's half, 2 the recurrent half
     {Bug::bias_dropped, 6, "the bias is left out",
      [](const PlannedStage& p) {
+       if (head_as<Recurrent>(p)) return has_bias(p, 0);
+       if (const auto* product = head_as<MatMul>(p))
+         return product->addend == MatMul::Addend::parameter;
        return is_convolution(p) && p.stage.steps[0].parameters.size() > 1 &&
               p.stage.steps[0].parameters[1];
      },
-     once,
-     [](const Seat& s, double) {
-       Misread misread{s.planned};
-       misread.stage.stage.steps[0].parameters[1] = nullptr;
+     [](const PlannedStage& p) {
+       if (!head_as<Recurrent>(p)) return std::vector<double>{0};
+       const bool input = has_bias(p, 1), recurrent = has_bias(p, 2);
+       return input && recurrent ? std::vector<double>{2, 1, 0}
+                                 : std::vector<double>{input ? 1.0 : 2.0};
+     },
+     [](const Seat& s, double amount) {
+       Misread misread{with_head(s.planned, [](auto& o) {
+         if constexpr (std::is_same_v<std::decay_t<decltype(o)>, MatMul>)
+           o.addend = MatMul::Addend::none;
+       })};
+       auto& parameters = misread.stage.stage.steps[0].parameters;
+       if (head_as<Recurrent>(s.planned)) {
+         auto& bias = parameters[recurrent_parameter::bias];
+         bias = std::make_shared<const Tensor>(without_bias(*bias, amount));
+       } else {
+         parameters[1] = nullptr;
+       }
        return misread;
+     },
+     Amount::choice,
+     [](const PlannedStage&, double amount) {
+       return std::string(amount == 1   ? " (the input's half, Wb)"
+                          : amount == 2 ? " (the recurrent half, Rb)"
+                                        : "");
      }},
     {Bug::folded_twice, 6, "BatchNorm is applied twice (folded into the weights and kept)",
      has_norm, once,
@@ -590,10 +817,7 @@ const auto rows = std::to_array<Misreading>({
        Stage& stage = misread.stage.stage;
        const auto at = static_cast<std::ptrdiff_t>(batch_norm_of(stage));
        Step again = stage.steps[static_cast<std::size_t>(at)];
-       std::int32_t unused = 0;
-       for (const Step& step : stage.steps)
-         for (const TensorId id : step.outputs)
-           unused = std::max(unused, static_cast<std::int32_t>(id) + 1);
+       const std::int32_t unused = unused_tensor(stage);
        stage.steps[static_cast<std::size_t>(at)].outputs = {TensorId{unused}};
        again.inputs = {TensorId{unused}};
        stage.steps.insert(stage.steps.begin() + at + 1, again);
@@ -620,7 +844,8 @@ const auto rows = std::to_array<Misreading>({
          norm.epsilon = static_cast<float>(static_cast<double>(norm.epsilon) + amount);
        })};
      },
-     Amount::real},
+     Amount::real,
+     [](const PlannedStage&, double amount) { return fmt::format(" (off by {:+.3g})", amount); }},
     {Bug::batch_statistics, 2, "BatchNorm uses the statistics of this batch (training mode)",
      has_norm, once,
      [](const Seat& s, double) {
@@ -664,6 +889,37 @@ const auto rows = std::to_array<Misreading>({
     {Bug::mean_variance_swapped, 5, "BatchNorm's mean and variance are exchanged", has_norm, once,
      [](const Seat& s, double) {
        return Misread{with_norm(s.planned, [](BatchNorm&, auto& p) { std::swap(p[2], p[3]); })};
+     }},
+    // amount: which of other_constants()
+    {Bug::constants_misread, 24, "the activation has other constants than it was given",
+     [](const PlannedStage& p) { return constants_of(p.stage) < p.stage.steps.size(); },
+     [](const PlannedStage& p) {
+       std::vector<double> amounts;
+       for (std::size_t i = 0; i < other_constants(activation_with_constants(p.stage)).size(); ++i)
+         amounts.push_back(static_cast<double>(i));
+       return amounts;
+     },
+     [](const Seat& s, double amount) {
+       Misread misread{s.planned};
+       Step& step = misread.stage.stage.steps[constants_of(s.planned.stage)];
+       auto unary = std::get<Unary>(*step.op);
+       const auto other = other_constants(unary).at(static_cast<std::size_t>(amount));
+       unary.a = other[0];
+       unary.b = other[1];
+       step.op = std::make_shared<const Op>(unary);
+       return misread;
+     },
+     Amount::choice,
+     [](const PlannedStage& p, double amount) {
+       const Unary& right = activation_with_constants(p.stage);
+       const auto other = other_constants(right).at(static_cast<std::size_t>(amount));
+       const UnaryFunction& function = unary_function(right.function);
+       // HardSwish has its constants by definition.
+       const std::string_view a = function.a.name.empty() ? "slope" : function.a.name;
+       std::string text = fmt::format(" ({} {:.4g} for {:.4g}", a, other[0], right.a);
+       if (!function.b.name.empty())
+         text += fmt::format(", {} {:.4g} for {:.4g}", function.b.name, other[1], right.b);
+       return text + ")";
      }},
     {Bug::activation_dropped, 36, "the activation is left out",
      [](const PlannedStage& p) {
@@ -820,7 +1076,10 @@ const auto rows = std::to_array<Misreading>({
     {Bug::channels_reversed, 13, "the input's channels are read in the reverse order (RGB as BGR)",
      [](const PlannedStage& p) {
        const Shape& x = p.stage.input_types[0].shape;
-       return p.stage.inputs.size() == 1 && x.size() >= 3 && x[1] > 1;
+       const auto* norm = head_as<Normalization>(p);
+       const bool rows = head_as<Recurrent>(p) || head_as<MatMul>(p) || head_as<Softmax>(p) ||
+                         (norm && norm->rows == Normalization::Rows::layer);
+       return p.stage.inputs.size() == 1 && x.size() >= 3 && x[1] > 1 && !rows;
      },
      once,
      [](const Seat& s, double) {
@@ -873,6 +1132,10 @@ const auto rows = std::to_array<Misreading>({
            return mapped(x, [](float value) { return relu(value); });
          };
        return misread;
+     },
+     Amount::choice,
+     [](const PlannedStage&, double amount) {
+       return std::string(amount < 0 ? " the output" : " an input");
      }},
     {Bug::reset_misplaced, 20,
      "the reset gate acts on the wrong side of the recurrent product (linear_before_reset)",
@@ -889,7 +1152,7 @@ const auto rows = std::to_array<Misreading>({
        })};
      }},
     // amount: which order (gate_orders)
-    {Bug::gates_misordered, 21, "the gates of the weights are read in another library's order",
+    {Bug::gates_misordered, 21, "the gates of the weights are read in another order",
      [](const PlannedStage& p) { return head_as<Recurrent>(p) != nullptr; },
      [](const PlannedStage& p) {
        std::vector<double> amounts;
@@ -913,54 +1176,80 @@ const auto rows = std::to_array<Misreading>({
                  index[1] += (order[static_cast<std::size_t>(gate % gates)] - gate % gates) * H;
                }));
        return misread;
+     },
+     Amount::choice,
+     [](const PlannedStage& p, double amount) {
+       const auto& layer = *head_as<Recurrent>(p);
+       const std::vector<std::int64_t> order =
+           gate_orders(layer).at(static_cast<std::size_t>(amount));
+       std::vector<std::int64_t> onnx(order.size()), back(order.size());
+       for (std::size_t gate = 0; gate < order.size(); ++gate) {
+         onnx[gate] = static_cast<std::int64_t>(gate);
+         back[static_cast<std::size_t>(order[gate])] = onnx[gate];
+       }
+       std::string text = fmt::format(" ({} taken for {}", gates_in_order(layer, onnx),
+                                      gates_in_order(layer, order));
+       if (back != order) text += ", or stored as " + gates_in_order(layer, back);
+       return text + ")";
      }},
+    // amount: what is ignored (carried_by)
     {Bug::initial_state_ignored, 0, "the initial state is taken as zeros",
-     [](const PlannedStage& p) { return head_as<Recurrent>(p) && !begins_at_zero(p); }, once,
-     [](const Seat& s, double) {
+     [](const PlannedStage& p) {
+       return head_as<Recurrent>(p) &&
+              (is_given(p, Carried::state) || is_given(p, Carried::memory));
+     },
+     [](const PlannedStage& p) {
+       const bool state = is_given(p, Carried::state), memory = is_given(p, Carried::memory);
+       return state && memory ? std::vector<double>{0, 1, 2}
+                              : std::vector<double>{state ? 1.0 : 2.0};
+     },
+     [](const Seat& s, double amount) {
        Misread misread{s.planned};
-       for (const std::size_t at : {recurrent_parameter::state, recurrent_parameter::memory})
-         if (auto& parameter = misread.stage.stage.steps[0].parameters[at])
-           parameter = constant_like(*parameter, 0);
-       if (s.planned.stage.inputs.size() > 1)
-         misread.operand = [](std::size_t index, const Tensor& x) {
-           return index == 0 ? x : mapped(x, [](float) { return 0.0F; });
-         };
+       for (const Carried carried : carried_by(amount))
+         misread.stage = beginning_with(std::move(misread.stage), carried, nullptr);
        return misread;
-     }},
+     },
+     Amount::choice, carried_text},
+    // amount: what is left over (carried_by)
     {Bug::initial_state_stale, 0, "it begins in the state that the run before it ended in",
+     [](const PlannedStage& p) { return head_as<Recurrent>(p) != nullptr; },
      [](const PlannedStage& p) {
-       const auto* layer = head_as<Recurrent>(p);
-       return layer && layer->cell == Recurrent::Cell::gru && begins_at_zero(p);
+       return head_as<Recurrent>(p)->cell == Recurrent::Cell::gru ? std::vector<double>{1}
+                                                                  : std::vector<double>{0, 1, 2};
      },
-     once,
-     [](const Seat& s, double) {
-       PlannedStage before =
-           prefix_of(with_recurrent(s.planned, [](Recurrent& layer) { layer.outputs = {1}; }), 1);
-       Stage& stage = before.stage;
-       stage.steps[0].outputs.resize(1);
-       stage.outputs = stage.steps[0].outputs;
-       stage.output_types =
-           std::get<Recurrent>(*stage.steps[0].op).infer(step_operand_types(stage)[0]);
-       stage.output_names.resize(1);
-       const Value left = s.backend.run(before, s.inputs, Reading::values, s.execution)[0];
-       Misread misread{with_recurrent(
-           s.planned, [](Recurrent& layer) { layer.state = Recurrent::Initial::parameter; })};
-       misread.stage.stage.steps[0].parameters[recurrent_parameter::state] =
-           std::make_shared<const Tensor>(to_float32(s.backend.download(left, s.execution)));
+     [](const Seat& s, double amount) {
+       const std::vector<Tensor> left = left_by(s);
+       Misread misread{s.planned};
+       for (const Carried carried : carried_by(amount))
+         misread.stage = beginning_with(
+             std::move(misread.stage), carried,
+             std::make_shared<const Tensor>(left.at(carried == Carried::state ? 0 : 1)));
        return misread;
-     }},
-    {Bug::sequence_reversed, 0, "the steps are taken in the other direction",
-     [](const PlannedStage& p) {
-       const auto* layer = head_as<Recurrent>(p);
-       return layer && layer->direction != Recurrent::Direction::bidirectional;
      },
-     once,
+     Amount::choice, carried_text},
+    {Bug::sequence_reversed, 0, "the steps are taken in the other direction",
+     [](const PlannedStage& p) { return head_as<Recurrent>(p) != nullptr; }, once,
      [](const Seat& s, double) {
+       if (is_bidirectional(s.planned)) return with_both_reversed(s.planned);
        return Misread{with_recurrent(s.planned, [](Recurrent& layer) {
          layer.direction = layer.direction == Recurrent::Direction::forward
                                ? Recurrent::Direction::reverse
                                : Recurrent::Direction::forward;
        })};
+     }},
+    // amount 0: each direction's result stands where the other's should; 1: each is computed with the
+    // other's weights
+    {Bug::directions_swapped, 0, "the two directions are exchanged", is_bidirectional,
+     [](const PlannedStage&) {
+       return std::vector<double>{0, 1};
+     },
+     [](const Seat& s, double amount) {
+       return Misread{amount == 0 ? with_outputs_exchanged(s.planned)
+                                  : with_weights_exchanged(s.planned)};
+     },
+     Amount::choice,
+     [](const PlannedStage&, double amount) {
+       return std::string(amount == 0 ? " (their results)" : " (their weights)");
      }},
     // amount: added to eps
     {Bug::row_epsilon, 22, "the normalization computes with another eps",
@@ -995,7 +1284,7 @@ const auto rows = std::to_array<Misreading>({
      }},
     // amount: which tensor core
     {Bug::tf32_unnoticed, 25, "the operands were rounded to TF32",
-     [](const PlannedStage& p) { return is_mac(p) && !runs_tensor_core(p); },
+     [](const PlannedStage& p) { return multiplies(p) && !runs_tensor_core(p); },
      [](const PlannedStage&) {
        return std::vector<double>{0, 1};
      },
@@ -1004,7 +1293,7 @@ const auto rows = std::to_array<Misreading>({
      }},
     {Bug::tf32_truncated, 26, "the operands were cut to TF32 without rounding",
      [](const PlannedStage& p) {
-       return is_mac(p) && p.contracts.front().rounding != Rounding::truncate;
+       return multiplies(p) && p.contracts.front().rounding != Rounding::truncate;
      },
      [](const PlannedStage&) {
        return std::vector<double>{0, 1};
@@ -1029,7 +1318,9 @@ const auto rows = std::to_array<Misreading>({
          return mapped(x, [&](float v) { return truncated(v, static_cast<int>(amount)); });
        };
        return misread;
-     }},
+     },
+     Amount::choice,
+     [](const PlannedStage&, double amount) { return fmt::format(" ({} are left)", amount); }},
     {Bug::subnormals_flushed, 34, "subnormal operands and results became zero", float_inputs, once,
      [](const Seat& s, double) {
        Misread misread = with_operands(s.planned, flushed);
@@ -1042,7 +1333,7 @@ const auto rows = std::to_array<Misreading>({
      }},
     {Bug::order_changed, 37, "the terms were summed in another order (gemm:eigen)",
      [](const PlannedStage& p) {
-       return is_mac(p) && p.contracts.front().algorithm == Algorithm::chain;
+       return multiplies(p) && p.contracts.front().algorithm == Algorithm::chain;
      },
      once,
      [](const Seat& s, double) {
@@ -1073,6 +1364,7 @@ constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_s
                                                                   "variance_unbiased",
                                                                   "scale_shift_swapped",
                                                                   "mean_variance_swapped",
+                                                                  "constants_misread",
                                                                   "activation_dropped",
                                                                   "relu_in_place",
                                                                   "sigmoid_hardened",
@@ -1094,6 +1386,7 @@ constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_s
                                                                   "initial_state_ignored",
                                                                   "initial_state_stale",
                                                                   "sequence_reversed",
+                                                                  "directions_swapped",
                                                                   "row_epsilon",
                                                                   "softmax_axis",
                                                                   "tf32_unnoticed",

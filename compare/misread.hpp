@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -34,6 +35,7 @@ enum class Bug {
   variance_unbiased,
   scale_shift_swapped,
   mean_variance_swapped,
+  constants_misread,
   activation_dropped,
   relu_in_place,
   sigmoid_hardened,
@@ -55,6 +57,7 @@ enum class Bug {
   initial_state_ignored,
   initial_state_stale,
   sequence_reversed,
+  directions_swapped,
   row_epsilon,
   softmax_axis,
   tf32_unnoticed,
@@ -119,6 +122,8 @@ struct Misreading {
   std::vector<double> (*amounts)(const PlannedStage& planned);
   Misread (*make)(const Seat& seat, double amount);
   Amount amount = Amount::choice;
+  /// What the amount adds to `means`, " (off by +0.001)"; null: nothing.
+  std::string (*says)(const PlannedStage& planned, double amount) = nullptr;
 };
 std::span<const Misreading> misreadings();
 /// The row of a bug; null for one that spoils outputs.

@@ -159,10 +159,16 @@ class Trial {
     const PlannedStage& kept =
         b.numerics.batch_norm == BatchNormalisation::folded ? exact.stages[at] : planned;
     const Value m = cpu.run(kept, x, Reading::magnitudes, execution)[0];
+    // Who recorded may have summed in any order.
+    const Allowance allowance =
+        recorded ? foreign_allowance(
+                       make_plan(stages_, arithmetic_behind(foreign(b.numerics)), cpu, "recorded")
+                           .stages[at])
+                 : stage_allowance(planned);
     const OracleTest test =
         judge_exact(all, true, cpu.elements(wrong, all),
                     bench_.oracle->exact_values_at(exact.stages[at], x, all, execution),
-                    cpu.elements(m, all), stage_allowance(planned), stage_terms(exact.stages[at]));
+                    cpu.elements(m, all), allowance, stage_terms(exact.stages[at]));
     return test.beyond > 0 ? Visibility::visible : Visibility::invisible;
   }
 

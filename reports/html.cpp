@@ -458,7 +458,7 @@ std::string focus(const RunRecord& record) {
   std::string out = fmt::format(
       "<h2 id=\"focus\">{}: {}</h2>\n<p class=\"dim\">Stage {} of {}, {}.</p>\n<div "
       "class=\"columns\">\n<section>\n{}</section>\n<section>\n{}</section>\n",
-      "A closer look", markup(shortened(printable(name_of(*stage)), 160)), place(record, *stage),
+      "A closer look", markup(shortened(printable(titled(*stage)), 160)), place(record, *stage),
       record.stages.size(), focus_reason(record), stage_pairs(record, *stage), comparisons(*stage));
   return out + stage_pictures(*stage) + "</div>\n";
 }

@@ -36,7 +36,7 @@ std::string body(const StageResult& stage) {
 
 std::string test_case(const StageResult& stage, const std::string& suite) {
   std::string out =
-      "    <testcase" + attribute("classname", suite) + attribute("name", name_of(stage)) +
+      "    <testcase" + attribute("classname", suite) + attribute("name", titled(stage)) +
       attribute("time", fmt::format("{:.6f}", stage.seconds_a + stage.seconds_b +
                                                   stage.seconds_local + stage.seconds_magnitude)) +
       ">\n";

@@ -125,21 +125,26 @@ std::string name_of(const RunRecord& record, int id) {
   return stage ? name_of(*stage) : fmt::format("stage {}", id);
 }
 
+std::string titled(const StageResult& stage) {
+  const std::string ops = ops_text(stage);
+  return ops.empty() ? name_of(stage) : name_of(stage) + " (" + ops + ")";
+}
+
 Headline headline(const RunRecord& record) {
   const Answers& answers = record.answers;
   const std::size_t total = record.stages.size();
   if (const StageResult* stage = find(record, answers.first_diverging))
-    return {Conclusion::diverged, "diverged",
-            fmt::format("first at {} ({}): {}", name_of(*stage), place(record, *stage),
-                        how_far(*stage))};
+    return {
+        Conclusion::diverged, "diverged",
+        fmt::format("first at {}, {}: {}", titled(*stage), place(record, *stage), how_far(*stage))};
   if (total == 0) return {Conclusion::incomplete, "not run", "no stage was compared"};
   for (const Verdict verdict : {Verdict::untrusted, Verdict::not_run}) {
     const StageResult* stage = first_with(record, verdict);
     if (!stage) continue;
-    const std::string rest = stage->reason.empty() ? "" : " (" + stage->reason + ")";
+    const std::string rest = stage->reason.empty() ? "" : ": " + stage->reason;
     return {Conclusion::incomplete, std::string(words(verdict)),
             fmt::format("{} of {} say nothing, first {}{}; no judged stage leaves its bound",
-                        count(record, verdict), stages_of(total), name_of(*stage), rest)};
+                        count(record, verdict), stages_of(total), titled(*stage), rest)};
   }
   if (count(record, Verdict::same_bits) == static_cast<std::int64_t>(total))
     return {Conclusion::identical, "identical",

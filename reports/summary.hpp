@@ -20,7 +20,7 @@ std::string_view glyph(Verdict verdict);
 /// What the whole run comes to; the last two never count as agreement.
 enum class Conclusion { identical, explained, diverged, incomplete };
 
-/// The answer to question (1): "diverged" + "first at blocks.1.3 (stage 8 of 19): …".
+/// The answer to question (1): "diverged" + "first at blocks.1.3 (Conv+BN+Relu), stage 8 of 19: …".
 struct Headline {
   Conclusion conclusion = Conclusion::incomplete;
   std::string word;
@@ -94,6 +94,8 @@ const StageResult* find(const RunRecord& record, int id);
 /// Its name, or "stage 12" where it has none.
 std::string name_of(const StageResult& stage);
 std::string name_of(const RunRecord& record, int id);
+/// "r#2 (GRU)": the name with what it computes, for whoever has no table beside it.
+std::string titled(const StageResult& stage);
 
 /// "Conv+BN+Relu".
 std::string ops_text(const StageResult& stage);

@@ -13,8 +13,9 @@
 namespace parity {
 namespace {
 
-constexpr std::array<std::string_view, 9> names = {
-    "plain", "strided", "residual", "neck", "grouped", "deconv", "mlp", "pyramid", "preactivation"};
+constexpr std::array<std::string_view, 11> names = {
+    "plain", "strided", "residual",      "neck",   "grouped",  "deconv",
+    "mlp",   "pyramid", "preactivation", "mobile", "recurrent"};
 
 /// Draws in order from one stream.
 class Dice {
@@ -51,6 +52,12 @@ class Net {
     return graph_.add_input("x", {Type::float32, {items, channels, height, width}});
   }
 
+  /// Steps of items of features.
+  TensorId sequence(std::int64_t steps, std::int64_t features) {
+    const std::int64_t items = dice_.between(1, 2);
+    return graph_.add_input("x", {Type::float32, {steps, items, features}});
+  }
+
   TensorId conv(TensorId x, std::int64_t channels, SlidingWindow window, std::int64_t group = 1) {
     const std::int64_t in = graph_.type(x).shape[1];
     Conv2d op{group, window};
@@ -65,10 +72,12 @@ class Net {
                "ConvTranspose");
   }
   TensorId product(TensorId x, std::int64_t features) {
-    const std::int64_t in = graph_.type(x).shape[1];
+    const std::int64_t in = graph_.type(x).shape.back();
     const Tensor w = normals({in, features}, std::sqrt(2.0 / static_cast<double>(in)));
     MatMul op;
-    if (dressing_ == Dressing::bare) return step(op, {x}, {w, std::nullopt}, "MatMul");
+    // A Gemm takes matrices only.
+    if (dressing_ == Dressing::bare || shape(x).size() != 2)
+      return step(op, {x}, {w, std::nullopt}, "MatMul");
     op.addend = MatMul::Addend::parameter;
     return step(op, {x}, {w, normals({features}, 0.3)}, "Gemm");
   }
@@ -90,6 +99,65 @@ class Net {
   TensorId gelu(TensorId x) {
     const bool by_tanh = dice_.chance(2);
     return step(Unary{by_tanh ? EpilogueKind::gelu_tanh : EpilogueKind::gelu}, {x}, {}, "Gelu");
+  }
+  /// One of those that have constants, not always the default ones.
+  TensorId activation(TensorId x) {
+    switch (dice_.between(1, 5)) {
+      case 1:
+        return step(Unary{EpilogueKind::clip, 0, 6}, {x}, {}, "Clip");
+      case 2:
+        return step(Unary{EpilogueKind::clip, -0.5F, 1.5F}, {x}, {}, "Clip");
+      case 3:
+        return step(Unary{EpilogueKind::hard_swish, 1.0F / 6, 0.5F}, {x}, {}, "HardSwish");
+      case 4:
+        return step(Unary{EpilogueKind::leaky_relu, 0.1F}, {x}, {}, "LeakyRelu");
+      default:
+        return step(Unary{EpilogueKind::elu, 0.5F}, {x}, {}, "Elu");
+    }
+  }
+  TensorId hard_sigmoid(TensorId x) {
+    return step(Unary{EpilogueKind::hard_sigmoid, 1.0F / 6, 0.5F}, {x}, {}, "HardSigmoid");
+  }
+  /// A recurrent layer of either cell, its directions side by side among the features.
+  TensorId recurrent(TensorId x, Recurrent op, std::int64_t hidden) {
+    constexpr std::array directions = {Recurrent::Direction::forward, Recurrent::Direction::reverse,
+                                       Recurrent::Direction::bidirectional};
+    op.direction = directions.at(static_cast<std::size_t>(dice_.between(0, 2)));
+    const bool normalised = dressing_ == Dressing::normalised;
+    const std::int64_t D = op.directions(), rows = op.gates() * hidden;
+    const std::int64_t T = shape(x)[0], N = shape(x)[1], I = shape(x)[2];
+    op.forms.resize(static_cast<std::size_t>(D));
+    std::vector<std::optional<Tensor>> parameters(recurrent_parameter::count);
+    const auto weights = [&](std::int64_t terms) {
+      return normals({D, rows, terms}, 1 / std::sqrt(static_cast<double>(terms)));
+    };
+    parameters[recurrent_parameter::weights] = weights(I);
+    parameters[recurrent_parameter::recurrence] = weights(hidden);
+    if (normalised) parameters[recurrent_parameter::bias] = normals({D, 2 * rows}, 0.3);
+    const auto begin = [&](Recurrent::Initial& from, std::size_t at) {
+      if (!normalised || dice_.chance(2)) return;
+      from = Recurrent::Initial::parameter;
+      parameters[at] = normals({D, N, hidden}, 0.5);
+    };
+    begin(op.state, recurrent_parameter::state);
+    const bool lstm = op.cell == Recurrent::Cell::lstm;
+    if (lstm) begin(op.memory, recurrent_parameter::memory);
+    const TensorId y = step(op, {x}, std::move(parameters), lstm ? "LSTM" : "GRU");
+    if (D == 1) return step(Movement{Movement::Function::squeeze, {1}}, {y}, {}, "Squeeze");
+    const TensorId t =
+        step(Movement{Movement::Function::transpose, {0, 2, 1, 3}}, {y}, {}, "Transpose");
+    return step(Movement{Movement::Function::reshape, {T, N, D * hidden}}, {t}, {}, "Reshape");
+  }
+  TensorId layer_norm(TensorId x) {
+    if (dressing_ == Dressing::bare) return x;
+    const std::int64_t F = shape(x)[2];
+    std::vector<float> gamma;
+    for (std::int64_t i = 0; i < F; ++i) gamma.push_back(static_cast<float>(0.5 + dice_.uniform()));
+    return step(Normalization{Normalization::Rows::layer, 2, 1, dice_.chance(2) ? 1e-3F : 1e-5F},
+                {x}, {Tensor::of({F}, gamma), normals({F}, 0.3)}, "LayerNormalization");
+  }
+  TensorId softmax(TensorId x) {
+    return step(Softmax{Softmax::Function::softmax, 2}, {x}, {}, "Softmax");
   }
   TensorId sigmoid(TensorId x) { return step(Unary{EpilogueKind::sigmoid}, {x}, {}, "Sigmoid"); }
   TensorId layer(TensorId x, std::int64_t channels, SlidingWindow window, std::int64_t group = 1) {
@@ -273,21 +341,45 @@ void preactivation(Net& net) {
   net.output(net.conv(net.relu(net.norm(x)), dice.between(2, 6), window(1, 1, 0)));
 }
 
+void mobile(Net& net) {
+  Dice& dice = net.dice();
+  TensorId x = net.input(dice.between(3, 9), dice.between(6, 9), dice.between(6, 9));
+  x = net.activation(net.norm(net.conv(x, dice.between(6, 11), window(3, 1, 1))));
+  const std::int64_t C = net.shape(x)[1], wide = 2 * C;
+  TensorId y = net.activation(net.norm(net.conv(x, wide, window(1, 1, 0))));
+  y = net.activation(net.norm(net.conv(y, wide, window(3, 1, 1), wide)));
+  x = net.add(x, net.norm(net.conv(y, C, window(1, 1, 0))));
+  x = net.activation(net.norm(net.conv(x, dice.between(5, 11), window(3, 2, 1))));
+  net.output(net.hard_sigmoid(net.conv(x, dice.between(2, 4), window(1, 1, 0))));
+}
+
+void over_time(Net& net) {
+  Dice& dice = net.dice();
+  TensorId x = net.sequence(dice.between(3, 6), dice.between(4, 9));
+  Recurrent gru;
+  if (dice.chance(2)) gru.reset = Recurrent::Reset::after_the_product;
+  x = net.layer_norm(net.recurrent(x, gru, dice.between(5, 9)));
+  x = net.recurrent(x, {.cell = Recurrent::Cell::lstm}, dice.between(5, 9));
+  net.output(net.softmax(net.product(x, dice.between(5, 9))));
+}
+
 }  // namespace
 
 std::string_view name(Topology topology) { return names.at(static_cast<std::size_t>(topology)); }
 
 std::span<const Topology> all_topologies() {
-  static constexpr std::array all = {Topology::plain, Topology::strided, Topology::residual,
-                                     Topology::neck,  Topology::grouped, Topology::deconv,
-                                     Topology::mlp,   Topology::pyramid, Topology::preactivation};
+  static constexpr std::array all = {Topology::plain,  Topology::strided,  Topology::residual,
+                                     Topology::neck,   Topology::grouped,  Topology::deconv,
+                                     Topology::mlp,    Topology::pyramid,  Topology::preactivation,
+                                     Topology::mobile, Topology::recurrent};
   return all;
 }
 
 Graph small_network(Topology topology, std::uint64_t seed, Dressing dressing) {
   Net net(topology, seed, dressing);
-  constexpr std::array<void (*)(Net&), 9> builders = {
-      plain, strided, residual, neck, grouped, deconv, mlp, pyramid, preactivation};
+  constexpr std::array<void (*)(Net&), 11> builders = {plain,         strided, residual, neck,
+                                                       grouped,       deconv,  mlp,      pyramid,
+                                                       preactivation, mobile,  over_time};
   builders.at(static_cast<std::size_t>(topology))(net);
   return net.finish();
 }

@@ -10,7 +10,9 @@ The file is a capture from a foreign runtime: `paritylab diff MODEL --b capture:
 
 An --edit changes the model that is run (never the file): `eps:NODE=VALUE` sets a BatchNormalization's epsilon,
 `transpose:INITIALIZER` swaps the two spatial axes of a kernel, `scale:INITIALIZER=FACTOR` multiplies it,
-`reset:NODE=0|1` sets a GRU's linear_before_reset, `carry:NODE` lets a GRU begin in the state that a run before ended in.
+`reset:NODE=0|1` sets a GRU's linear_before_reset, `carry:NODE` lets a GRU begin in the state that a run before ended in,
+`begin:NODE` in zeros, `bias:NODE=input|recurrent` leaves out that half of its bias, `gates:NODE=1,0,2` takes its gates'
+weights in that order, `alpha:NODE=VALUE` sets an activation's alpha.
 Judged against the original file, such a capture must name the stage that was edited and no other.
 """
 
@@ -56,6 +58,10 @@ SUITE = [
     ("planner.kept", "disabled", "scale:decoder.2.weight=1.0001", "onnxruntime-scaled"),
     ("codenet.kept", "disabled", "reset:/gru2/GRU=0", "onnxruntime-reset"),
     ("codenet.kept", "disabled", "carry:/gru1/GRU", "onnxruntime-carried"),
+    ("codenet_state.folded", "disabled", "begin:/gru2/GRU", "onnxruntime-begun"),
+    ("codenet_state.folded", "disabled", "bias:/gru1/GRU=recurrent", "onnxruntime-bias"),
+    ("codenet_state.folded", "disabled", "gates:/gru2/GRU=1,0,2", "onnxruntime-gates"),
+    ("heimdall.dynamo", "disabled", "alpha:node_leaky_relu=0.01", "onnxruntime-alpha"),
 ]
 
 
@@ -72,22 +78,59 @@ def carry_state(model, node, inputs):
     return model
 
 
+def with_attribute(model, node, name, value):
+    """The node with one attribute of its own."""
+    kept = [attribute for attribute in node.attribute if attribute.name != name]
+    del node.attribute[:]
+    node.attribute.extend([*kept, onnx.helper.make_attribute(name, value)])
+    return model
+
+
+def with_weights(model, node, edit, kind, value):
+    """A GRU with half of its bias left out, or with its gates in another order."""
+    initializers = {initializer.name: initializer for initializer in model.graph.initializer}
+    for name in node.input[1:4]:
+        if name not in initializers:
+            raise ValueError(f"--edit {edit}: '{name}' is computed and no initializer; take a folded export")
+    if kind == "bias":
+        bias = numpy_helper.to_array(initializers[node.input[3]]).copy()
+        half = bias.shape[1] // 2
+        bias[:, {"input": slice(0, half), "recurrent": slice(half, None)}[value]] = 0
+        initializers[node.input[3]].CopyFrom(numpy_helper.from_array(bias, node.input[3]))
+        return model
+    order = [int(gate) for gate in value.split(",")]
+    for name in node.input[1:4]:
+        halves = 2 if name == node.input[3] else 1  # the bias holds the input's and the recurrent one
+        gates = numpy.split(numpy_helper.to_array(initializers[name]), len(order) * halves, axis=1)
+        places = [half * len(order) + gate for half in range(halves) for gate in order]
+        array = numpy.concatenate([gates[place] for place in places], axis=1)
+        initializers[name].CopyFrom(numpy_helper.from_array(numpy.ascontiguousarray(array), name))
+    return model
+
+
 def edited(model, edit, inputs):
     """The model with one constant changed."""
     if edit is None:
         return model
     kind, _, rest = edit.partition(":")
     target, _, value = rest.partition("=")
-    if kind in ("reset", "carry"):
+    if kind in ("reset", "carry", "begin", "bias", "gates"):
         node = next((node for node in model.graph.node if node.name == target and node.op_type == "GRU"), None)
         if node is None:
             raise ValueError(f"--edit {edit}: the model has no GRU '{target}'")
         if kind == "carry":
             return carry_state(model, node, inputs)
-        kept = [attribute for attribute in node.attribute if attribute.name != "linear_before_reset"]
-        del node.attribute[:]
-        node.attribute.extend([*kept, onnx.helper.make_attribute("linear_before_reset", int(value))])
-        return model
+        if kind == "begin":
+            node.input[5] = ""
+            return model
+        if kind == "reset":
+            return with_attribute(model, node, "linear_before_reset", int(value))
+        return with_weights(model, node, edit, kind, value)
+    if kind == "alpha":
+        node = next((node for node in model.graph.node if node.name == target), None)
+        if node is None:
+            raise ValueError(f"--edit {edit}: the model has no node '{target}'")
+        return with_attribute(model, node, "alpha", float(value))
     if kind == "eps":
         nodes = [node for node in model.graph.node if node.name == target]
         if not nodes:
@@ -105,7 +148,7 @@ def edited(model, edit, inputs):
             elif kind == "scale":
                 array = (array * numpy.float32(value)).astype(array.dtype)
             else:
-                raise ValueError(f"--edit {edit}: known edits are eps, transpose, scale, reset and carry")
+                raise ValueError(f"--edit {edit}: known edits are eps, transpose, scale, reset, carry, begin, bias, gates and alpha")
             initializer.CopyFrom(numpy_helper.from_array(numpy.ascontiguousarray(array), target))
             return model
     names = ", ".join(initializer.name for initializer in model.graph.initializer)
@@ -161,7 +204,8 @@ def main():
     parser.add_argument("--out", type=pathlib.Path, help=".npz to write")
     parser.add_argument("--level", choices=LEVELS, default="disabled",
                         help="graph optimisation (default: disabled, so that every node is its own)")
-    parser.add_argument("--edit", help="eps:NODE=VALUE, transpose:INITIALIZER, scale:INITIALIZER=FACTOR, reset:NODE=0|1 or carry:NODE")
+    parser.add_argument("--edit", help="eps:NODE=VALUE, transpose:INITIALIZER, scale:INITIALIZER=FACTOR, reset:NODE=0|1, carry:NODE, begin:NODE, "
+                             "bias:NODE=input|recurrent, gates:NODE=ORDER or alpha:NODE=VALUE")
     parser.add_argument("--threads", type=int, default=1, help="intra-op threads (default: 1)")
     parser.add_argument("--suite", type=pathlib.Path, help="folder of the committed models: write all their captures")
     options = parser.parse_args()

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/compare/small_net.hpp"
+#include <limits>
+
+#include "tests/compare/recorded.hpp"
 
 namespace parity {
 namespace {
@@ -48,6 +50,52 @@ TEST(Diagnosis, ProvesTheOtherFormulaOfGelu) {
           first_of(bench.run(named(a), fp32(), Injection{0, Bug::gelu_by_another_formula}), 0);
       EXPECT_EQ(found.label, "gelu_by_another_formula") << a;
       EXPECT_EQ(found.proof, Proof::bits) << a;
+    }
+  }
+}
+
+TEST(Diagnosis, ProvesConstantsOfAnActivationThatAreNotTheOnesGiven) {
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  struct Given {
+    Unary activation;
+    const char* type;
+    const char* told;  ///< of the first wrong amount
+  };
+  const Given all[] = {
+      {{EpilogueKind::clip, 0, 1.5F}, "Clip", "(min -inf for 0, max 1.5 for 1.5)"},
+      {{EpilogueKind::clip, -1, infinity}, "Clip", "(min -inf for -1"},
+      {{EpilogueKind::hard_sigmoid, 1.0F / 6, 0.5F}, "HardSigmoid", "(alpha 0.2 for"},
+      {{EpilogueKind::hard_swish, 1.0F / 6, 0.5F}, "HardSwish", "(slope 0.2 for"},
+      {{EpilogueKind::leaky_relu, 0.2F, 0}, "LeakyRelu", "(alpha 0.01 for 0.2)"},
+      {{EpilogueKind::elu, 0.5F, 0}, "Elu", "(alpha 1 for 0.5)"},
+      {{EpilogueKind::celu, 2, 0}, "Celu", "(alpha 1 for 2)"},
+      {{EpilogueKind::thresholded_relu, 0.5F, 0}, "ThresholdedRelu", "(alpha 1 for"}};
+  for (const auto& [activation, type, told] : all) {
+    GraphBuilder graph("activation");
+    const TensorId x = graph.add_input("x", {Type::float32, {1, 8, 11, 13}});
+    const TensorId z = add_conv(graph, x, 6, "/0/Conv", "z", 1);
+    graph.add_output(
+        graph.add_step(activation, {z}, {}, std::string("/0/") + type, {"y"}, type).front());
+    Bench bench(graph.finish());
+    // What jumps heads a stage of its own.
+    const Stage& last = bench.stages.back();
+    const PlannedStage planned = make_plan(bench.stages, fp32(), bench.cpu, "b").stages.back();
+    const std::vector<double> wrong = amounts(Bug::constants_misread, planned);
+    ASSERT_FALSE(wrong.empty()) << type;
+    for (const double amount : wrong) {
+      const Injection fault{last.id, Bug::constants_misread, amount};
+      for (const char* a : {"fp32", "fp64", "recorded"}) {
+        SCOPED_TRACE(std::string(type) + " " + std::to_string(amount) + " against " + a);
+        const Diagnosis found =
+            first_of(a == std::string("recorded") ? recorded_and_judged(bench, fp32(), fault)
+                                                  : bench.run(named(a), fp32(), fault),
+                     last.id);
+        EXPECT_EQ(found.label, "constants_misread") << found.evidence;
+        EXPECT_NE(found.proof, Proof::pattern);
+        if (amount == wrong.front()) {
+          EXPECT_NE(found.evidence.find(told), std::string::npos) << found.evidence;
+        }
+      }
     }
   }
 }

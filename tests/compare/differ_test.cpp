@@ -307,9 +307,32 @@ TEST(Differ, AnOutputThatIsTheInputBitForBitIsUntrusted) {
                                    "/lazy/Conv", {"y"}, "Conv")
                          .front());
   Bench bench(builder.finish());
-  const RunRecord record = bench.run(fp32(), fp32());
-  EXPECT_EQ(record.stages[0].verdict, Verdict::untrusted);
-  EXPECT_EQ(record.exit_code, 4);
+  // Whatever the two sides compute in: in double the value that came in is the one that goes out.
+  for (const char* a : {"fp32", "fp64", "exact"})
+    for (const char* b : {"fp32", "fp64", "exact"}) {
+      const RunRecord record = bench.run(named(a), named(b));
+      EXPECT_EQ(record.stages[0].verdict, Verdict::untrusted) << a << " " << b;
+      EXPECT_EQ(record.exit_code, 4) << a << " " << b;
+    }
+}
+
+TEST(Differ, AMultiplicationByOneIsUntrustedWhateverTheSidesComputeIn) {
+  GraphBuilder builder("scale");
+  const TensorId x = builder.add_input("x", {Type::float32, {1, 4, 6, 6}});
+  Binary times;
+  times.function = Binary::Function::mul;
+  times.constant = Binary::Side::right;
+  builder.add_output(
+      builder.add_step(times, {x}, {Tensor::of({}, std::vector<float>{1.0F})}, "/Mul", {"y"}, "Mul")
+          .front());
+  Bench bench(builder.finish());
+  for (const char* a : {"fp32", "fp64"})
+    for (const char* b : {"fp32", "fp64"}) {
+      const RunRecord record = bench.run(named(a), named(b));
+      EXPECT_EQ(record.stages[0].verdict, Verdict::untrusted) << a << " " << b;
+      EXPECT_NE(record.stages[0].reason.find("equals the input"), std::string::npos)
+          << record.stages[0].reason;
+    }
 }
 
 TEST(Differ, AZeroedOutputIsADivergenceAndNotMerelyUntrusted) {

@@ -70,12 +70,6 @@ TEST(Selftest, HasASeatForEveryBugThatItKnows) {
           if (applies({planned.stage.id, bug}, planned) && !amounts(bug, planned).empty())
             seated.insert(bug);
     }
-  // Its networks hold no sequences; those faults are seated in tests/compare/sequence_test.cpp.
-  const Plan plan = make_plan(cut(sequence_net()), Numerics{}, cpu, "cpu:fp32");
-  for (const PlannedStage& planned : plan.stages)
-    for (const Bug bug : all_bugs())
-      if (applies({planned.stage.id, bug}, planned) && !amounts(bug, planned).empty())
-        seated.insert(bug);
   for (const Bug bug : all_bugs()) EXPECT_TRUE(seated.contains(bug)) << name(bug);
 }
 

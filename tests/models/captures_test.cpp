@@ -108,7 +108,12 @@ INSTANTIATE_TEST_SUITE_P(
                   "kernel_axes_swapped"},
         Recording{{"planner", "kept"}, "onnxruntime-scaled", "decoder.2", "scaled"},
         Recording{{"codenet", "kept"}, "onnxruntime-reset", "gru2", "reset_misplaced"},
-        Recording{{"codenet", "kept"}, "onnxruntime-carried", "gru1", "initial_state_stale"}),
+        Recording{{"codenet", "kept"}, "onnxruntime-carried", "gru1", "initial_state_stale"},
+        Recording{
+            {"codenet_state", "folded"}, "onnxruntime-begun", "gru2", "initial_state_ignored"},
+        Recording{{"codenet_state", "folded"}, "onnxruntime-bias", "gru1", "bias_dropped"},
+        Recording{{"codenet_state", "folded"}, "onnxruntime-gates", "gru2", "gates_misordered"},
+        Recording{{"heimdall", "dynamo"}, "onnxruntime-alpha", "geometry.1", "constants_misread"}),
     [](const testing::TestParamInfo<Recording>& info) {
       std::string text = info.param.name();
       for (char& c : text)

@@ -223,7 +223,7 @@ def main():
 
         # Under Jenkins' policy neither script nor sheet lives: the page must still say everything.
         dom, _ = browse(chromium, profile, "--dump-dom", f"{site}/jenkins/diverged.html")
-        check("✗ Diverged: first at blocks.1.9 (stage 8 of 19)" in dom, "the verdict stands in the page under Jenkins' policy")
+        check("✗ Diverged: first at blocks.1.9 (Conv+BN+Relu), stage 8 of 19" in dom, "the verdict stands in the page under Jenkins' policy")
         check(dom.count('<svg class="plot"') == 2, "both plots stand in the page under Jenkins' policy")
         check('id="tools" hidden' in dom and "<button" not in dom, "no script runs under Jenkins' policy")
         shot = folder / "jenkins.png"

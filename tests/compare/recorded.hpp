@@ -1,0 +1,51 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "compare/capture.hpp"
+#include "compare/inject.hpp"
+#include "tests/compare/small_net.hpp"
+
+namespace parity {
+
+/// Every stage output of one run, by ONNX tensor name, as another program would record it.
+inline Capture recorded(Bench& bench, const Numerics& numerics,
+                        const std::optional<Injection>& fault = {}) {
+  const std::unique_ptr<Backend> faulty = fault ? inject(bench.cpu, *fault) : nullptr;
+  Backend& backend = faulty ? *faulty : static_cast<Backend&>(bench.cpu);
+  const Plan plan = make_plan(bench.stages, numerics, backend, "recorded");
+  Capture capture{"other.npz", {}};
+  run({.graph = bench.graph,
+       .plan = plan,
+       .backend = backend,
+       .execution = bench.execution,
+       .inputs = bench.inputs,
+       .tap = [&](const PlannedStage& planned, std::span<const Value> outputs) {
+         for (std::size_t k = 0; k < outputs.size(); ++k)
+           capture.tensors.emplace_back(planned.stage.output_names[k],
+                                        to_float32(backend.download(outputs[k], bench.execution)));
+       }});
+  return capture;
+}
+
+inline RunRecord judged(Bench& bench, const Capture& capture, const Numerics& may = {},
+                        const Numerics& own = {}) {
+  const Plan plan = make_plan(bench.stages, own, bench.cpu, "a");
+  return diff_capture({.graph = bench.graph,
+                       .stages = bench.stages,
+                       .a = {bench.cpu, plan, bench.execution},
+                       .referee = {bench.cpu, bench.cpu, bench.execution},
+                       .inputs = bench.inputs,
+                       .capture = capture,
+                       .spec = "capture:other.npz",
+                       .numerics = may});
+}
+
+/// Both at once.
+inline RunRecord recorded_and_judged(Bench& bench, const Numerics& numerics,
+                                     const std::optional<Injection>& fault) {
+  return judged(bench, recorded(bench, numerics, fault));
+}
+
+}  // namespace parity
