@@ -77,9 +77,6 @@ HWY_AFTER_NAMESPACE();
 namespace parity {
 namespace {
 
-using cpu::Epilogue;
-using cpu::EpilogueStep;
-
 double probe_on(InstructionSet set, std::int64_t rounds) {
   switch (set) {
 #if HWY_TARGETS & HWY_AVX3

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 
 #include "cpu/threads.hpp"
 #include "model/arithmetic/bounds.hpp"
@@ -33,6 +34,45 @@ const float* as_read(const double* x, std::int64_t count, std::array<float, 32>&
   return rounded.data();
 }
 
+/// Where tap (kh, kw) of output pixel (oh, ow) reads: an input pixel, maybe outside the image; none
+/// where a transposed window has no such tap.
+struct Place {
+  std::int64_t ih, iw;
+};
+std::optional<Place> place_of(const Window& window, std::int64_t oh, std::int64_t ow,
+                              std::int64_t kh, std::int64_t kw) {
+  if (window.direction == Window::Direction::forward)
+    return Place{oh * window.sh + kh * window.dh - window.ph,
+                 ow * window.sw + kw * window.dw - window.pw};
+  const std::int64_t up = oh + window.ph - kh * window.dh, left = ow + window.pw - kw * window.dw;
+  if (up % window.sh != 0 || left % window.sw != 0) return std::nullopt;
+  return Place{up / window.sh, left / window.sw};
+}
+/// x[n, ih, iw, g*IC], channels-last; null outside the image.
+template <class T>
+const T* at(const Window& window, const T* x, std::int64_t n, Place place, std::int64_t g) {
+  const bool inside =
+      place.ih >= 0 && place.ih < window.IH && place.iw >= 0 && place.iw < window.IW;
+  if (!inside) return nullptr;
+  return x + ((n * window.IH + place.ih) * window.IW + place.iw) * window.G * window.IC +
+         g * window.IC;
+}
+
+/// Asks for what an output reads of x before it is wanted: a sample jumps about the image, and every
+/// tap would wait for memory.
+template <class T>
+void prefetch_window(const Window& window, const T* x, std::int64_t n, std::int64_t oh,
+                     std::int64_t ow, std::int64_t g) {
+  constexpr std::int64_t line = 64 / sizeof(T);
+  for (std::int64_t kh = 0; kh < window.KH; ++kh)
+    for (std::int64_t kw = 0; kw < window.KW; ++kw) {
+      const std::optional<Place> place = place_of(window, oh, ow, kh, kw);
+      const T* const from = place ? at(window, x, n, *place, g) : nullptr;
+      for (std::int64_t ic = 0; from != nullptr && ic < window.IC; ic += line)
+        __builtin_prefetch(from + ic);
+    }
+}
+
 /// One output before its bias; channel = g*OC + oc. The order is the contract's: (ic div 32, kh, kw,
 /// ic mod 32).
 template <class T>
@@ -46,26 +86,13 @@ ExactSum exact_mac(const Window& window, const T* x, const float* w, const Weigh
     const std::int64_t channels = std::min<std::int64_t>(32, window.IC - block);
     for (std::int64_t kh = 0; kh < window.KH; ++kh) {
       for (std::int64_t kw = 0; kw < window.KW; ++kw) {
-        std::int64_t ih = 0, iw = 0;
-        if (window.direction == Window::Direction::forward) {
-          ih = oh * window.sh + kh * window.dh - window.ph;
-          iw = ow * window.sw + kw * window.dw - window.pw;
-        } else {
-          const std::int64_t up = oh + window.ph - kh * window.dh,
-                             left = ow + window.pw - kw * window.dw;
-          if (up % window.sh != 0 || left % window.sw != 0) continue;
-          ih = up / window.sh;
-          iw = left / window.sw;
-        }
+        const std::optional<Place> place = place_of(window, oh, ow, kh, kw);
+        if (!place) continue;
         const float* const wk = w + g * strides.g + (kh * window.KW + kw) * strides.tap +
                                 oc * strides.oc + block * strides.ic;
-        const bool inside = ih >= 0 && ih < window.IH && iw >= 0 && iw < window.IW;
-        // x[n, ih, iw, g*IC + ic], channels-last
+        const T* const from = at(window, x, n, *place, g);
         const float* const xk =
-            inside ? as_read(x + ((n * window.IH + ih) * window.IW + iw) * window.G * window.IC +
-                                 g * window.IC + block,
-                             channels, rounded)
-                   : nullptr;
+            from != nullptr ? as_read(from + block, channels, rounded) : nullptr;
         sum.add(xk, wk, strides.ic, channels);
       }
     }
@@ -80,23 +107,32 @@ std::vector<ExactElement> exact_elements_of(const Window& window, const T* x, co
                                             ExactSum::Keep keep, const Execution& execution) {
   std::vector<ExactElement> result(indices.size());
   const std::int64_t channels = window.G * window.OC, plane = window.OH * window.OW;
-  parallel_for(
-      static_cast<std::int64_t>(indices.size()), 16, execution.threads,
-      [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t i = first; i < last; ++i) {
-          const std::int64_t index = indices[static_cast<std::size_t>(i)];
-          const std::int64_t n = index / (channels * plane), channel = index / plane % channels;
-          const std::int64_t oh = index % plane / window.OW, ow = index % window.OW;
-          ExactElement y =
-              exact_element(exact_mac(window, x, w, strides, n, oh, ow, channel, keep));
-          if (bias != nullptr) {
-            y.value +=
-                static_cast<double>(bias->values<float>()[static_cast<std::size_t>(channel)]);
-            y.epilogue = rounding_variance(y.value);
-          }
-          result[static_cast<std::size_t>(i)] = y;
-        }
-      });
+  struct Output {
+    std::int64_t n, channel, oh, ow;
+  };
+  const auto output = [&](std::int64_t i) {
+    const std::int64_t index = indices[static_cast<std::size_t>(i)];
+    return Output{index / (channels * plane), index / plane % channels, index % plane / window.OW,
+                  index % window.OW};
+  };
+  parallel_for(static_cast<std::int64_t>(indices.size()), 16, execution.threads,
+               [&](std::int64_t first, std::int64_t last) {
+                 for (std::int64_t i = first; i < last; ++i) {
+                   const auto [n, channel, oh, ow] = output(i);
+                   if (i + 1 < last) {
+                     const Output next = output(i + 1);
+                     prefetch_window(window, x, next.n, next.oh, next.ow, next.channel / window.OC);
+                   }
+                   ExactElement y =
+                       exact_element(exact_mac(window, x, w, strides, n, oh, ow, channel, keep));
+                   if (bias != nullptr) {
+                     y.value += static_cast<double>(
+                         bias->values<float>()[static_cast<std::size_t>(channel)]);
+                     y.epilogue = rounding_variance(y.value);
+                   }
+                   result[static_cast<std::size_t>(i)] = y;
+                 }
+               });
   return result;
 }
 

@@ -25,29 +25,38 @@ void ExactSum::add(const float* x, const float* w, std::int64_t stride, std::int
       sum_ += (x != nullptr ? static_cast<double>(x[i]) : 0.0) * static_cast<double>(w[i * stride]);
     return;
   }
+  const auto add_terms = [&](const float* xs, const float* ws, std::int64_t step, int terms) {
+    if (keep_ == Keep::noise)
+      add_group<Keep::noise>(xs, ws, step, terms);
+    else
+      add_group<Keep::chains>(xs, ws, step, terms);
+  };
   for (std::int64_t first = 0; first < count; first += group) {
     const int terms = static_cast<int>(std::min<std::int64_t>(group, count - first));
+    if (x != nullptr && terms == group) {
+      // Read where they lie: a copy's short stores would hold up the wide loads after them.
+      add_terms(x + first, w + first * stride, stride, group);
+      continue;
+    }
     float xs[group] = {}, ws[group] = {};
     for (int i = 0; i < terms; ++i) {
       if (x != nullptr) xs[i] = x[first + i];
       ws[i] = w[(first + i) * stride];  // a weight that is not finite acts outside the image too
     }
-    if (keep_ == Keep::noise)
-      add_group<Keep::noise>(xs, ws, terms);
-    else
-      add_group<Keep::chains>(xs, ws, terms);
+    add_terms(xs, ws, 1, terms);
   }
 }
 
-/// Loops over all 8 lanes, zeros behind the last term, so that they become vector instructions
+/// Terms x[i] w[i * stride]. Loops over all 8 lanes, zeros behind the last term, so that they become vector instructions
 /// without branches (half of the activations behind a ReLU are zero); only the running sums are taken
 /// one by one.
 template <ExactSum::Keep keep>
-void ExactSum::add_group(const float* x, const float* w, int count) {
+void ExactSum::add_group(const float* x, const float* w, std::int64_t stride, int count) {
   const double before = sum_;
   double products[group], sums[group], parts[group];
   for (int i = 0; i < group; ++i)
-    products[i] = static_cast<double>(x[i]) * static_cast<double>(w[i]);  // exact in double
+    products[i] =
+        static_cast<double>(x[i]) * static_cast<double>(w[i * stride]);  // exact in double
 
   const auto to_end = static_cast<int>(chunk - 1 - terms_ % chunk);  // a chunk ends behind it
   double sum = sum_, part = part_;
@@ -81,14 +90,15 @@ void ExactSum::add_group(const float* x, const float* w, int count) {
   if constexpr (keep == Keep::noise) {
     double largest = std::fabs(binade(before)), signs = 0;
     for (int i = 0; i < group; ++i) {
-      const auto a = static_cast<double>(x[i]), b = static_cast<double>(w[i]);
+      const float weight = w[i * stride];
+      const auto a = static_cast<double>(x[i]), b = static_cast<double>(weight);
       const auto lane = static_cast<std::size_t>(i);
       const double by_a = binade(a) * b, by_b = a * binade(b);
       activations_[lane] += by_a * by_a;
       weights_[lane] += by_b * by_b;
-      nearest_[lane] += tf32(x[i], Rounding::rna) * tf32(w[i], Rounding::rna) - products[i];
+      nearest_[lane] += tf32(x[i], Rounding::rna) * tf32(weight, Rounding::rna) - products[i];
       truncated_[lane] +=
-          tf32(x[i], Rounding::truncate) * tf32(w[i], Rounding::truncate) - products[i];
+          tf32(x[i], Rounding::truncate) * tf32(weight, Rounding::truncate) - products[i];
     }
     bool any = false;
     for (int i = 0; i < group; ++i) {

@@ -60,7 +60,7 @@ class ExactSum {
   using Lanes = std::array<double, group>;
 
   template <Keep keep>
-  void add_group(const float* x, const float* w, int count);
+  void add_group(const float* x, const float* w, std::int64_t stride, int count);
   void end_chunk(double sum);
 
   Keep keep_;
