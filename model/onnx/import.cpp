@@ -23,22 +23,48 @@ namespace parity {
 namespace onnx_import {
 namespace {
 
-/// The initializers, converted when somebody first asks and then kept: a restart must not convert
-/// again.
-class Weights {
+/// A tensor that the file alone decides.
+struct FileConstant {
+  Tensor tensor;  ///< without elements once nobody will read them
+  TensorType type;
+  std::vector<std::string> lints;
+};
+
+/// What folding a node took and said; what it made is kept as constants.
+struct Fold {
+  std::size_t outputs = 0;
+  std::int64_t bytes = 0;  ///< of the budget
+  std::vector<std::string> lints;
+};
+
+/// The initializers, converted when somebody first asks, and what nodes make of them alone. All of
+/// it outlives a restart, which must neither convert nor fold again: so the elements of a constant
+/// that only folded nodes read are dropped with the last of them, and a large weight and its
+/// transpose are not both held until import ends.
+class Constants {
  public:
-  Weights(const Model& model, const Sandbox& sandbox) : sandbox_(sandbox) {
+  Constants(const Model& model, const Sandbox& sandbox) : sandbox_(sandbox) {
     for (onnx::TensorProto& tensor : *model.proto->mutable_graph()->mutable_initializer())
       protos_.emplace(tensor.name(), &tensor);
+    for (const FlatNode& node : model.nodes)
+      for (const std::string& name : node.proto->input()) ++readers_[name];
+    for (const onnx::ValueInfoProto& output : model.proto->graph().output())
+      ++readers_[output.name()];
+  }
+
+  bool holds(const std::string& name) const {
+    return ready_.contains(name) || protos_.contains(name);
   }
 
   /// Throws Fault::bad_model each time when the tensor cannot be used.
-  const Constant& get(const std::string& name) {
+  const FileConstant& get(const std::string& name) {
     if (const auto ready = ready_.find(name); ready != ready_.end()) return ready->second;
     if (const auto failed = failed_.find(name); failed != failed_.end())
       throw Error(failed->second);
     try {
-      return ready_.emplace(name, to_constant(*protos_.at(name), sandbox_, Doubles::rounded))
+      Constant made = to_constant(*protos_.at(name), sandbox_, Doubles::rounded);
+      TensorType type = made.tensor.type();
+      return ready_.emplace(name, FileConstant{std::move(made.tensor), std::move(type), made.lints})
           .first->second;
     } catch (const Error& error) {
       failed_.emplace(name, error);
@@ -46,11 +72,30 @@ class Weights {
     }
   }
 
+  /// Nothing unless an earlier attempt folded the node.
+  const Fold* fold_of(const FlatNode& node) const {
+    const auto found = folds_.find(&node);
+    return found == folds_.end() ? nullptr : &found->second;
+  }
+
+  /// Keeps what a node makes of constants alone. It will not read its inputs again.
+  void keep(const FlatNode& node, const std::vector<Tensor>& made, Fold fold) {
+    for (std::size_t i = 0; i < made.size(); ++i)
+      if (const std::string& name = node.proto->output(static_cast<int>(i)); !name.empty())
+        ready_.emplace(name, FileConstant{made[i], made[i].type(), {}});
+    folds_.emplace(&node, std::move(fold));
+    for (const std::string& name : node.proto->input())
+      if (!name.empty() && --readers_[name] == 0) ready_.at(name).tensor = Tensor();
+  }
+  bool is_read(const std::string& name) const { return readers_.at(name) > 0; }
+
  private:
   const Sandbox& sandbox_;
   std::unordered_map<std::string, onnx::TensorProto*> protos_;
-  std::unordered_map<std::string, Constant> ready_;
+  std::unordered_map<std::string, FileConstant> ready_;
   std::unordered_map<std::string, Error> failed_;
+  std::unordered_map<std::string, int> readers_;  ///< uses by nodes and graph outputs, yet to come
+  std::unordered_map<const FlatNode*, Fold> folds_;
 };
 
 /// Thrown through op rooms when a node turns out to need the value of graph inputs that have one:
@@ -80,11 +125,11 @@ struct Known {
 class Importer final : public Surroundings {
  public:
   Importer(const Model& model, const ImportOptions& options, const Sandbox& sandbox,
-           Weights& weights, const std::set<std::string>& pinned)
+           Constants& constants, const std::set<std::string>& pinned)
       : model_(model),
         options_(options),
         sandbox_(sandbox),
-        weights_(weights),
+        constants_(constants),
         pinned_(pinned),
         builder_(model.name),
         budget_(options.largest_folded_bytes) {}
@@ -95,7 +140,11 @@ class Importer final : public Surroundings {
     for (std::size_t i = 0; i < model_.nodes.size(); ++i)
       for (const std::string& name : model_.nodes[i].proto->output())
         if (!name.empty()) producer_.emplace(name, i);
-    for (const FlatNode& node : model_.nodes) add(node);
+    std::size_t done = 0;
+    for (const FlatNode& node : model_.nodes) {
+      add(node);
+      if (options_.observer) options_.observer(++done, model_.nodes.size());
+    }
     return options_.until.empty() ? whole() : part();
   }
 
@@ -156,10 +205,10 @@ class Importer final : public Surroundings {
       throw Error(Fault::bad_model,
                   "cannot use tensor " + shown(name) +
                       ": it is a sparse initializer; export the model with dense weights");
-    const Constant& constant = weights_.get(name);
+    const FileConstant& constant = constants_.get(name);
     for (const std::string& sentence : constant.lints) lint(sentence);
     k.constant = constant.tensor;
-    k.type = constant.tensor.type();
+    k.type = constant.type;
     return known_.emplace(name, std::move(k)).first->second;
   }
 
@@ -242,17 +291,7 @@ class Importer final : public Surroundings {
       if (attribute.has_g() || attribute.graphs_size() > 0)
         view.refuse("the lab does not run operators with graphs inside (its attribute " +
                     shown(attribute.name()) + ")");
-    if (std::optional<std::vector<Tensor>> folded = fold(view, budget_)) {
-      for (std::size_t i = 0; i < folded->size(); ++i) {
-        if (proto.output(static_cast<int>(i)).empty()) continue;
-        Known k;
-        k.type = (*folded)[i].type();
-        k.constant = std::move((*folded)[i]);
-        known_[proto.output(static_cast<int>(i))] = std::move(k);
-      }
-      refuse_outputs(node, folded->size());
-      return;
-    }
+    if (folds(node, view)) return;
     std::optional<ImportedOp> imported = import_op(view);
     if (!imported)
       view.refuse("the lab has no operator " + shown(proto.op_type()) +
@@ -262,6 +301,39 @@ class Importer final : public Surroundings {
     for (const int index : imported->inputs) inputs.push_back(value(proto.input(index)));
     const std::vector<std::string> constants = names_of_constants(view, proto, *imported);
     append(*std::move(imported), std::move(inputs), node, constants);
+  }
+
+  /// Makes constants of the node's outputs when its inputs are constants and it can be folded.
+  bool folds(const FlatNode& node, const ProtoView& view) {
+    const onnx::NodeProto& proto = *node.proto;
+    std::vector<std::string>& lints = builder_.graph().lints;
+    if (const Fold* earlier = constants_.fold_of(node)) {
+      budget_ -= earlier->bytes;
+      lints.insert(lints.end(), earlier->lints.begin(), earlier->lints.end());
+      refuse_outputs(node, earlier->outputs);
+      return true;  // known() finds the outputs
+    }
+    const std::int64_t before = budget_;
+    const std::size_t said = lints.size();
+    const std::optional<std::vector<Tensor>> folded = fold(view, budget_);
+    if (!folded) return false;
+    const bool by_the_file_alone = std::all_of(
+        proto.input().begin(), proto.input().end(),
+        [&](const std::string& name) { return name.empty() || constants_.holds(name); });
+    if (by_the_file_alone) {
+      constants_.keep(node, *folded,
+                      {folded->size(),
+                       before - budget_,
+                       {lints.begin() + static_cast<std::ptrdiff_t>(said), lints.end()}});
+      for (const std::string& name : proto.input())
+        if (!name.empty() && !constants_.is_read(name)) known_.at(name).constant = Tensor();
+    } else {
+      for (std::size_t i = 0; i < folded->size(); ++i)
+        if (const std::string& name = proto.output(static_cast<int>(i)); !name.empty())
+          known_[name] = {(*folded)[i], std::nullopt, (*folded)[i].type(), std::nullopt};
+    }
+    refuse_outputs(node, folded->size());
+    return true;
   }
 
   /// What the file calls each parameter: the input that has its elements.
@@ -471,7 +543,7 @@ class Importer final : public Surroundings {
   const Model& model_;
   const ImportOptions& options_;
   const Sandbox& sandbox_;
-  Weights& weights_;
+  Constants& constants_;
   const std::set<std::string>& pinned_;
   GraphBuilder builder_;
   std::int64_t budget_;
@@ -483,11 +555,11 @@ class Importer final : public Surroundings {
 Graph import_model(const Model& model, const ImportOptions& options) {
   const Remarks remarks = remarks_on(model);
   const Sandbox sandbox{model.folder, options.external_roots};
-  Weights weights(model, sandbox);
+  Constants constants(model, sandbox);
   std::set<std::string> pinned;
   for (;;) {
     try {
-      Graph graph = Importer(model, options, sandbox, weights, pinned).run();
+      Graph graph = Importer(model, options, sandbox, constants, pinned).run();
       graph.notes.insert(graph.notes.end(), remarks.notes.begin(), remarks.notes.end());
       graph.lints.insert(graph.lints.end(), remarks.lints.begin(), remarks.lints.end());
       return graph;

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -28,6 +29,9 @@ struct ImportOptions {
   /// Folded constants together may not be larger than this, so that a small file cannot fill the
   /// memory.
   std::int64_t largest_folded_bytes = std::int64_t{1} << 31;
+  /// Called after each node, with how many are done; starts again when an input has to become a
+  /// constant.
+  std::function<void(std::size_t done, std::size_t of)> observer = {};
 };
 
 /// An input of a model that somebody must provide (initializers are none), specialised.

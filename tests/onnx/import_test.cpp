@@ -1,8 +1,11 @@
 #include "model/onnx/import.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
+#include <algorithm>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -175,6 +178,63 @@ TEST(Import, MovementOfConstantsFoldsBitForBit) {
   for (const auto& parameter : graph.steps[0].parameters)
     if (parameter) found |= same_bits(*parameter, Tensor::of<float>({3, 2}, {1, 4, 2, 5, 3, 6}));
   EXPECT_TRUE(found) << "the product does not read the transposed weights";
+}
+
+/// A chain of layers as exporters write them without folding: a Transpose of each weight.
+ModelMaker transposed_layers(int layers, std::int64_t width) {
+  ModelMaker maker;
+  maker.input("x0", {1, width});
+  for (int i = 0; i < layers; ++i) {
+    const std::string n = std::to_string(i), next = std::to_string(i + 1);
+    maker.floats("w" + n, {width, width});
+    ModelMaker::integers(
+        maker.node("Transpose", {("w" + n).c_str()}, {("t" + n).c_str()}, "turn" + n), "perm",
+        {1, 0});
+    maker.node("MatMul", {("x" + n).c_str(), ("t" + n).c_str()}, {("x" + next).c_str()}, "dot" + n);
+  }
+  maker.output("x" + std::to_string(layers));
+  return maker;
+}
+
+TEST(Import, AWeightAndItsTransposeAreNotBothHeld) {
+  constexpr int layers = 8;
+  constexpr std::int64_t width = 512, matrix = 4 * width * width;
+  const std::string bytes = transposed_layers(layers, width).bytes();
+  const auto allocated = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
+  };
+  const std::int64_t before = allocated();
+  {
+    const auto probe = std::make_unique<char[]>(matrix);
+    if (allocated() < before + matrix)
+      GTEST_SKIP() << "this build's allocator does not count (a sanitizer's)";
+  }
+  std::int64_t most = 0;
+  ImportOptions options;
+  options.observer = [&](std::size_t, std::size_t) { most = std::max(most, allocated() - before); };
+  const Graph graph = import(bytes, options);
+  EXPECT_EQ(graph.steps.size(), std::size_t{layers});
+  EXPECT_GE(most, layers * matrix);
+  EXPECT_LT(most, (layers + 1) * matrix) << "bytes of the weights: " << layers * matrix;
+}
+
+TEST(Import, ARestartNeedsNoElementsThatWereDropped) {
+  // The Reshape asks for the input `shape` only after the layers were folded and their weights gone.
+  ModelMaker maker = transposed_layers(2, 3);
+  const Graph expected = import(maker);
+  maker.input("shape", {2}, onnx::TensorProto::INT64);
+  maker.node("Reshape", {"x2", "shape"}, {"y"}, "last");
+  maker.graph().mutable_output(0)->set_name("y");
+  ImportOptions options;
+  options.bindings.emplace("shape", Tensor::of<std::int64_t>({2}, {3, 1}));
+  std::vector<std::size_t> seen;
+  options.observer = [&](std::size_t done, std::size_t) { seen.push_back(done); };
+  const Graph graph = import(maker, options);
+  EXPECT_EQ(seen, (std::vector<std::size_t>{1, 2, 3, 4, 1, 2, 3, 4, 5}));
+  ASSERT_EQ(op_types(graph), (Types{"MatMul", "MatMul", "Reshape"}));
+  for (std::size_t i = 0; i < 2; ++i)
+    EXPECT_TRUE(same_bits(*graph.steps[i].parameters[0], *expected.steps[i].parameters[0]));
 }
 
 TEST(Import, IntegerArithmeticThatHasNoResultIsRefused) {
