@@ -16,6 +16,7 @@
 #include "model/onnx/inputs.hpp"
 #include "model/onnx/lints.hpp"
 #include "model/onnx/node_view.hpp"
+#include "model/onnx/walk.hpp"
 #include "model/onnx/weights.hpp"
 #include "model/text.hpp"
 
@@ -87,7 +88,11 @@ class Constants {
     for (const std::string& name : node.proto->input())
       if (!name.empty() && --readers_[name] == 0) ready_.at(name).tensor = Tensor();
   }
-  bool is_read(const std::string& name) const { return readers_.at(name) > 0; }
+  /// Whether a node or a graph output will still ask for it.
+  bool is_read(const std::string& name) const {
+    const auto found = readers_.find(name);
+    return found != readers_.end() && found->second > 0;
+  }
 
  private:
   const Sandbox& sandbox_;
@@ -105,12 +110,18 @@ struct Restart {
   std::vector<std::string> inputs;
 };
 
-/// A node that cannot be imported, or the reason why a tensor is not there.
+/// Why a tensor is not there.
 struct Refused {
-  std::string node;  ///< "node 'x' (Foo, opset 13)", empty for an input
-  std::string op_type;
+  enum class Cause {
+    input,    ///< of a type that the lab does not hold
+    node,     ///< that cannot be imported
+    constant  ///< that cannot be used, so that the node which reads it cannot either
+  };
+  Cause cause;
+  const FlatNode* node;  ///< null for an input
+  std::string input;     ///< its name, empty for a node
   std::string why;
-  std::vector<std::string> inputs;  ///< tensors it reads
+  bool missed = true;  ///< false: an output that the lab does not make and that nobody reads
 };
 
 /// What is known of a tensor by the time the walk reaches it.
@@ -134,7 +145,8 @@ class Importer final : public Surroundings {
         builder_(model.name),
         budget_(options.largest_folded_bytes) {}
 
-  Graph run() {
+  /// Imports every node that can be; a refusal is kept for who asks for what it would make.
+  void walk() {
     describe();
     add_inputs();
     for (std::size_t i = 0; i < model_.nodes.size(); ++i)
@@ -145,7 +157,33 @@ class Importer final : public Surroundings {
       add(node);
       if (options_.observer) options_.observer(++done, model_.nodes.size());
     }
-    return options_.until.empty() ? whole() : part();
+  }
+
+  Graph graph() { return options_.until.empty() ? whole() : part(); }
+
+  Walked walked() {
+    Walked result;
+    const Graph& graph = builder_.graph();
+    result.notes = graph.notes;
+    result.lints = graph.lints;
+    for (const Step& step : graph.steps)
+      if (const std::int64_t macs =
+              visit([&](const auto& op) { return op.macs(operand_types(graph, step)); }, *step.op);
+          macs > 0)
+        result.macs[step.op_type] += macs;
+    for (const Refused& refused : refused_) {
+      if (!refused.missed) continue;
+      if (refused.node == nullptr) {
+        result.refused.push_back({nullptr, {refused.input, {}, refused.why}});
+        continue;
+      }
+      const std::string prefix = described(*refused.node) + cannot_be_imported;
+      result.refused.push_back(
+          {refused.node,
+           {name_of(*refused.node), refused.node->proto->op_type(),
+            refused.why.starts_with(prefix) ? refused.why.substr(prefix.size()) : refused.why}});
+    }
+    return result;
   }
 
   // What nodes ask, by Surroundings.
@@ -168,9 +206,7 @@ class Importer final : public Surroundings {
     Graph& graph = builder_.graph();
     const onnx::ModelProto& proto = *model_.proto;
     graph.digest = model_.digest;
-    graph.producer = proto.producer_name();
-    if (!proto.producer_version().empty()) graph.producer += " " + proto.producer_version();
-    if (!is_utf8(graph.producer)) graph.producer = shown(graph.producer);
+    graph.producer = producer_of(model_);
     graph.ir_version = proto.ir_version();
     graph.opset = model_.opset;
     graph.notes = model_.notes;
@@ -183,7 +219,8 @@ class Importer final : public Surroundings {
       if (!input.unsupported.empty()) {
         k.refused = refused_.size();
         refused_.push_back(
-            {{}, {}, "input " + shown(input.name) + " cannot be used: " + input.unsupported, {}});
+            {Refused::Cause::input, nullptr, input.name,
+             "input " + shown(input.name) + " cannot be used: " + input.unsupported});
       } else if (pinned_.contains(input.name)) {
         k.constant = with_canonical_nan(options_.bindings.at(input.name));
         builder_.graph().notes.push_back(
@@ -248,15 +285,17 @@ class Importer final : public Surroundings {
     }
   }
 
-  void refuse(const FlatNode& node, const std::string& why) {
-    const onnx::NodeProto& proto = *node.proto;
-    for (const std::string& name : proto.output())
+  void refuse(const FlatNode& node, Refused::Cause cause, const std::string& sentence) {
+    for (const std::string& name : node.proto->output())
       if (!name.empty()) known_[name].refused = refused_.size();
+    const std::string prefix = described(node);
     refused_.push_back(
-        {described(node), proto.op_type(), why, {proto.input().begin(), proto.input().end()}});
+        {cause, &node, std::string(),
+         sentence.starts_with(prefix) ? sentence : prefix + cannot_be_imported + sentence});
   }
 
   void add(const FlatNode& node) {
+    Refused::Cause cause = Refused::Cause::constant;
     try {
       for (const std::string& name : node.proto->input()) {
         if (name.empty()) continue;
@@ -266,36 +305,26 @@ class Importer final : public Surroundings {
           return;
         }
       }
+      cause = Refused::Cause::node;
       import(node);
     } catch (const Error& error) {
       // only what is wrong with the model is a refusal; an unreadable file or exhausted memory is
       // not
       if (error.fault() != Fault::bad_model) throw;
       pin_integers(node);
-      const std::string sentence = error.what();
-      const std::string prefix = described(node);
-      refuse(node,
-             sentence.starts_with(prefix) ? sentence : prefix + " cannot be imported: " + sentence);
+      refuse(node, cause, error.what());
     }
   }
 
   void import(const FlatNode& node) {
     const onnx::NodeProto& proto = *node.proto;
     const ProtoView view(node, *this);
-    if (!proto.domain().empty() && proto.domain() != "ai.onnx")
-      view.refuse("the lab does not know operators of domain " + shown(proto.domain()));
-    if (node.opset < oldest_opset || node.opset > newest_opset)
-      view.refuse("its opset is not among those that the lab knows, " +
-                  std::to_string(oldest_opset) + " to " + std::to_string(newest_opset));
-    for (const onnx::AttributeProto& attribute : proto.attribute())
-      if (attribute.has_g() || attribute.graphs_size() > 0)
-        view.refuse("the lab does not run operators with graphs inside (its attribute " +
-                    shown(attribute.name()) + ")");
+    if (const std::optional<std::string> refusal = refusal_of(node)) view.refuse(*refusal);
     if (folds(node, view)) return;
     std::optional<ImportedOp> imported = import_op(view);
     if (!imported)
-      view.refuse("the lab has no operator " + shown(proto.op_type()) +
-                  suggestion(proto.op_type()));
+      view.refuse(shown(proto.op_type()) +
+                  " runs only at import, and not all that it reads is known by then");
     if (imported->outputs.empty() && !view.has_output(0)) view.refuse("it has no first output");
     std::vector<TensorId> inputs;
     for (const int index : imported->inputs) inputs.push_back(value(proto.input(index)));
@@ -351,10 +380,6 @@ class Importer final : public Surroundings {
     return names;
   }
 
-  std::string suggestion(const std::string& op_type) const {
-    return did_you_mean(op_type, known_op_types());
-  }
-
   void append(ImportedOp imported, std::vector<TensorId> inputs, const FlatNode& node,
               std::span<const std::string> constants = {}) {
     const onnx::NodeProto& proto = *node.proto;
@@ -398,11 +423,10 @@ class Importer final : public Surroundings {
       const std::string& name = node.proto->output(static_cast<int>(i));
       if (name.empty()) continue;
       known_[name].refused = refused_.size();
-      refused_.push_back({described(node),
-                          node.proto->op_type(),
+      refused_.push_back({Refused::Cause::node, &node, std::string(),
                           described(node) + ": the lab does not make its output " +
                               std::to_string(i + 1) + ", tensor " + shown(name),
-                          {}});
+                          constants_.is_read(name)});
     }
   }
 
@@ -474,8 +498,9 @@ class Importer final : public Surroundings {
     for (const onnx::ValueInfoProto& info : model_.proto->graph().output())
       if (model_.sources.contains(info.name())) ends.insert(info.name());
     for (const Refused& refused : refused_)
-      for (const std::string& name : refused.inputs)
-        if (!name.empty()) ends.insert(name);
+      if (refused.node != nullptr)
+        for (const std::string& name : refused.node->proto->input())
+          if (!name.empty()) ends.insert(name);
     if (model_.sources.contains(until)) ends.insert(until);
     for (const std::string& name : ends) {
       const auto found = known_.find(name);
@@ -496,22 +521,30 @@ class Importer final : public Surroundings {
   Error unsupported(std::size_t reason) {
     std::string sentence = model_.name + ": " + refused_[reason].why;
     std::map<std::string, int> others;
-    for (std::size_t i = 0; i < refused_.size(); ++i)
-      if (i != reason && !refused_[i].op_type.empty()) ++others[refused_[i].op_type];
-    if (!others.empty()) {
-      sentence += std::string(sentence.ends_with("?") || sentence.ends_with(".") ? "" : ".") +
-                  " Refused as well:";
-      for (const auto& [op_type, count] : others)
-        sentence += (op_type == others.begin()->first ? " " : ", ") + std::to_string(count) + " " +
-                    shown(op_type);
+    int without_constants = 0;
+    for (std::size_t i = 0; i < refused_.size(); ++i) {
+      if (i == reason || !refused_[i].missed) continue;
+      if (refused_[i].cause == Refused::Cause::constant) ++without_constants;
+      if (refused_[i].cause == Refused::Cause::node) ++others[refused_[i].node->proto->op_type()];
     }
+    const auto add_sentence = [&](const std::string& more) {
+      sentence += std::string(sentence.ends_with("?") || sentence.ends_with(".") ? "" : ".") + more;
+    };
+    if (!others.empty()) {
+      std::string list;
+      for (const auto& [op_type, count] : others)
+        list += (list.empty() ? " " : ", ") + std::to_string(count) + " " + shown(op_type);
+      add_sentence(" Refused as well:" + list);
+    }
+    if (without_constants > 0)
+      add_sentence(" Constants of " + std::to_string(without_constants) + " more node" +
+                   (without_constants == 1 ? "" : "s") + " cannot be used either");
     const std::string tensor = last_computed_before(reason);
     if (!tensor.empty()) {
       const std::string path = (model_.folder / model_.name).string();
       const bool plain = path.find_first_of(" \t'\"$&;()*?<>|\\`") == std::string::npos;
-      sentence += std::string(sentence.ends_with("?") || sentence.ends_with(".") ? "" : ".") +
-                  " Run the part before it with: paritylab run " + (plain ? path : shown(path)) +
-                  " --on cpu:fp32 --until " + shown(tensor);
+      add_sentence(" Run the part before it with: paritylab run " + (plain ? path : shown(path)) +
+                   " --on cpu:fp32 --until " + shown(tensor));
     }
     return Error(Fault::bad_model, sentence);
   }
@@ -527,12 +560,13 @@ class Importer final : public Surroundings {
     };
     std::string best;
     std::optional<TensorId> latest;
-    for (const std::string& name : refused_[reason].inputs)
-      if (const std::optional<TensorId> id = computed(name);
-          id && (!latest || index_of(*latest) < index_of(*id))) {
-        latest = id;
-        best = name;
-      }
+    if (refused_[reason].node != nullptr)
+      for (const std::string& name : refused_[reason].node->proto->input())
+        if (const std::optional<TensorId> id = computed(name);
+            id && (!latest || index_of(*latest) < index_of(*id))) {
+          latest = id;
+          best = name;
+        }
     if (!best.empty()) return best;
     for (auto step = graph.steps.rbegin(); step != graph.steps.rend(); ++step)
       for (const TensorId id : step->outputs)
@@ -552,17 +586,17 @@ class Importer final : public Surroundings {
   std::vector<Refused> refused_;
 };
 
-Graph import_model(const Model& model, const ImportOptions& options) {
-  const Remarks remarks = remarks_on(model);
+/// Walks the model until no input has to become a constant any more, and uses the importer.
+template <class F>
+auto with_importer(const Model& model, const ImportOptions& options, const F& use) {
   const Sandbox sandbox{model.folder, options.external_roots};
   Constants constants(model, sandbox);
   std::set<std::string> pinned;
   for (;;) {
     try {
-      Graph graph = Importer(model, options, sandbox, constants, pinned).run();
-      graph.notes.insert(graph.notes.end(), remarks.notes.begin(), remarks.notes.end());
-      graph.lints.insert(graph.lints.end(), remarks.lints.begin(), remarks.lints.end());
-      return graph;
+      Importer importer(model, options, sandbox, constants, pinned);
+      importer.walk();
+      return use(importer);
     } catch (const Restart& restart) {
       // each restart pins at least one more input, so there are at most as many as inputs
       pinned.insert(restart.inputs.begin(), restart.inputs.end());
@@ -570,7 +604,20 @@ Graph import_model(const Model& model, const ImportOptions& options) {
   }
 }
 
+Graph import_model(const Model& model, const ImportOptions& options) {
+  const Remarks remarks = remarks_on(model);
+  Graph graph = with_importer(model, options, [](Importer& importer) { return importer.graph(); });
+  graph.notes.insert(graph.notes.end(), remarks.notes.begin(), remarks.notes.end());
+  graph.lints.insert(graph.lints.end(), remarks.lints.begin(), remarks.lints.end());
+  return graph;
+}
+
 }  // namespace
+
+Walked walk(const Model& model, const ImportOptions& options) {
+  return with_importer(model, options, [](Importer& importer) { return importer.walked(); });
+}
+
 }  // namespace onnx_import
 
 Graph import_onnx(const std::filesystem::path& file, const ImportOptions& options) {
@@ -580,6 +627,14 @@ Graph import_onnx(const std::filesystem::path& file, const ImportOptions& option
 Graph import_onnx(std::span<const std::byte> bytes, const std::string& name,
                   const std::filesystem::path& folder, const ImportOptions& options) {
   return onnx_import::import_model(onnx_import::load_model(bytes, name, folder), options);
+}
+
+std::vector<std::string> onnx_input_names(const std::filesystem::path& file) {
+  const onnx_import::Model model = onnx_import::load_model(file);
+  std::vector<std::string> names;
+  for (const onnx::ValueInfoProto& input : model.proto->graph().input())
+    if (model.sources.at(input.name()) == onnx_import::Source::input) names.push_back(input.name());
+  return names;
 }
 
 std::vector<ModelInput> onnx_inputs(const std::filesystem::path& file,
