@@ -47,6 +47,8 @@ class Constants {
   Constants(const Model& model, const Sandbox& sandbox) : sandbox_(sandbox) {
     for (onnx::TensorProto& tensor : *model.proto->mutable_graph()->mutable_initializer())
       protos_.emplace(tensor.name(), &tensor);
+    for (onnx::NodeProto& node : *model.proto->mutable_graph()->mutable_node())
+      if (node.op_type() == "Constant") nodes_.emplace(&node, &node);
     for (const FlatNode& node : model.nodes)
       for (const std::string& name : node.proto->input()) ++readers_[name];
     for (const onnx::ValueInfoProto& output : model.proto->graph().output())
@@ -85,6 +87,9 @@ class Constants {
       if (const std::string& name = node.proto->output(static_cast<int>(i)); !name.empty())
         ready_.emplace(name, FileConstant{made[i], made[i].type(), {}});
     folds_.emplace(&node, std::move(fold));
+    if (const auto found = nodes_.find(node.proto.get()); found != nodes_.end())
+      for (onnx::AttributeProto& attribute : *found->second->mutable_attribute())
+        if (attribute.has_t()) drop_elements(*attribute.mutable_t());
     for (const std::string& name : node.proto->input())
       if (!name.empty() && --readers_[name] == 0) ready_.at(name).tensor = Tensor();
   }
@@ -95,8 +100,16 @@ class Constants {
   }
 
  private:
+  /// Clearing a field of a message keeps its memory.
+  static void drop_elements(onnx::TensorProto& tensor) {
+    std::string().swap(*tensor.mutable_raw_data());
+    google::protobuf::RepeatedField<float>().Swap(tensor.mutable_float_data());
+    google::protobuf::RepeatedField<double>().Swap(tensor.mutable_double_data());
+  }
+
   const Sandbox& sandbox_;
   std::unordered_map<std::string, onnx::TensorProto*> protos_;
+  std::unordered_map<const onnx::NodeProto*, onnx::NodeProto*> nodes_;  ///< Constants of the file
   std::unordered_map<std::string, FileConstant> ready_;
   std::unordered_map<std::string, Error> failed_;
   std::unordered_map<std::string, int> readers_;  ///< uses by nodes and graph outputs, yet to come
@@ -123,6 +136,11 @@ struct Refused {
   std::string why;
   bool missed = true;  ///< false: an output that the lab does not make and that nobody reads
 };
+
+/// What stands before why an input is refused.
+std::string unusable(const std::string& input) {
+  return "input " + shown(input) + " cannot be used: ";
+}
 
 /// What is known of a tensor by the time the walk reaches it.
 struct Known {
@@ -173,14 +191,13 @@ class Importer final : public Surroundings {
         result.macs[step.op_type] += macs;
     for (const Refused& refused : refused_) {
       if (!refused.missed) continue;
-      if (refused.node == nullptr) {
-        result.refused.push_back({nullptr, {refused.input, {}, refused.why}});
-        continue;
-      }
-      const std::string prefix = described(*refused.node) + cannot_be_imported;
+      const bool input = refused.node == nullptr;
+      const std::string prefix =
+          input ? unusable(refused.input) : described(*refused.node) + cannot_be_imported;
       result.refused.push_back(
           {refused.node,
-           {name_of(*refused.node), refused.node->proto->op_type(),
+           {input ? refused.input : name_of(*refused.node),
+            input ? std::string() : refused.node->proto->op_type(),
             refused.why.starts_with(prefix) ? refused.why.substr(prefix.size()) : refused.why}});
     }
     return result;
@@ -219,8 +236,7 @@ class Importer final : public Surroundings {
       if (!input.unsupported.empty()) {
         k.refused = refused_.size();
         refused_.push_back(
-            {Refused::Cause::input, nullptr, input.name,
-             "input " + shown(input.name) + " cannot be used: " + input.unsupported});
+            {Refused::Cause::input, nullptr, input.name, unusable(input.name) + input.unsupported});
       } else if (pinned_.contains(input.name)) {
         k.constant = with_canonical_nan(options_.bindings.at(input.name));
         builder_.graph().notes.push_back(
