@@ -31,6 +31,11 @@ struct FileConstant {
   std::vector<std::string> lints;
 };
 
+/// How many of the tensors that a node makes it has outputs for.
+std::size_t named(const FlatNode& node, std::size_t made) {
+  return std::min(made, static_cast<std::size_t>(node.proto->output_size()));
+}
+
 /// What folding a node took and said; what it made is kept as constants.
 struct Fold {
   std::size_t outputs = 0;
@@ -83,7 +88,7 @@ class Constants {
 
   /// Keeps what a node makes of constants alone. It will not read its inputs again.
   void keep(const FlatNode& node, const std::vector<Tensor>& made, Fold fold) {
-    for (std::size_t i = 0; i < made.size(); ++i)
+    for (std::size_t i = 0; i < named(node, made.size()); ++i)
       if (const std::string& name = node.proto->output(static_cast<int>(i)); !name.empty())
         ready_.emplace(name, FileConstant{made[i], made[i].type(), {}});
     folds_.emplace(&node, std::move(fold));
@@ -343,7 +348,10 @@ class Importer final : public Surroundings {
                   " runs only at import, and not all that it reads is known by then");
     if (imported->outputs.empty() && !view.has_output(0)) view.refuse("it has no first output");
     std::vector<TensorId> inputs;
-    for (const int index : imported->inputs) inputs.push_back(value(proto.input(index)));
+    for (const int index : imported->inputs) {
+      if (!view.has_input(index)) view.refuse("input " + std::to_string(index + 1) + " is missing");
+      inputs.push_back(value(proto.input(index)));
+    }
     const std::vector<std::string> constants = names_of_constants(view, proto, *imported);
     append(*std::move(imported), std::move(inputs), node, constants);
   }
@@ -373,7 +381,7 @@ class Importer final : public Surroundings {
       for (const std::string& name : proto.input())
         if (!name.empty() && !constants_.is_read(name)) known_.at(name).constant = Tensor();
     } else {
-      for (std::size_t i = 0; i < folded->size(); ++i)
+      for (std::size_t i = 0; i < named(node, folded->size()); ++i)
         if (const std::string& name = proto.output(static_cast<int>(i)); !name.empty())
           known_[name] = {(*folded)[i], std::nullopt, (*folded)[i].type(), std::nullopt};
     }

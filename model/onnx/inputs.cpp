@@ -51,7 +51,7 @@ Declared declared(const onnx::ValueInfoProto& info) {
     if (dim.has_dim_value()) extent.value = dim.dim_value();
     if (dim.has_dim_param()) extent.name = dim.dim_param();
     if (!is_utf8(extent.name))
-      throw Error(Fault::bad_model, "dimension " + shown(extent.name) + " of input " +
+      throw Error(Fault::bad_model, "dimension " + shown(extent.name) + " of " +
                                         shown(info.name()) +
                                         " has a name that is not UTF-8; the file is damaged");
     // some exporters write -1 for an open extent
@@ -319,7 +319,11 @@ SurveyedInputs survey_inputs(const Model& model, const ImportOptions& options,
   return Specialiser(model, options, notes).surveyed();
 }
 
-DeclaredEdge declared_output(const onnx::ValueInfoProto& info) { return declared(info).edge; }
+DeclaredEdge declared_output(const onnx::ValueInfoProto& info) {
+  DeclaredEdge edge = declared(info).edge;
+  if (!is_utf8(edge.name)) edge.name = shown(edge.name);  // an output that nobody makes
+  return edge;
+}
 
 }  // namespace onnx_import
 

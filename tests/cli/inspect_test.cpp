@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "model/arithmetic/fill.hpp"
 #include "tests/cli/onnx_files.hpp"
 #include "tests/cli/program.hpp"
 
@@ -172,6 +173,34 @@ TEST(Inspect, WeightsOfAnotherTypeNameTheNodeThatReadsThem) {
   EXPECT_NE(ended.out.find("'first/Conv': cannot use tensor 'w': it is float16"), std::string::npos)
       << ended.out;
   EXPECT_NE(ended.out.find("54 parameters in 108 bytes"), std::string::npos) << ended.out;
+}
+
+TEST(Inspect, EveryFlippedByteEndsWithAnAnswerOrASentence) {
+  OnnxFile file;
+  add_what_cannot_run(file);
+  const std::string whole = file.bytes();
+  const Counter counter(11);
+  const Workshop workshop;
+  for (std::uint64_t i = 0; i < 60; ++i) {
+    std::string bytes = whole;
+    bytes[counter.bits(2 * i) % bytes.size()] ^=
+        static_cast<char>(1 + counter.bits(2 * i + 1) % 255);
+    workshop.write("m.onnx", bytes);
+    const Ended ended = paritylab(workshop, "inspect m.onnx --json");
+    EXPECT_TRUE(ended.code == 0 || ended.code == 3) << "flip " << i << ": " << ended.err;
+    EXPECT_TRUE(ended.out.empty() || nlohmann::json::accept(ended.out)) << "flip " << i;
+  }
+}
+
+TEST(Inspect, ADamagedNameIsPrintedAsText) {
+  OnnxFile file;
+  file.relu->set_op_type("Frobnicate");
+  file.graph->add_output()->set_name("\xd9-nobody");
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  const Ended ended = paritylab(workshop, "inspect m.onnx");
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_NE(ended.out.find("\\xd9-nobody"), std::string::npos) << ended.out;
 }
 
 TEST(Inspect, WhatIsNoModelIsRefusedAsEverywhere) {

@@ -502,6 +502,16 @@ TEST(Import, RefusesNodesInFormsItDoesNotKnow) {
   ModelMaker::integer(*attribute.graph().mutable_node(0), "wobble", 1);
   expect_refused(attribute, Fault::bad_model, {"/blocks.0/conv/Conv", "'wobble'"});
 
+  for (const char* op : {"MatMul", "Add", "Conv"}) {
+    ModelMaker one = conv_block();
+    one.node(op, {"w"}, {"z"}, "lonely");
+    one.output("z");
+    expect_refused(one, Fault::bad_model, {"'lonely'"});
+  }
+  ModelMaker mute = conv_block();
+  mute.node("Identity", {"w"}, {}, "mute");
+  EXPECT_EQ(op_types(import(mute)).size(), 3U);  // nothing depends on it
+
   ModelMaker domain = conv_block();
   domain.graph().mutable_node(2)->set_domain("com.microsoft");
   expect_refused(domain, Fault::bad_model, {"'com.microsoft'"});
