@@ -3,11 +3,14 @@
 #include <filesystem>
 #include <map>
 #include <string_view>
+#include <utility>
 
 #include "cli/environment.hpp"
+#include "cli/progress.hpp"
 #include "model/error.hpp"
 #include "model/onnx/import.hpp"
 #include "model/samples/samples.hpp"
+#include "model/text.hpp"
 
 namespace parity::cli {
 namespace {
@@ -44,19 +47,15 @@ Specialised build_sample(const ModelOptions& options, const Processor& processor
   return made;
 }
 
-Specialised import_file(const ModelOptions& options, const InputRequests& requests) {
-  std::error_code ignored;
-  if (!std::filesystem::exists(options.model, ignored))
-    throw Error(Fault::bad_model, "the model '" + options.model +
-                                      "' does not exist. Give the path of an .onnx file, or "
-                                      "sample:second/A.");
-  if (std::filesystem::is_directory(options.model, ignored))
-    throw Error(Fault::bad_model, "the model '" + options.model +
-                                      "' is a folder. Give the path of an .onnx file in it.");
+/// The options of an import but for the inputs' elements.
+ImportOptions import_options(const ModelOptions& options) {
   ImportOptions import;
+  const auto refuse_second = [](const std::string& option, const std::string& name) {
+    throw Error(Fault::bad_request, option + " gives " + shown(name) + " twice; keep one.");
+  };
   for (const std::string& each : options.shapes) {
     auto [name, text] = name_and_value("--shape", each);
-    import.shapes.insert_or_assign(std::move(name), parse_shape(text));
+    if (!import.shapes.emplace(name, parse_shape(text)).second) refuse_second("--shape", name);
   }
   for (const std::string& each : options.dims) {
     const auto [name, text] = name_and_value("--dim", each);
@@ -65,34 +64,72 @@ Specialised import_file(const ModelOptions& options, const InputRequests& reques
       throw Error(
           Fault::bad_request,
           "--dim " + each + " cannot be read; write --dim NAME=EXTENT, as in --dim batch=1.");
-    import.dims.insert_or_assign(name, extent[0]);
+    if (!import.dims.emplace(name, extent[0]).second) refuse_second("--dim", name);
   }
+  import.asked_by = options.asked_by;
   for (const std::string& root : options.external_roots) import.external_roots.emplace_back(root);
   import.until = options.until;
-  // With --from, a file's tensors may stand for edges inside the model, which import does not know.
-  if (options.from.empty()) import.bindings = requests.named();
+  return import;
+}
 
+/// The inputs that the file asks for. They and what the import may need of their elements are bound,
+/// but for --from: then a file's tensors may stand for edges inside the model, which import does not
+/// know.
+std::vector<TensorInfo> bind_inputs(const ModelOptions& options, InputRequests& requests,
+                                    ImportOptions& import) {
+  const bool whole = options.from.empty();
+  if (whole && requests.has_files()) requests.meet(onnx_input_names(options.model));
+  if (whole) import.bindings = requests.named();
   std::vector<TensorInfo> inputs;
-  try {
-    for (const ModelInput& input : onnx_inputs(options.model, import))
-      inputs.push_back({input.name, input.type});
-  } catch (const Error& error) {
-    if (error.fault() != Fault::bad_request || requests.nameless().empty()) throw;
-    // Which input such a tensor is for cannot be known before the inputs are.
-    throw Error(error.fault(),
-                std::string(error.what()) + "; " + requests.nameless() +
-                    " does not say which input it is: write --input NAME=" + requests.nameless());
-  }
+  for (const ModelInput& input : onnx_inputs(options.model, import))
+    inputs.push_back({input.name, input.type});
+  if (!whole) return {};
+  // Weights and shapes given as inputs are small; what is larger waits until its memory is known.
+  for (BoundInput& each : requests.bind_small(inputs, {}, largest_early_bytes))
+    if (each.tensor.type() == type_named(inputs, each.name))
+      import.bindings.insert_or_assign(each.name, std::move(each.tensor));
+  return inputs;
+}
+
+Specialised import_file(const ModelOptions& options, InputRequests& requests) {
+  std::error_code ignored;
+  if (!std::filesystem::exists(options.model, ignored))
+    throw Error(Fault::bad_model, "the model '" + options.model +
+                                      "' does not exist. Give the path of an .onnx file, or "
+                                      "sample:second/A.");
+  if (std::filesystem::is_directory(options.model, ignored))
+    throw Error(Fault::bad_model, "the model '" + options.model +
+                                      "' is a folder. Give the path of an .onnx file in it.");
+  ImportOptions import = import_options(options);
   Specialised made;
-  if (options.from.empty()) {
-    // Weights and shapes given as inputs are small; what is larger waits until its memory is known.
-    for (BoundInput& each : requests.bind_small(inputs, {}, largest_early_bytes))
-      if (each.tensor.type() == type_named(inputs, each.name))
-        import.bindings.insert_or_assign(each.name, std::move(each.tensor));
-    made.inputs = std::move(inputs);
+  made.inputs = bind_inputs(options, requests, import);
+  ProgressLine line;
+  import.observer = [&](std::size_t done, std::size_t of) { line.show_import(done, of);
+};
+made.graph = import_onnx(options.model, import);
+return made;
+}  // namespace
+
+/// The part between --from and --until of what was made.
+Graph part_asked_for(const Graph& made, const ModelOptions& options, bool sample) {
+  // An importer has stopped at --until already, so that what follows may be unsupported.
+  const std::string until = sample ? options.until : std::string();
+  if (options.from.empty() && until.empty()) return made;
+  try {
+    return part_of(made, options.from, until);
+  } catch (const Error& error) {
+    if (sample || options.until.empty() || error.fault() != Fault::bad_request) throw;
+    // Where the importer stopped, a stage behind it has no name. It has one when asked for alone.
+    try {
+      ModelOptions other = options;
+      other.until = std::exchange(other.from, {});
+      InputRequests none({});
+      import_file(other, none);
+    } catch (const Error&) {
+      throw error;
+    }
+    throw nothing_between(made.name, options.from, options.until);
   }
-  made.graph = import_onnx(options.model, import);
-  return made;
 }
 
 /// A model or an input that cannot be read is as invalid as one that is wrong.
@@ -106,7 +143,7 @@ auto reading(Fault fault, const F& read) {
   }
 }
 
-}  // namespace
+}  // namespace parity::cli
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("MODEL", options.model, "an .onnx file, or sample:NAME[/CASE]")->required();
@@ -229,10 +266,7 @@ LoadedModel load_model(const ModelOptions& options, const Processor& processor,
       sample ? build_sample(options, processor, execution)
              : reading(Fault::bad_model, [&] { return import_file(options, *requests); });
   LoadedModel loaded;
-  // An importer has stopped at --until already, so that what follows may be unsupported.
-  const std::string until = sample ? options.until : std::string();
-  loaded.graph =
-      options.from.empty() && until.empty() ? made.graph : part_of(made.graph, options.from, until);
+  loaded.graph = part_asked_for(made.graph, options, sample);
   loaded.stages = cut(loaded.graph);
   // Inside the model, a capture of our own calls a tensor by the stage that makes it.
   if (!options.from.empty())
@@ -251,6 +285,20 @@ LoadedModel load_model(const ModelOptions& options, const Processor& processor,
     requests->bind_small(loaded.wanted, loaded.declared, 0);  // refuses what does not fit
   }
   return loaded;
+}
+
+Overview look_at(const ModelOptions& options) {
+  InputRequests requests = reading(Fault::bad_input, [&] { return InputRequests(options.inputs); });
+  return reading(Fault::bad_model, [&] {
+    ImportOptions import = import_options(options);
+    try {
+      bind_inputs(options, requests, import);
+    } catch (const Error& error) {
+      // Open extents, or an input of a type that the lab does not hold: the overview tells.
+      if (error.fault() != Fault::bad_request && error.fault() != Fault::bad_model) throw;
+    }
+    return overview_of(options.model, import);
+  });
 }
 
 }  // namespace parity::cli

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include "cli/backends.hpp"
 #include "model/graph.hpp"
 #include "model/inputs.hpp"
+#include "model/onnx/overview.hpp"
 
 namespace parity::cli {
 
@@ -17,6 +19,8 @@ struct ModelOptions {
   std::string model;  ///< a path, or sample:FAMILY/CASE
   std::vector<std::string> inputs, shapes, dims, external_roots;
   std::string from, until;
+  /// What messages call the option that gave a name its shape or extent (ImportOptions::asked_by).
+  std::map<std::string, std::string> asked_by = {};
   friend bool operator==(const ModelOptions&, const ModelOptions&) = default;
 };
 /// Adds MODEL, --input, --shape, --dim, --from, --until and --external-root.
@@ -69,5 +73,9 @@ std::int64_t bytes_of(std::span<const TensorInfo> inputs);
 /// small ones are generated, as far as the import may need their values.
 LoadedModel load_model(const ModelOptions& options, const Processor& processor,
                        const Execution& execution);
+
+/// What can be said of a file that load_model refuses. Throws what is wrong with the command line,
+/// or with the file as a whole.
+Overview look_at(const ModelOptions& options);
 
 }  // namespace parity::cli

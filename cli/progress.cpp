@@ -26,17 +26,29 @@ void ProgressLine::erase() {
   drawn_ = false;
 }
 
-void ProgressLine::show(const Progress& progress) {
-  if (!terminal_) return;
-  if (progress.stage.empty()) return erase();
+void ProgressLine::draw(const std::function<std::string()>& text) {
   const auto now = std::chrono::steady_clock::now();
   constexpr std::chrono::milliseconds redraw{100};
   if (drawn_ && now - last_ < redraw) return;
   last_ = now;
   drawn_ = true;
-  const std::chrono::duration<double> seconds = now - begin_;
-  fmt::print(stderr, "\r\033[K{}", progress_text(progress, seconds.count()));
+  fmt::print(stderr, "\r\033[K{}", text());
   std::fflush(stderr);
+}
+
+void ProgressLine::show(const Progress& progress) {
+  if (!terminal_) return;
+  if (progress.stage.empty()) return erase();
+  draw([&] {
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin_;
+    return progress_text(progress, seconds.count());
+  });
+}
+
+void ProgressLine::show_import(std::size_t done, std::size_t of) {
+  if (!terminal_) return;
+  if (done == of) return erase();
+  draw([&] { return fmt::format("reading the model  node {} of {}", done, of); });
 }
 
 std::string progress_text(const Progress& progress, double seconds) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
+#include <functional>
 #include <string>
 
 #include "compare/run.hpp"
@@ -17,8 +19,11 @@ class ProgressLine {
   ProgressLine& operator=(const ProgressLine&) = delete;
 
   void show(const Progress& progress);
+  /// How many nodes of a model are read.
+  void show_import(std::size_t done, std::size_t of);
 
  private:
+  void draw(const std::function<std::string()>& text);
   void erase();
 
   bool terminal_ = false;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
 #include <optional>
 
 #include "cli/backends.hpp"
@@ -69,6 +70,26 @@ std::vector<std::string> split_values(const std::string& text, bool specs) {
   return values;
 }
 
+/// Throws what is wrong with a value whatever the model is.
+void check_value(Kind kind, const std::string& value) {
+  switch (kind) {
+    case Kind::extent:
+    case Kind::shape:
+      for (const std::int64_t extent : parse_shape(value))
+        if (kind == Kind::extent && extent < 1)
+          throw Error(Fault::bad_request, "an extent must be at least 1.");
+      break;
+    case Kind::side_a:
+    case Kind::side_b:
+      parse_spec(value);
+      break;
+    case Kind::input:
+      // What a file holds is asked at its point; a generator or the lack of a file is known now.
+      if (!std::filesystem::exists(value)) InputRequests({&value, 1});
+      break;
+  }
+}
+
 Axis parse_axis(const std::string& text) {
   const std::size_t equals = text.find('=');
   const auto refuse = [&](const std::string& why) {
@@ -79,25 +100,46 @@ Axis parse_axis(const std::string& text) {
   };
   if (equals == std::string::npos || equals == 0) throw refuse("has no NAME=");
   const std::string name = text.substr(0, equals), rest = text.substr(equals + 1);
+  const auto refuse_value = [&](const std::string& value, const std::string& why) {
+    return refuse("has the value " + shown(value) + ", " + why);
+  };
   const bool side = (name == "a" || name == "b") && is_spec_start(rest);
   Axis axis{Kind::extent, {name, split_values(rest, side)}};
   std::vector<std::string>& values = axis.is.values;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (values[i].empty()) throw refuse("has an empty value");
+    if (values[i].empty()) throw refuse("has an empty value in place " + std::to_string(i + 1));
     if (std::find(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(i), values[i]) !=
         values.begin() + static_cast<std::ptrdiff_t>(i))
       throw refuse("has the value " + shown(values[i]) + " twice");
   }
-  if (std::all_of(values.begin(), values.end(), is_number))
-    axis.kind = Kind::extent;
-  else if (side)
+  if (side)
     axis.kind = name == "a" ? Kind::side_a : Kind::side_b;
-  else if (name == "input")
+  else if (name == "input" && !std::all_of(values.begin(), values.end(), is_number))
     axis.kind = Kind::input;
-  else if (std::all_of(values.begin(), values.end(), is_shape))
+  else if (is_shape(values.front()))
     axis.kind = Kind::shape;
-  else
-    throw refuse("is neither an extent, a shape, an input nor a side");
+  else if (!is_number(values.front()))
+    throw refuse_value(values.front(), is_spec_start(values.front())
+                                           ? "a side, but a side's axis is called a or b"
+                                       : name == "a" || name == "b"
+                                           ? "which is no side: one begins with cpu: or cuda:"
+                                           : "which is neither an extent nor a shape");
+  for (const std::string& value : values) {
+    const bool fits = axis.kind == Kind::extent  ? is_number(value)
+                      : axis.kind == Kind::shape ? is_shape(value)
+                                                 : true;
+    if (!fits)
+      throw refuse_value(value, axis.kind == Kind::extent
+                                    ? "which is no extent as those before it are"
+                                    : "which is no shape as those before it are");
+    try {
+      check_value(axis.kind, value);
+    } catch (const Error& error) {
+      if (error.fault() != Fault::bad_request && error.fault() != Fault::bad_input) throw;
+      throw Error(error.fault(),
+                  "--axis " + name + "=" + value + " cannot be used: " + error.what());
+    }
+  }
   return axis;
 }
 
@@ -115,9 +157,11 @@ Setting setting_at(const Options& options, const std::vector<Axis>& axes,
     switch (axes[k].kind) {
       case Kind::extent:
         s.model.dims.push_back(named);
+        s.model.asked_by[axes[k].is.name] = "--axis " + named;
         break;
       case Kind::shape:
         s.model.shapes.push_back(named);
+        s.model.asked_by[axes[k].is.name] = "--axis " + named;
         break;
       case Kind::input:
         s.model.inputs.push_back(value);

@@ -133,6 +133,29 @@ std::vector<Stage> cut(const Graph& graph) {
   return stages;
 }
 
+namespace {
+
+/// The tensors that are computed from `from`: a stage, else the tensor that is the only entry.
+std::set<TensorId> behind(const Graph& graph, const std::vector<Stage>& stages,
+                          const std::string& from, const std::vector<TensorId>& entries) {
+  std::set<TensorId> after;
+  const auto stage = std::find_if(stages.begin(), stages.end(),
+                                  [&](const Stage& each) { return each.name == from; });
+  if (stage == stages.end())
+    after.insert(entries.begin(), entries.end());
+  else
+    for (const Step& step : stage->steps) after.insert(step.outputs.begin(), step.outputs.end());
+  for (const Step& step : graph.steps)
+    if (std::any_of(step.inputs.begin(), step.inputs.end(),
+                    [&](TensorId id) { return after.contains(id); }))
+      after.insert(step.outputs.begin(), step.outputs.end());
+  if (stage == stages.end())
+    for (const TensorId id : entries) after.erase(id);
+  return after;
+}
+
+}  // namespace
+
 Graph part_of(const Graph& graph, const std::string& from, const std::string& until) {
   const std::vector<Stage> stages = cut(graph);
   std::vector<std::string> names;
@@ -151,7 +174,20 @@ Graph part_of(const Graph& graph, const std::string& from, const std::string& un
   Graph part = graph;
   if (!until.empty()) part.outputs = tensors_of(until, &Stage::outputs);
   std::vector<TensorId> entries;
-  if (!from.empty()) entries = tensors_of(from, &Stage::inputs);
+  if (!from.empty()) {
+    entries = tensors_of(from, &Stage::inputs);
+    const std::set<TensorId> after = behind(graph, stages, from, entries);
+    std::vector<TensorId> outputs;
+    for (const TensorId id : part.outputs) {
+      if (after.contains(id))
+        outputs.push_back(id);
+      else
+        part.notes.push_back("output " + shown(graph.tensor(id).name) +
+                             " does not depend on --from " + from + " and is left out");
+    }
+    if (outputs.empty()) throw nothing_between(graph.name, from, until);
+    part.outputs = std::move(outputs);
+  }
   std::set<TensorId> wanted(part.outputs.begin(), part.outputs.end());
   const std::set<TensorId> given(entries.begin(), entries.end());
   std::vector<Step> kept;
@@ -172,11 +208,19 @@ Graph part_of(const Graph& graph, const std::string& from, const std::string& un
     if (wanted.contains(id) &&
         std::find(part.inputs.begin(), part.inputs.end(), id) == part.inputs.end())
       part.inputs.push_back(id);
-  if (part.steps.empty())
-    throw Error(Fault::bad_request, "nothing of " + graph.name + " lies between --from " + from +
-                                        " and --until " + until +
-                                        "; --from must come before --until");
+  if (part.steps.empty()) throw nothing_between(graph.name, from, until);
   return part;
+}
+
+Error nothing_between(const std::string& model, const std::string& from, const std::string& until) {
+  if (from.empty())
+    return Error(Fault::bad_request, "nothing of " + model + " is computed up to --until " + until);
+  if (until.empty())
+    return Error(Fault::bad_request, "no output of " + model + " is computed from --from " + from);
+  return Error(Fault::bad_request, "nothing of " + model + " lies between --from " + from +
+                                       " and --until " + until + ": " + shown(until) +
+                                       " does not depend on " + shown(from) +
+                                       ", and --from must come before --until");
 }
 
 }  // namespace parity

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "model/error.hpp"
 #include "model/ops_fwd.hpp"
 #include "model/tensor.hpp"
 
@@ -99,8 +100,10 @@ struct Stage {
 std::vector<Stage> cut(const Graph& graph);
 
 /// The stages needed for `until` and not before `from` (stage or tensor names; empty: no limit),
-/// with the graph's inputs and outputs adapted. Throws Fault::bad_request naming the nearest right
-/// name.
+/// with the graph's inputs and outputs adapted; outputs that do not depend on `from` are left out
+/// with a note. Throws Fault::bad_request naming the nearest right name, or where nothing lies
+/// between the two.
 Graph part_of(const Graph& graph, const std::string& from, const std::string& until);
+Error nothing_between(const std::string& model, const std::string& from, const std::string& until);
 
 }  // namespace parity

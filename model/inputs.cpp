@@ -122,7 +122,8 @@ InputRequests::InputRequests(std::span<const std::string> options) {
 
 void InputRequests::read_file(const std::string& name, const std::string& path) {
   const auto one = [&](const std::string& own, Tensor tensor, const std::string& origin) {
-    given_.push_back({name.empty() ? own : name, origin, with_canonical_nan(tensor)});
+    given_.push_back(
+        {name.empty() ? own : name, origin, with_canonical_nan(tensor), !name.empty()});
   };
   if (fs::is_directory(path)) {
     if (!name.empty())
@@ -174,10 +175,59 @@ void InputRequests::call(const std::string& alias, const std::string& name) {
     if (asked.name == alias) asked.name = name;
 }
 
-std::string InputRequests::nameless() const {
-  for (const Given& given : given_)
-    if (given.name.empty()) return given.origin;
-  return {};
+void InputRequests::meet(const std::vector<std::string>& inputs) {
+  check_names(inputs);
+  std::set<std::string> taken;
+  for (const Given& given : given_) taken.insert(given.name);
+  for (const Asked& asked : asked_) taken.insert(asked.name);
+  auto next = inputs.begin();
+  for (Given& given : given_) {
+    if (!given.name.empty()) continue;
+    next = std::find_if(next, inputs.end(),
+                        [&](const std::string& name) { return !taken.contains(name); });
+    if (next == inputs.end())
+      throw Error(Fault::bad_input, given.origin + " is one tensor too many: the model has " +
+                                        quoted_list(inputs) + ".");
+    given.name = *next++;
+  }
+}
+
+void InputRequests::check_names(const std::vector<std::string>& inputs) const {
+  const auto no_such_input = [&](const std::string& name, const std::string& origin) {
+    std::string hint = did_you_mean(name, inputs);
+    return Error(Fault::bad_input, origin + " is meant for the input '" + name +
+                                       "', which the model does not have; it has " +
+                                       quoted_list(inputs) + (hint.empty() ? "." : hint));
+  };
+  const auto is_input = [&](const std::string& name) {
+    return name.empty() || std::find(inputs.begin(), inputs.end(), name) != inputs.end();
+  };
+  for (const Asked& asked : asked_)
+    if (!is_input(asked.name))
+      throw no_such_input(asked.name, "--input " + asked.name + "=" + asked.generator);
+  for (const Given& given : given_) {
+    if (is_input(given.name)) continue;
+    if (given.named_by_option) throw no_such_input(given.name, given.origin);
+    // Everything that the file has too much, and what is still wanted.
+    std::vector<std::string> extra, missing;
+    for (const Given& other : given_)
+      if (other.origin == given.origin && !is_input(other.name)) extra.push_back(other.name);
+    for (const std::string& input : inputs)
+      if (std::none_of(given_.begin(), given_.end(),
+                       [&](const Given& other) { return other.name == input; }))
+        missing.push_back(input);
+    const std::string holds = given.origin + " holds " + quoted_list(extra);
+    if (missing.empty())
+      throw Error(
+          Fault::bad_input,
+          holds + " beside the model's inputs " + quoted_list(inputs) + ". Save the inputs alone" +
+              (has_suffix(given.origin, ".npz") ? ", or take one from the file with --input " +
+                                                      inputs.front() + "=" + given.origin + "."
+                                                : std::string(".")));
+    const std::string hint = did_you_mean(extra.front(), missing);
+    throw Error(Fault::bad_input, holds + ", which the model does not have; it has " +
+                                      quoted_list(inputs) + (hint.empty() ? "." : hint));
+  }
 }
 
 std::vector<BoundInput> InputRequests::bind(
@@ -203,20 +253,13 @@ std::vector<BoundInput> InputRequests::bind_small(
     if (found == names.end()) return std::nullopt;
     return static_cast<std::size_t>(found - names.begin());
   };
-  const auto no_such_input = [&](const std::string& name, const std::string& origin) {
-    std::string hint = did_you_mean(name, names);
-    throw Error(Fault::bad_input, origin + " is meant for the input '" + name +
-                                      "', which the model does not have; it has " +
-                                      quoted_list(names) + (hint.empty() ? "." : hint));
-  };
+  check_names(names);
 
-  // Named tensors of files. A file may hold more than the inputs (a capture does), but not miss its
-  // mark.
+  // Named tensors of files.
   std::set<std::string> partial_files;
   for (const Given& given : given_) {
     if (given.name.empty()) continue;
     const std::optional<std::size_t> at = position(given.name);
-    if (!at) no_such_input(given.name, given.origin);
     if (bound[*at])
       throw Error(Fault::bad_request, "the input '" + given.name + "' is given twice, by " +
                                           bound[*at]->origin + " and by " + given.origin +
@@ -228,7 +271,6 @@ std::vector<BoundInput> InputRequests::bind_small(
   for (const Asked& asked : asked_) {
     if (asked.name.empty()) continue;
     const std::optional<std::size_t> at = position(asked.name);
-    if (!at) no_such_input(asked.name, "--input " + asked.name + "=" + asked.generator);
     if (bound[*at])
       throw Error(Fault::bad_request, "the input '" + asked.name + "' is given twice, by " +
                                           bound[*at]->origin + " and by " + asked.generator +
@@ -273,6 +315,9 @@ Shape parse_shape(std::string_view text) {
     std::int64_t extent = 0;
     const auto [end, fault] = std::from_chars(rest.data(), rest.data() + rest.size(), extent);
     const auto used = static_cast<std::size_t>(end - rest.data());
+    if (fault == std::errc::result_out_of_range)
+      throw Error(Fault::bad_request,
+                  "'" + std::string(text) + "' has an extent that no tensor can have.");
     if (fault != std::errc() || extent < 0 || (used < rest.size() && rest[used] != 'x'))
       throw Error(Fault::bad_request, "'" + std::string(text) +
                                           "' is no shape; write the extents joined by x, as in "

@@ -37,11 +37,13 @@ class InputRequests {
   /// Tensors that files give to inputs whose names are known without the model: an importer takes
   /// extents and the values that shapes need from them.
   std::map<std::string, Tensor> named() const;
+  /// Whether any file was given.
+  bool has_files() const { return !given_.empty(); }
   /// From now on, what is asked for or given under `alias` is meant for the input `name`.
   void call(const std::string& alias, const std::string& name);
-  /// A file whose tensor has no name and waits for the model's input order; empty when there is
-  /// none.
-  std::string nameless() const;
+  /// Gives each tensor without a name the next input that no other request names. Throws
+  /// Fault::bad_input when there are too many of them, or when a file names what is no input.
+  void meet(const std::vector<std::string>& inputs);
 
   /// One tensor per input, in order. An input that no request serves takes the generator that
   /// `declared` has for its name, else normal:7 (float), integers:7 (int64) or ones (bool);
@@ -62,12 +64,14 @@ class InputRequests {
     std::string name;  ///< of the input; empty: by order
     std::string origin;
     Tensor tensor;
+    bool named_by_option = false;  ///< else by the file
   };
   struct Asked {
     std::string name;  ///< of the input; empty: for all that are left
     std::string generator;
   };
   void read_file(const std::string& name, const std::string& path);
+  void check_names(const std::vector<std::string>& inputs) const;
 
   std::vector<Given> given_;
   std::vector<Asked> asked_;

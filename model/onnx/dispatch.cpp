@@ -3,6 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "model/nearest.hpp"
+#include "model/onnx/fold.hpp"
+#include "model/onnx/import.hpp"
+#include "model/text.hpp"
+
 namespace parity::onnx_import {
 namespace {
 
@@ -28,6 +33,25 @@ std::optional<ImportedOp> import_op(const NodeView& node) {
                         std::move(imported.parameters), std::move(imported.outputs)};
   });
   return result;
+}
+
+std::optional<std::string> refusal_of(const FlatNode& node) {
+  const onnx::NodeProto& proto = *node.proto;
+  if (!proto.domain().empty() && proto.domain() != "ai.onnx")
+    return "the lab does not know operators of domain " + shown(proto.domain());
+  if (node.opset < oldest_opset || node.opset > newest_opset)
+    return "its opset is not among those that the lab knows, " + std::to_string(oldest_opset) +
+           " to " + std::to_string(newest_opset);
+  for (const onnx::AttributeProto& attribute : proto.attribute())
+    if (attribute.has_g() || attribute.graphs_size() > 0)
+      return "the lab does not run operators with graphs inside (its attribute " +
+             shown(attribute.name()) + ")";
+  static const std::vector<std::string> known = known_op_types();
+  if (!std::binary_search(known.begin(), known.end(), proto.op_type()) &&
+      !is_foldable(proto.op_type()))
+    return "the lab has no operator " + shown(proto.op_type()) +
+           did_you_mean(proto.op_type(), known);
+  return std::nullopt;
 }
 
 std::vector<std::string> known_op_types() {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "model/onnx/flatten.hpp"
 #include "model/op.hpp"
 #include "model/ops.hpp"
 
@@ -19,6 +20,10 @@ struct ImportedOp {
 
 /// Asks the room that names the node's op type. Nothing when no room does.
 std::optional<ImportedOp> import_op(const NodeView& node);
+
+/// Why the node cannot be imported whatever its operands: its domain or opset, a graph inside, an
+/// op type that nothing knows. Nothing when it may be one that can.
+std::optional<std::string> refusal_of(const FlatNode& node);
 
 /// Every ONNX op type that some room imports, sorted.
 std::vector<std::string> known_op_types();

@@ -379,6 +379,25 @@ void check_and_flatten(Model& model) {
 
 }  // namespace
 
+ConstantProtos constants_of(const Model& model) {
+  ConstantProtos constants;
+  for (const onnx::TensorProto& each : model.proto->graph().initializer())
+    constants.emplace(each.name(), &each);
+  for (const FlatNode& node : model.nodes)
+    if (node.proto->op_type() == "Constant" && node.proto->output_size() > 0)
+      for (const onnx::AttributeProto& attribute : node.proto->attribute())
+        if (attribute.name() == "value") constants.emplace(node.proto->output(0), &attribute.t());
+  return constants;
+}
+
+std::string producer_of(const Model& model) {
+  const onnx::ModelProto& proto = *model.proto;
+  const std::string producer =
+      proto.producer_name() +
+      (proto.producer_version().empty() ? std::string() : " " + proto.producer_version());
+  return is_utf8(producer) ? producer : shown(producer);
+}
+
 Model load_model(const std::filesystem::path& file) {
   Model model;
   model.proto = std::make_shared<onnx::ModelProto>();

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -34,6 +35,13 @@ struct Model {
   std::unordered_map<std::string, Source> sources;
   std::vector<std::string> notes;
 };
+
+/// The file's constants by name: initializers and the tensors of Constant nodes.
+using ConstantProtos = std::map<std::string, const onnx::TensorProto*>;
+ConstantProtos constants_of(const Model& model);
+
+/// "pytorch 2.4.1".
+std::string producer_of(const Model& model);
 
 /// Throws Fault::bad_model or Fault::io.
 Model load_model(const std::filesystem::path& file);

@@ -540,6 +540,8 @@ const Row* row_of(std::string_view op) {
 
 }  // namespace
 
+bool is_foldable(std::string_view op_type) { return row_of(op_type) != nullptr; }
+
 std::optional<std::vector<Tensor>> fold(const NodeView& node, std::int64_t& budget_bytes) {
   const Row* row = row_of(node.op_type());
   if (row == nullptr) return std::nullopt;

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "model/op.hpp"
@@ -15,5 +16,8 @@ namespace parity::onnx_import {
 /// evaluated (division by zero, an index outside the tensor, an overflow, more than `budget_bytes`,
 /// from which results are subtracted).
 std::optional<std::vector<Tensor>> fold(const NodeView& node, std::int64_t& budget_bytes);
+
+/// Whether nodes of this op type can be evaluated so, given the right operands.
+bool is_foldable(std::string_view op_type);
 
 }  // namespace parity::onnx_import

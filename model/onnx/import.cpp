@@ -17,6 +17,7 @@
 #include "model/onnx/inputs.hpp"
 #include "model/onnx/lints.hpp"
 #include "model/onnx/node_view.hpp"
+#include "model/onnx/walk.hpp"
 #include "model/onnx/weights.hpp"
 #include "model/text.hpp"
 
@@ -24,22 +25,55 @@ namespace parity {
 namespace onnx_import {
 namespace {
 
-/// The initializers, converted when somebody first asks and then kept: a restart must not convert
-/// again.
-class Weights {
+/// A tensor that the file alone decides.
+struct FileConstant {
+  Tensor tensor;  ///< without elements once nobody will read them
+  TensorType type;
+  std::vector<std::string> lints;
+};
+
+/// How many of the tensors that a node makes it has outputs for.
+std::size_t named(const FlatNode& node, std::size_t made) {
+  return std::min(made, static_cast<std::size_t>(node.proto->output_size()));
+}
+
+/// What folding a node took and said; what it made is kept as constants.
+struct Fold {
+  std::size_t outputs = 0;
+  std::int64_t bytes = 0;  ///< of the budget
+  std::vector<std::string> lints;
+};
+
+/// The initializers, converted when somebody first asks, and what nodes make of them alone. All of
+/// it outlives a restart, which must neither convert nor fold again: so the elements of a constant
+/// that only folded nodes read are dropped with the last of them, and a large weight and its
+/// transpose are not both held until import ends.
+class Constants {
  public:
-  Weights(const Model& model, const Sandbox& sandbox) : sandbox_(sandbox) {
+  Constants(const Model& model, const Sandbox& sandbox) : sandbox_(sandbox) {
     for (onnx::TensorProto& tensor : *model.proto->mutable_graph()->mutable_initializer())
       protos_.emplace(tensor.name(), &tensor);
+    for (onnx::NodeProto& node : *model.proto->mutable_graph()->mutable_node())
+      if (node.op_type() == "Constant") nodes_.emplace(&node, &node);
+    for (const FlatNode& node : model.nodes)
+      for (const std::string& name : node.proto->input()) ++readers_[name];
+    for (const onnx::ValueInfoProto& output : model.proto->graph().output())
+      ++readers_[output.name()];
+  }
+
+  bool holds(const std::string& name) const {
+    return ready_.contains(name) || protos_.contains(name);
   }
 
   /// Throws Fault::bad_model each time when the tensor cannot be used.
-  const Constant& get(const std::string& name) {
+  const FileConstant& get(const std::string& name) {
     if (const auto ready = ready_.find(name); ready != ready_.end()) return ready->second;
     if (const auto failed = failed_.find(name); failed != failed_.end())
       throw Error(failed->second);
     try {
-      return ready_.emplace(name, to_constant(*protos_.at(name), sandbox_, Doubles::rounded))
+      Constant made = to_constant(*protos_.at(name), sandbox_, Doubles::rounded);
+      TensorType type = made.tensor.type();
+      return ready_.emplace(name, FileConstant{std::move(made.tensor), std::move(type), made.lints})
           .first->second;
     } catch (const Error& error) {
       failed_.emplace(name, error);
@@ -47,11 +81,45 @@ class Weights {
     }
   }
 
+  /// Nothing unless an earlier attempt folded the node.
+  const Fold* fold_of(const FlatNode& node) const {
+    const auto found = folds_.find(&node);
+    return found == folds_.end() ? nullptr : &found->second;
+  }
+
+  /// Keeps what a node makes of constants alone. It will not read its inputs again.
+  void keep(const FlatNode& node, const std::vector<Tensor>& made, Fold fold) {
+    for (std::size_t i = 0; i < named(node, made.size()); ++i)
+      if (const std::string& name = node.proto->output(static_cast<int>(i)); !name.empty())
+        ready_.emplace(name, FileConstant{made[i], made[i].type(), {}});
+    folds_.emplace(&node, std::move(fold));
+    if (const auto found = nodes_.find(node.proto.get()); found != nodes_.end())
+      for (onnx::AttributeProto& attribute : *found->second->mutable_attribute())
+        if (attribute.has_t()) drop_elements(*attribute.mutable_t());
+    for (const std::string& name : node.proto->input())
+      if (!name.empty() && --readers_[name] == 0) ready_.at(name).tensor = Tensor();
+  }
+  /// Whether a node or a graph output will still ask for it.
+  bool is_read(const std::string& name) const {
+    const auto found = readers_.find(name);
+    return found != readers_.end() && found->second > 0;
+  }
+
  private:
+  /// Clearing a field of a message keeps its memory.
+  static void drop_elements(onnx::TensorProto& tensor) {
+    std::string().swap(*tensor.mutable_raw_data());
+    google::protobuf::RepeatedField<float>().Swap(tensor.mutable_float_data());
+    google::protobuf::RepeatedField<double>().Swap(tensor.mutable_double_data());
+  }
+
   const Sandbox& sandbox_;
   std::unordered_map<std::string, onnx::TensorProto*> protos_;
-  std::unordered_map<std::string, Constant> ready_;
+  std::unordered_map<const onnx::NodeProto*, onnx::NodeProto*> nodes_;  ///< Constants of the file
+  std::unordered_map<std::string, FileConstant> ready_;
   std::unordered_map<std::string, Error> failed_;
+  std::unordered_map<std::string, int> readers_;  ///< uses by nodes and graph outputs, yet to come
+  std::unordered_map<const FlatNode*, Fold> folds_;
 };
 
 /// Thrown through op rooms when a node turns out to need the value of graph inputs that have one:
@@ -61,13 +129,24 @@ struct Restart {
   std::vector<std::string> inputs;
 };
 
-/// A node that cannot be imported, or the reason why a tensor is not there.
+/// Why a tensor is not there.
 struct Refused {
-  std::string node;  ///< "node 'x' (Foo, opset 13)", empty for an input
-  std::string op_type;
+  enum class Cause {
+    input,    ///< of a type that the lab does not hold
+    node,     ///< that cannot be imported
+    constant  ///< that cannot be used, so that the node which reads it cannot either
+  };
+  Cause cause;
+  const FlatNode* node;  ///< null for an input
+  std::string input;     ///< its name, empty for a node
   std::string why;
-  std::vector<std::string> inputs;  ///< tensors it reads
+  bool missed = true;  ///< false: an output that the lab does not make and that nobody reads
 };
+
+/// What stands before why an input is refused.
+std::string unusable(const std::string& input) {
+  return "input " + shown(input) + " cannot be used: ";
+}
 
 /// What is known of a tensor by the time the walk reaches it.
 struct Known {
@@ -81,23 +160,53 @@ struct Known {
 class Importer final : public Surroundings {
  public:
   Importer(const Model& model, const ImportOptions& options, const Sandbox& sandbox,
-           Weights& weights, const std::set<std::string>& pinned)
+           Constants& constants, const std::set<std::string>& pinned)
       : model_(model),
         options_(options),
         sandbox_(sandbox),
-        weights_(weights),
+        constants_(constants),
         pinned_(pinned),
         builder_(model.name),
         budget_(options.largest_folded_bytes) {}
 
-  Graph run() {
+  /// Imports every node that can be; a refusal is kept for who asks for what it would make.
+  void walk() {
     describe();
     add_inputs();
     for (std::size_t i = 0; i < model_.nodes.size(); ++i)
       for (const std::string& name : model_.nodes[i].proto->output())
         if (!name.empty()) producer_.emplace(name, i);
-    for (const FlatNode& node : model_.nodes) add(node);
-    return options_.until.empty() ? whole() : part();
+    std::size_t done = 0;
+    for (const FlatNode& node : model_.nodes) {
+      add(node);
+      if (options_.observer) options_.observer(++done, model_.nodes.size());
+    }
+  }
+
+  Graph graph() { return options_.until.empty() ? whole() : part(); }
+
+  Walked walked() {
+    Walked result;
+    const Graph& graph = builder_.graph();
+    result.notes = graph.notes;
+    result.lints = graph.lints;
+    for (const Step& step : graph.steps)
+      if (const std::int64_t macs =
+              visit([&](const auto& op) { return op.macs(operand_types(graph, step)); }, *step.op);
+          macs > 0)
+        result.macs[step.op_type] += macs;
+    for (const Refused& refused : refused_) {
+      if (!refused.missed) continue;
+      const bool input = refused.node == nullptr;
+      const std::string prefix =
+          input ? unusable(refused.input) : described(*refused.node) + cannot_be_imported;
+      result.refused.push_back(
+          {refused.node,
+           {input ? refused.input : name_of(*refused.node),
+            input ? std::string() : refused.node->proto->op_type(),
+            refused.why.starts_with(prefix) ? refused.why.substr(prefix.size()) : refused.why}});
+    }
+    return result;
   }
 
   // What nodes ask, by Surroundings.
@@ -120,9 +229,7 @@ class Importer final : public Surroundings {
     Graph& graph = builder_.graph();
     const onnx::ModelProto& proto = *model_.proto;
     graph.digest = model_.digest;
-    graph.producer = proto.producer_name();
-    if (!proto.producer_version().empty()) graph.producer += " " + proto.producer_version();
-    if (!is_utf8(graph.producer)) graph.producer = shown(graph.producer);
+    graph.producer = producer_of(model_);
     graph.ir_version = proto.ir_version();
     graph.opset = model_.opset;
     graph.notes = model_.notes;
@@ -135,7 +242,7 @@ class Importer final : public Surroundings {
       if (!input.unsupported.empty()) {
         k.refused = refused_.size();
         refused_.push_back(
-            {{}, {}, "input " + shown(input.name) + " cannot be used: " + input.unsupported, {}});
+            {Refused::Cause::input, nullptr, input.name, unusable(input.name) + input.unsupported});
       } else if (pinned_.contains(input.name)) {
         k.constant = with_canonical_nan(options_.bindings.at(input.name));
         builder_.graph().notes.push_back(
@@ -157,10 +264,10 @@ class Importer final : public Surroundings {
       throw Error(Fault::bad_model,
                   "cannot use tensor " + shown(name) +
                       ": it is a sparse initializer; export the model with dense weights");
-    const Constant& constant = weights_.get(name);
+    const FileConstant& constant = constants_.get(name);
     for (const std::string& sentence : constant.lints) lint(sentence);
     k.constant = constant.tensor;
-    k.type = constant.tensor.type();
+    k.type = constant.type;
     return known_.emplace(name, std::move(k)).first->second;
   }
 
@@ -200,15 +307,17 @@ class Importer final : public Surroundings {
     }
   }
 
-  void refuse(const FlatNode& node, const std::string& why) {
-    const onnx::NodeProto& proto = *node.proto;
-    for (const std::string& name : proto.output())
+  void refuse(const FlatNode& node, Refused::Cause cause, const std::string& sentence) {
+    for (const std::string& name : node.proto->output())
       if (!name.empty()) known_[name].refused = refused_.size();
+    const std::string prefix = described(node);
     refused_.push_back(
-        {described(node), proto.op_type(), why, {proto.input().begin(), proto.input().end()}});
+        {cause, &node, std::string(),
+         sentence.starts_with(prefix) ? sentence : prefix + cannot_be_imported + sentence});
   }
 
   void add(const FlatNode& node) {
+    Refused::Cause cause = Refused::Cause::constant;
     try {
       for (const std::string& name : node.proto->input()) {
         if (name.empty()) continue;
@@ -218,51 +327,67 @@ class Importer final : public Surroundings {
           return;
         }
       }
+      cause = Refused::Cause::node;
       import(node);
     } catch (const Error& error) {
       // only what is wrong with the model is a refusal; an unreadable file or exhausted memory is
       // not
       if (error.fault() != Fault::bad_model) throw;
       pin_integers(node);
-      const std::string sentence = error.what();
-      const std::string prefix = described(node);
-      refuse(node,
-             sentence.starts_with(prefix) ? sentence : prefix + " cannot be imported: " + sentence);
+      refuse(node, cause, error.what());
     }
   }
 
   void import(const FlatNode& node) {
     const onnx::NodeProto& proto = *node.proto;
     const ProtoView view(node, *this);
-    if (!proto.domain().empty() && proto.domain() != "ai.onnx")
-      view.refuse("the lab does not know operators of domain " + shown(proto.domain()));
-    if (node.opset < oldest_opset || node.opset > newest_opset)
-      view.refuse("its opset is not among those that the lab knows, " +
-                  std::to_string(oldest_opset) + " to " + std::to_string(newest_opset));
-    for (const onnx::AttributeProto& attribute : proto.attribute())
-      if (attribute.has_g() || attribute.graphs_size() > 0)
-        view.refuse("the lab does not run operators with graphs inside (its attribute " +
-                    shown(attribute.name()) + ")");
-    if (std::optional<std::vector<Tensor>> folded = fold(view, budget_)) {
-      for (std::size_t i = 0; i < folded->size(); ++i) {
-        if (proto.output(static_cast<int>(i)).empty()) continue;
-        Known k;
-        k.type = (*folded)[i].type();
-        k.constant = std::move((*folded)[i]);
-        known_[proto.output(static_cast<int>(i))] = std::move(k);
-      }
-      refuse_outputs(node, folded->size());
-      return;
-    }
+    if (const std::optional<std::string> refusal = refusal_of(node)) view.refuse(*refusal);
+    if (folds(node, view)) return;
     std::optional<ImportedOp> imported = import_op(view);
     if (!imported)
-      view.refuse("the lab has no operator " + shown(proto.op_type()) +
-                  suggestion(proto.op_type()));
+      view.refuse(shown(proto.op_type()) +
+                  " runs only at import, and not all that it reads is known by then");
     if (imported->outputs.empty() && !view.has_output(0)) view.refuse("it has no first output");
     std::vector<TensorId> inputs;
-    for (const int index : imported->inputs) inputs.push_back(value(proto.input(index)));
+    for (const int index : imported->inputs) {
+      if (!view.has_input(index)) view.refuse("input " + std::to_string(index + 1) + " is missing");
+      inputs.push_back(value(proto.input(index)));
+    }
     const std::vector<std::string> constants = names_of_constants(view, proto, *imported);
     append(*std::move(imported), std::move(inputs), node, constants);
+  }
+
+  /// Makes constants of the node's outputs when its inputs are constants and it can be folded.
+  bool folds(const FlatNode& node, const ProtoView& view) {
+    const onnx::NodeProto& proto = *node.proto;
+    std::vector<std::string>& lints = builder_.graph().lints;
+    if (const Fold* earlier = constants_.fold_of(node)) {
+      budget_ -= earlier->bytes;
+      lints.insert(lints.end(), earlier->lints.begin(), earlier->lints.end());
+      refuse_outputs(node, earlier->outputs);
+      return true;  // known() finds the outputs
+    }
+    const std::int64_t before = budget_;
+    const std::size_t said = lints.size();
+    const std::optional<std::vector<Tensor>> folded = fold(view, budget_);
+    if (!folded) return false;
+    const bool by_the_file_alone = std::all_of(
+        proto.input().begin(), proto.input().end(),
+        [&](const std::string& name) { return name.empty() || constants_.holds(name); });
+    if (by_the_file_alone) {
+      constants_.keep(node, *folded,
+                      {folded->size(),
+                       before - budget_,
+                       {lints.begin() + static_cast<std::ptrdiff_t>(said), lints.end()}});
+      for (const std::string& name : proto.input())
+        if (!name.empty() && !constants_.is_read(name)) known_.at(name).constant = Tensor();
+    } else {
+      for (std::size_t i = 0; i < named(node, folded->size()); ++i)
+        if (const std::string& name = proto.output(static_cast<int>(i)); !name.empty())
+          known_[name] = {(*folded)[i], std::nullopt, (*folded)[i].type(), std::nullopt};
+    }
+    refuse_outputs(node, folded->size());
+    return true;
   }
 
   /// What the file calls each parameter: the input that has its elements.
@@ -278,10 +403,6 @@ class Importer final : public Surroundings {
           names[p] = proto.input(i);
       }
     return names;
-  }
-
-  std::string suggestion(const std::string& op_type) const {
-    return did_you_mean(op_type, known_op_types());
   }
 
   void append(ImportedOp imported, std::vector<TensorId> inputs, const FlatNode& node,
@@ -327,11 +448,10 @@ class Importer final : public Surroundings {
       const std::string& name = node.proto->output(static_cast<int>(i));
       if (name.empty()) continue;
       known_[name].refused = refused_.size();
-      refused_.push_back({described(node),
-                          node.proto->op_type(),
+      refused_.push_back({Refused::Cause::node, &node, std::string(),
                           described(node) + ": the lab does not make its output " +
                               std::to_string(i + 1) + ", tensor " + shown(name),
-                          {}});
+                          constants_.is_read(name)});
     }
   }
 
@@ -403,8 +523,9 @@ class Importer final : public Surroundings {
     for (const onnx::ValueInfoProto& info : model_.proto->graph().output())
       if (model_.sources.contains(info.name())) ends.insert(info.name());
     for (const Refused& refused : refused_)
-      for (const std::string& name : refused.inputs)
-        if (!name.empty()) ends.insert(name);
+      if (refused.node != nullptr)
+        for (const std::string& name : refused.node->proto->input())
+          if (!name.empty()) ends.insert(name);
     if (model_.sources.contains(until)) ends.insert(until);
     for (const std::string& name : ends) {
       const auto found = known_.find(name);
@@ -425,22 +546,30 @@ class Importer final : public Surroundings {
   Error unsupported(std::size_t reason) {
     std::string sentence = model_.name + ": " + refused_[reason].why;
     std::map<std::string, int> others;
-    for (std::size_t i = 0; i < refused_.size(); ++i)
-      if (i != reason && !refused_[i].op_type.empty()) ++others[refused_[i].op_type];
-    if (!others.empty()) {
-      sentence += std::string(sentence.ends_with("?") || sentence.ends_with(".") ? "" : ".") +
-                  " Refused as well:";
-      for (const auto& [op_type, count] : others)
-        sentence += (op_type == others.begin()->first ? " " : ", ") + std::to_string(count) + " " +
-                    shown(op_type);
+    int without_constants = 0;
+    for (std::size_t i = 0; i < refused_.size(); ++i) {
+      if (i == reason || !refused_[i].missed) continue;
+      if (refused_[i].cause == Refused::Cause::constant) ++without_constants;
+      if (refused_[i].cause == Refused::Cause::node) ++others[refused_[i].node->proto->op_type()];
     }
+    const auto add_sentence = [&](const std::string& more) {
+      sentence += std::string(sentence.ends_with("?") || sentence.ends_with(".") ? "" : ".") + more;
+    };
+    if (!others.empty()) {
+      std::string list;
+      for (const auto& [op_type, count] : others)
+        list += (list.empty() ? " " : ", ") + std::to_string(count) + " " + shown(op_type);
+      add_sentence(" Refused as well:" + list);
+    }
+    if (without_constants > 0)
+      add_sentence(" Constants of " + std::to_string(without_constants) + " more node" +
+                   (without_constants == 1 ? "" : "s") + " cannot be used either");
     const std::string tensor = last_computed_before(reason);
     if (!tensor.empty()) {
       const std::string path = (model_.folder / model_.name).string();
       const bool plain = path.find_first_of(" \t'\"$&;()*?<>|\\`") == std::string::npos;
-      sentence += std::string(sentence.ends_with("?") || sentence.ends_with(".") ? "" : ".") +
-                  " Run the part before it with: paritylab run " + (plain ? path : shown(path)) +
-                  " --on cpu:fp32 --until " + shown(tensor);
+      add_sentence(" Run the part before it with: paritylab run " + (plain ? path : shown(path)) +
+                   " --on cpu:fp32 --until " + shown(tensor));
     }
     return Error(Fault::bad_model, sentence);
   }
@@ -456,12 +585,13 @@ class Importer final : public Surroundings {
     };
     std::string best;
     std::optional<TensorId> latest;
-    for (const std::string& name : refused_[reason].inputs)
-      if (const std::optional<TensorId> id = computed(name);
-          id && (!latest || index_of(*latest) < index_of(*id))) {
-        latest = id;
-        best = name;
-      }
+    if (refused_[reason].node != nullptr)
+      for (const std::string& name : refused_[reason].node->proto->input())
+        if (const std::optional<TensorId> id = computed(name);
+            id && (!latest || index_of(*latest) < index_of(*id))) {
+          latest = id;
+          best = name;
+        }
     if (!best.empty()) return best;
     for (auto step = graph.steps.rbegin(); step != graph.steps.rend(); ++step)
       for (const TensorId id : step->outputs)
@@ -472,7 +602,7 @@ class Importer final : public Surroundings {
   const Model& model_;
   const ImportOptions& options_;
   const Sandbox& sandbox_;
-  Weights& weights_;
+  Constants& constants_;
   const std::set<std::string>& pinned_;
   GraphBuilder builder_;
   std::int64_t budget_;
@@ -481,17 +611,17 @@ class Importer final : public Surroundings {
   std::vector<Refused> refused_;
 };
 
-Graph import_model(const Model& model, const ImportOptions& options) {
-  const Remarks remarks = remarks_on(model);
+/// Walks the model until no input has to become a constant any more, and uses the importer.
+template <class F>
+auto with_importer(const Model& model, const ImportOptions& options, const F& use) {
   const Sandbox sandbox{model.folder, options.external_roots};
-  Weights weights(model, sandbox);
+  Constants constants(model, sandbox);
   std::set<std::string> pinned;
   for (;;) {
     try {
-      Graph graph = Importer(model, options, sandbox, weights, pinned).run();
-      graph.notes.insert(graph.notes.end(), remarks.notes.begin(), remarks.notes.end());
-      graph.lints.insert(graph.lints.end(), remarks.lints.begin(), remarks.lints.end());
-      return graph;
+      Importer importer(model, options, sandbox, constants, pinned);
+      importer.walk();
+      return use(importer);
     } catch (const Restart& restart) {
       // each restart pins at least one more input, so there are at most as many as inputs
       pinned.insert(restart.inputs.begin(), restart.inputs.end());
@@ -499,7 +629,20 @@ Graph import_model(const Model& model, const ImportOptions& options) {
   }
 }
 
+Graph import_model(const Model& model, const ImportOptions& options) {
+  const Remarks remarks = remarks_on(model);
+  Graph graph = with_importer(model, options, [](Importer& importer) { return importer.graph(); });
+  graph.notes.insert(graph.notes.end(), remarks.notes.begin(), remarks.notes.end());
+  graph.lints.insert(graph.lints.end(), remarks.lints.begin(), remarks.lints.end());
+  return graph;
+}
+
 }  // namespace
+
+Walked walk(const Model& model, const ImportOptions& options) {
+  return with_importer(model, options, [](Importer& importer) { return importer.walked(); });
+}
+
 }  // namespace onnx_import
 
 Graph import_onnx(const std::filesystem::path& file, const ImportOptions& options) {
@@ -509,6 +652,14 @@ Graph import_onnx(const std::filesystem::path& file, const ImportOptions& option
 Graph import_onnx(std::span<const std::byte> bytes, const std::string& name,
                   const std::filesystem::path& folder, const ImportOptions& options) {
   return onnx_import::import_model(onnx_import::load_model(bytes, name, folder), options);
+}
+
+std::vector<std::string> onnx_input_names(const std::filesystem::path& file) {
+  const onnx_import::Model model = onnx_import::load_model(file);
+  std::vector<std::string> names;
+  for (const onnx::ValueInfoProto& input : model.proto->graph().input())
+    if (model.sources.at(input.name()) == onnx_import::Source::input) names.push_back(input.name());
+  return names;
 }
 
 std::vector<ModelInput> onnx_inputs(const std::filesystem::path& file,

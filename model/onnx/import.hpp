@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -21,6 +22,9 @@ struct ImportOptions {
   std::map<std::string, Tensor> bindings;
   std::map<std::string, Shape> shapes;       ///< --shape NAME=1x3x224x224
   std::map<std::string, std::int64_t> dims;  ///< --dim NAME=1
+  /// What messages call the option that gave a name its shape or extent, where it was not --shape or
+  /// --dim: "--axis seq=0".
+  std::map<std::string, std::string> asked_by = {};
   /// Folders into which external data may be linked; without them a link is never followed.
   std::vector<std::filesystem::path> external_roots;
   /// A tensor or stage to stop at. Nodes it does not need may be unsupported.
@@ -28,6 +32,9 @@ struct ImportOptions {
   /// Folded constants together may not be larger than this, so that a small file cannot fill the
   /// memory.
   std::int64_t largest_folded_bytes = std::int64_t{1} << 31;
+  /// Called after each node, with how many are done; starts again when an input has to become a
+  /// constant.
+  std::function<void(std::size_t done, std::size_t of)> observer = {};
 };
 
 /// An input of a model that somebody must provide (initializers are none), specialised.
@@ -50,6 +57,10 @@ Graph import_onnx(const std::filesystem::path& file, const ImportOptions& option
 /// may lie.
 Graph import_onnx(std::span<const std::byte> bytes, const std::string& name,
                   const std::filesystem::path& folder, const ImportOptions& options = {});
+
+/// The names of the inputs a model asks for, in file order. Throws as import_onnx does for what is
+/// no model.
+std::vector<std::string> onnx_input_names(const std::filesystem::path& file);
 
 /// The inputs a model asks for, in file order, as import_onnx would specialise them. Throws the
 /// same.

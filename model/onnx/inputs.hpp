@@ -6,6 +6,7 @@
 
 #include "model/onnx/flatten.hpp"
 #include "model/onnx/import.hpp"
+#include "model/onnx/overview.hpp"
 
 namespace parity::onnx_import {
 
@@ -22,5 +23,17 @@ struct DeclaredInput {
 /// Fault::bad_model on impossible extents.
 std::vector<DeclaredInput> specialise_inputs(const Model& model, const ImportOptions& options,
                                              std::vector<std::string>& notes);
+
+/// The inputs as the file declares them, with the extents that options, bindings and custom decide,
+/// and those that are left open. Throws as specialise_inputs does, but for open extents.
+struct SurveyedInputs {
+  std::vector<DeclaredEdge> inputs;
+  std::vector<OpenInput> open;
+};
+SurveyedInputs survey_inputs(const Model& model, const ImportOptions& options,
+                             std::vector<std::string>& notes);
+
+/// An output as the file declares it.
+DeclaredEdge declared_output(const onnx::ValueInfoProto& info);
 
 }  // namespace parity::onnx_import

@@ -3,11 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <map>
 #include <optional>
 #include <unordered_map>
 
+#include "model/onnx/node_view.hpp"
 #include "model/text.hpp"
 
 namespace parity::onnx_import {
@@ -19,12 +21,36 @@ const onnx::AttributeProto* attribute(const onnx::NodeProto& node, const std::st
   return nullptr;
 }
 
-std::string called(const onnx::NodeProto& node) {
-  return node.op_type() + " " + shown(node.name().empty() ? node.output(0) : node.name());
+std::string called(const FlatNode& node) {
+  return shown_type(node.proto->op_type()) + " " + shown(name_of(node));
+}
+
+/// "Dropout 'drop1' (and 2 more)".
+std::string called(const std::vector<const FlatNode*>& nodes) {
+  return called(*nodes.front()) +
+         (nodes.size() > 1 ? " (and " + std::to_string(nodes.size() - 1) + " more)" : "");
 }
 
 /// The fewest digits that read back as the float: "1e-05".
 std::string brief(float value) { return fmt::format("{}", value); }
+
+/// Whether a BatchNormalization or Dropout is exported as training runs it.
+bool trains(const FlatNode& node, const ConstantProtos& constants) {
+  const onnx::NodeProto& proto = *node.proto;
+  if (proto.op_type() == "BatchNormalization") {
+    const onnx::AttributeProto* mode = attribute(proto, "training_mode");
+    bool statistics = false;  // outputs of its own are how training is written before opset 14
+    for (int i = 1; i < proto.output_size(); ++i) statistics |= !proto.output(i).empty();
+    return statistics || (mode != nullptr && mode->i() != 0);
+  }
+  constexpr int training_mode = 2;
+  if (proto.op_type() != "Dropout" || proto.input_size() <= training_mode) return false;
+  const auto mode = constants.find(proto.input(training_mode));
+  if (mode == constants.end() || mode->second->data_type() != onnx::TensorProto::BOOL) return false;
+  const onnx::TensorProto& flag = *mode->second;
+  return flag.raw_data().empty() ? flag.int32_data_size() > 0 && flag.int32_data(0) != 0
+                                 : flag.raw_data()[0] != 0;
+}
 
 void tell_batch_norms(const Model& model, Remarks& remarks) {
   int norms = 0, convolutions = 0;
@@ -54,15 +80,15 @@ void lint_epsilons(const Model& model, Remarks& remarks) {
                                             {"InstanceNormalization", {1e-7F, 1e-2F, 1e-5F}},
                                             {"GroupNormalization", {1e-7F, 1e-2F, 1e-5F}},
                                             {"LayerNormalization", {1e-12F, 1e-2F, 1e-5F}}};
-  std::map<std::string, std::map<float, std::vector<const onnx::NodeProto*>>> seen;
+  std::map<std::string, std::map<float, std::vector<const FlatNode*>>> seen;
   for (const FlatNode& node : model.nodes) {
     const auto usual = ops.find(node.proto->op_type());
     if (usual == ops.end()) continue;
     const onnx::AttributeProto* given = attribute(*node.proto, "epsilon");
     const float epsilon = given ? given->f() : usual->second.by_default;
-    seen[usual->first][epsilon].push_back(node.proto.get());
+    seen[usual->first][epsilon].push_back(&node);
     if (!(epsilon >= usual->second.least && epsilon <= usual->second.most))
-      remarks.lints.push_back(called(*node.proto) + " has an epsilon of " + brief(epsilon) +
+      remarks.lints.push_back(called(node) + " has an epsilon of " + brief(epsilon) +
                               ", which is unusual: networks use " + brief(usual->second.least) +
                               " to " + brief(usual->second.most));
   }
@@ -84,7 +110,7 @@ void tell_implicit_states(const Model& model, Remarks& remarks) {
   std::unordered_map<std::string, std::string> made_by;  // tensor -> op
   for (const FlatNode& node : model.nodes)
     for (const std::string& output : node.proto->output()) made_by[output] = node.proto->op_type();
-  std::vector<const onnx::NodeProto*> found;
+  std::vector<const FlatNode*> found;
   for (const FlatNode& node : model.nodes) {
     const std::string& op = node.proto->op_type();
     if (op != "GRU" && op != "LSTM" && op != "RNN") continue;
@@ -92,12 +118,10 @@ void tell_implicit_states(const Model& model, Remarks& remarks) {
         node.proto->input_size() <= initial_state || node.proto->input(initial_state).empty();
     // PyTorch writes the zeros down.
     if (absent || made_by[node.proto->input(initial_state)] == "ConstantOfShape")
-      found.push_back(node.proto.get());
+      found.push_back(&node);
   }
   if (found.empty()) return;
-  const std::string rest =
-      found.size() > 1 ? " (and " + std::to_string(found.size() - 1) + " more)" : "";
-  remarks.notes.push_back(called(*found.front()) + rest +
+  remarks.notes.push_back(called(found) +
                           " starts from zeros that no input gives: a runtime that carries a state "
                           "on will differ");
 }
@@ -115,6 +139,39 @@ std::vector<const onnx::ValueInfoProto*> batched_inputs(const Model& model) {
       inputs.push_back(&input);
   }
   return inputs;
+}
+
+/// What runs in training, or has a shape or a path that only the data decide: it computes something
+/// else than the network that was meant, or cannot be compared stage by stage.
+void lint_training_and_control(const Model& model, Remarks& remarks) {
+  static constexpr std::array<std::string_view, 4> by_data = {"NonZero", "Unique", "Compress",
+                                                              "NonMaxSuppression"};
+  const ConstantProtos constants = constants_of(model);
+  std::vector<const FlatNode*> norms, dropouts, shapes, branches;
+  for (const FlatNode& node : model.nodes) {
+    const std::string& op = node.proto->op_type();
+    if (trains(node, constants)) (op == "Dropout" ? dropouts : norms).push_back(&node);
+    if (std::find(by_data.begin(), by_data.end(), op) != by_data.end()) shapes.push_back(&node);
+    bool inside = false;
+    for (const onnx::AttributeProto& each : node.proto->attribute())
+      inside = inside || each.has_g() || each.graphs_size() > 0;
+    if (inside) branches.push_back(&node);
+  }
+  if (!norms.empty())
+    remarks.lints.push_back(called(norms) +
+                            " is in training mode: it normalises by the batch's own statistics, so "
+                            "results depend on the batch; export the model in eval mode");
+  if (!dropouts.empty())
+    remarks.lints.push_back(called(dropouts) +
+                            " is live: it drops elements at random, so no two runs agree; export "
+                            "the model in eval mode");
+  if (!shapes.empty())
+    remarks.lints.push_back(called(shapes) +
+                            " makes a tensor whose shape depends on the data: one differing bit "
+                            "before it may change the shape of all that follows");
+  if (!branches.empty())
+    remarks.lints.push_back(called(branches) +
+                            " is control flow: which nodes run may depend on the data");
 }
 
 std::optional<std::vector<std::int64_t>> integers(const onnx::TensorProto& tensor) {
@@ -141,13 +198,7 @@ void lint_batch(const Model& model, Remarks& remarks) {
                             "; export with dynamic axes to run others");
     return;
   }
-  std::unordered_map<std::string, const onnx::TensorProto*> constants;
-  for (const onnx::TensorProto& each : model.proto->graph().initializer())
-    constants.emplace(each.name(), &each);
-  for (const FlatNode& node : model.nodes)
-    if (node.proto->op_type() == "Constant")
-      if (const onnx::AttributeProto* value = attribute(*node.proto, "value"))
-        constants.emplace(node.proto->output(0), &value->t());
+  const ConstantProtos constants = constants_of(model);
   for (const FlatNode& node : model.nodes) {
     if (node.proto->op_type() != "Reshape" || node.proto->input_size() < 2) continue;
     const auto shape = constants.find(node.proto->input(1));
@@ -158,7 +209,7 @@ void lint_batch(const Model& model, Remarks& remarks) {
     bool follows = false;
     for (const std::int64_t extent : *extents) follows = follows || extent == -1;
     if (!follows)
-      remarks.lints.push_back(called(*node.proto) +
+      remarks.lints.push_back(called(node) +
                               " has a fixed shape in a network whose batch is open: it fails, or "
                               "mixes items, at another batch than that of the export");
   }
@@ -166,12 +217,21 @@ void lint_batch(const Model& model, Remarks& remarks) {
 
 }  // namespace
 
+std::vector<const FlatNode*> training_nodes(const Model& model) {
+  const ConstantProtos constants = constants_of(model);
+  std::vector<const FlatNode*> nodes;
+  for (const FlatNode& node : model.nodes)
+    if (trains(node, constants)) nodes.push_back(&node);
+  return nodes;
+}
+
 Remarks remarks_on(const Model& model) {
   Remarks remarks;
   tell_batch_norms(model, remarks);
   tell_implicit_states(model, remarks);
   lint_batch(model, remarks);
   lint_epsilons(model, remarks);
+  lint_training_and_control(model, remarks);
   return remarks;
 }
 

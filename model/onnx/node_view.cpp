@@ -16,6 +16,11 @@ std::string described(const FlatNode& node) {
          shown(node.proto->output_size() > 0 ? node.proto->output(0) : "") + kind;
 }
 
+std::string name_of(const FlatNode& node) {
+  if (!node.proto->name().empty() || node.proto->output_size() == 0) return node.proto->name();
+  return node.proto->output(0);
+}
+
 int ProtoView::input_count() const {
   int count = node_.proto->input_size();
   while (count > 0 && node_.proto->input(count - 1).empty()) --count;
@@ -118,7 +123,7 @@ std::optional<Tensor> ProtoView::tensor(std::string_view name) const {
 }
 
 void ProtoView::refuse(const std::string& why) const {
-  throw Error(Fault::bad_model, described(node_) + " cannot be imported: " + why);
+  throw Error(Fault::bad_model, described(node_) + cannot_be_imported + why);
 }
 
 void ProtoView::only_attributes(std::initializer_list<std::string_view> known) const {

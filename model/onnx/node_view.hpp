@@ -34,6 +34,12 @@ class Surroundings {
 /// "node 'NAME' (Conv, opset 11)".
 std::string described(const FlatNode& node);
 
+/// What stands between a node and why it is refused.
+inline constexpr const char* cannot_be_imported = " cannot be imported: ";
+
+/// Its name, or the first tensor it makes.
+std::string name_of(const FlatNode& node);
+
 /// A node of the flat graph as op rooms see it.
 class ProtoView final : public NodeView {
  public:

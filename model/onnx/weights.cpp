@@ -174,12 +174,16 @@ std::string type_name(int onnx_type) {
   return "element type " + std::to_string(onnx_type);
 }
 
+std::optional<std::string> refusal_of_type(int onnx_type) {
+  if (held(onnx_type)) return std::nullopt;
+  return "it is " + type_name(onnx_type) + ". " + advice_for(onnx_type);
+}
+
 Constant to_constant(onnx::TensorProto& proto, const Sandbox& sandbox, Doubles doubles) {
   const std::string action = "cannot use tensor " + shown(proto.name());
+  if (const std::optional<std::string> refusal = refusal_of_type(proto.data_type()))
+    throw Error(Fault::bad_model, action + ": " + *refusal);
   const std::optional<Held> kind = held(proto.data_type());
-  if (!kind)
-    throw Error(Fault::bad_model, action + ": it is " + type_name(proto.data_type()) + ". " +
-                                      advice_for(proto.data_type()));
   if (proto.has_segment())
     throw Error(Fault::bad_model, action + ": it is stored in segments, which no exporter writes");
   if (proto.dims_size() > largest_rank)

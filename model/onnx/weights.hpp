@@ -2,6 +2,7 @@
 
 #include <onnx/onnx_pb.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,9 @@ enum class Doubles { kept, rounded };
 /// Throws Fault::bad_model naming the tensor: other types, sizes that do not fit, external data
 /// that may not be read.
 Constant to_constant(onnx::TensorProto& proto, const Sandbox& sandbox, Doubles doubles);
+
+/// Why elements of this TensorProto::DataType cannot be held, with advice; nothing when they can.
+std::optional<std::string> refusal_of_type(int onnx_type);
 
 /// "float16" for a TensorProto::DataType.
 std::string type_name(int onnx_type);

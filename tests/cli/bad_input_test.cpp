@@ -159,6 +159,31 @@ TEST(BadModel, ExternalDataOutsideItsFolder) {
   }
 }
 
+TEST(BadModel, MissingDataIsNoFaultOfTheOps) {
+  OnnxFile file;
+  file.weights->clear_float_data();
+  file.weights->set_data_location(onnx::TensorProto::EXTERNAL);
+  auto* entry = file.weights->add_external_data();
+  entry->set_key("location");
+  entry->set_value("missing.bin");
+  auto* other = file.graph->add_initializer();
+  *other = *file.weights;
+  other->set_name("w2");
+  file.node("Conv", "second/Conv", {"x", "w2"}, "z2");
+  file.node("Add", "Add", {"y", "z2"}, "sum");
+  file.graph->mutable_output(0)->set_name("sum");
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  const Ended ended = paritylab(workshop, "run m.onnx --on cpu:fp32");
+  EXPECT_EQ(ended.code, 3);
+  EXPECT_NE(ended.err.find("cannot read the external data 'missing.bin' of tensor 'w'"),
+            std::string::npos)
+      << ended.err;
+  EXPECT_NE(ended.err.find("Constants of 1 more node cannot be used either"), std::string::npos)
+      << ended.err;
+  EXPECT_EQ(ended.err.find("Refused as well"), std::string::npos) << ended.err;
+}
+
 TEST(BadModel, NanWeightsRunAndEndAsUntrusted) {
   OnnxFile file;
   for (int i = 0; i < file.weights->float_data_size(); ++i)
@@ -265,6 +290,36 @@ TEST(BadInput, NpzThatIsNone) {
   EXPECT_NE(ended.err.find("in.npz"), std::string::npos) << ended.err;
 }
 
+TEST(BadInput, ArraysBesideTheInputsAreNamed) {
+  expect_input_refused(
+      {{"x", floats({1, 2, 4, 4})}, {"label", floats({1})}, {"meta", floats({2})}},
+      "in.npz holds 'label', 'meta' beside the model's inputs 'x'. Save the inputs "
+      "alone, or take one from the file with --input x=in.npz");
+  expect_input_refused({{"xx", floats({1, 2, 4, 4})}, {"label", floats({1})}},
+                       "in.npz holds 'xx', 'label', which the model does not have; it has 'x'; did "
+                       "you mean 'x'?");
+}
+
+TEST(BadInput, OneArrayGivesTheExtentsOfTheOneInput) {
+  OnnxFile file;
+  auto* shape = file.graph->mutable_input(0)->mutable_type()->mutable_tensor_type();
+  shape->mutable_shape()->mutable_dim(2)->set_dim_param("height");
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 2, 7, 4), }";
+  header.resize(117, ' ');
+  header += '\n';
+  workshop.write("in.npy", std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(118) + '\0' +
+                               header + std::string(2 * 7 * 4 * 4, '\0'));
+  const Ended ended = paritylab(workshop, "run m.onnx --on cpu:fp32 --input in.npy");
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_NE(ended.out.find("float32 1x2x7x4 from in.npy"), std::string::npos) << ended.out;
+  const Ended again =
+      paritylab(workshop, "run m.onnx --on cpu:fp32 --input x=zeros --input in.npy");
+  EXPECT_EQ(again.code, 3);
+  EXPECT_NE(again.err.find("in.npy is one tensor too many"), std::string::npos) << again.err;
+}
+
 TEST(BadInput, NpyThatLiesAboutItsSize) {
   const Workshop workshop;
   workshop.write("m.onnx", OnnxFile().bytes());
@@ -275,6 +330,46 @@ TEST(BadInput, NpyThatLiesAboutItsSize) {
                                header + std::string(128, '\0'));
   const Ended ended = paritylab(workshop, "run m.onnx --on cpu:fp32 --input in.npy");
   EXPECT_EQ(ended.code, 3) << ended.err;
+}
+
+TEST(BadUsage, AnExtentOrShapeGivenTwiceIsRefused) {
+  OnnxFile file;
+  auto* shape = file.graph->mutable_input(0)->mutable_type()->mutable_tensor_type();
+  shape->mutable_shape()->mutable_dim(2)->set_dim_param("height");
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  for (const char* twice : {"--dim height=4 --dim height=5", "--dim height=4 --dim height=4",
+                            "--shape x=1x2x4x4 --shape x=1x2x5x4"}) {
+    const Ended ended = paritylab(workshop, std::string("run m.onnx --on cpu:fp32 ") + twice);
+    EXPECT_EQ(ended.code, 2) << twice;
+    EXPECT_NE(ended.err.find("twice; keep one"), std::string::npos) << ended.err;
+  }
+}
+
+TEST(BadUsage, TheEndsOfAPartInReversedOrderAreSaidToBeSo) {
+  OnnxFile file;
+  auto* square = file.graph->add_initializer();
+  *square = *file.weights;
+  square->set_name("w2");
+  square->set_dims(1, 3);
+  for (int i = 0; i < 3 * 3 * 3; ++i) square->add_float_data(1);
+  auto* pads = file.node("Conv", "second/Conv", {"y", "w2"}, "s");
+  *pads->add_attribute() = file.conv->attribute(0);
+  file.graph->mutable_output(0)->set_name("s");
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  const std::string run = "run m.onnx --on cpu:fp32 ";
+  EXPECT_EQ(paritylab(workshop, run + "--from first --until second").code, 0);
+  for (const char* reversed :
+       {"--from second --until first", "--from s --until first", "--from s --until y"}) {
+    const Ended ended = paritylab(workshop, run + reversed);
+    EXPECT_EQ(ended.code, 2) << reversed;
+    EXPECT_NE(ended.err.find("--from must come before --until"), std::string::npos) << ended.err;
+  }
+  const Ended unknown = paritylab(workshop, run + "--from third --until first");
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_NE(unknown.err.find("'third' is no stage and no tensor"), std::string::npos)
+      << unknown.err;
 }
 
 TEST(BadUsage, ANumberThatIsNoneIsNamedInASentence) {

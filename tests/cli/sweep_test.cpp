@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/cli/onnx_files.hpp"
 #include "tests/cli/program.hpp"
 
 namespace parity::test {
@@ -62,6 +63,35 @@ TEST(SweepCommand, RefusesWhatItCannotVary) {
   EXPECT_EQ(paritylab(workshop, sweep + "--axis b=cpu:fp32,capture:x.npz").code, 2);
   EXPECT_EQ(paritylab(workshop, sweep + "--b cpu:fp64 --axis input=zeros,ones --report s.xml").code,
             2);
+}
+
+TEST(SweepCommand, NamesTheAxisAndTheValueThatIsWrong) {
+  OnnxFile file;
+  auto* shape = file.graph->mutable_input(0)->mutable_type()->mutable_tensor_type();
+  shape->mutable_shape()->mutable_dim(2)->set_dim_param("height");
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  const std::pair<const char*, const char*> wrong[] = {
+      {"height=4,0", "--axis height=0 cannot be used: an extent must be at least 1"},
+      {"height=4,99999999999999999999", "--axis height=99999999999999999999 cannot be used"},
+      {"heigth=4,5", "--axis heigth=4 names 'heigth', which is no dimension of m.onnx"},
+      {"height=4,five", "has the value 'five', which is no extent"},
+      {"x=1x2x4x4,1x2x4x5", "--axis x=1x2x4x5 has shape 1x2x4x5 (axis 3)"},
+      {"x=1x2x4x4,1xx4", "--axis x=1xx4 cannot be used"},
+      {"xx=1x2x4x4", "--axis xx=1x2x4x4 names 'xx', which is no input of m.onnx"},
+      {"colour=red,blue", "has the value 'red', which is neither an extent nor a shape"},
+      {"a=fp32", "has the value 'fp32', which is no side"},
+      {"c=cpu:fp32", "a side's axis is called a or b"},
+      {"a=cpu:fp32,cpu:fp31", "--axis a=cpu:fp31 cannot be used"},
+      {"height=4,,5", "has an empty value in place 2"},
+      {"input=zeros,nrmal:7", "--axis input=nrmal:7 cannot be used"}};
+  for (const auto& [axis, sentence] : wrong) {
+    const Ended ended =
+        paritylab(workshop, std::string("sweep m.onnx --b cpu:fp64 --axis ") + axis);
+    EXPECT_EQ(ended.code, 2) << axis << ended.err;
+    EXPECT_NE(ended.err.find(sentence), std::string::npos) << axis << ": " << ended.err;
+    EXPECT_EQ(ended.err.find("--dim"), std::string::npos) << ended.err;
+  }
 }
 
 TEST(BenchCommand, TimesStagesAndHoldsABudget) {

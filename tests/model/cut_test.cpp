@@ -124,6 +124,28 @@ TEST(PartOf, KeepsWhatLiesBetween) {
   }
 }
 
+TEST(PartOf, LeavesOutOutputsThatDoNotDependOnItsBeginning) {
+  GraphBuilder builder("net");
+  const TensorId x = builder.add_input("x", {Type::float32, {1, 3, 8, 8}});
+  const TensorId trunk = add_conv(builder, x, 3, "trunk", "t", 1);
+  builder.add_output(add_conv(builder, trunk, 3, "left", "l", 1));
+  builder.add_output(add_conv(builder, x, 3, "right", "r", 1));
+  const Graph graph = builder.finish();
+  const Graph part = part_of(graph, "left", "");
+  EXPECT_EQ(names_of(cut(part)), std::vector<std::string>{"left"});
+  ASSERT_EQ(part.inputs.size(), 1U);
+  EXPECT_EQ(part.tensor(part.inputs[0]).name, "t");  // and not x, which only `right` reads
+  ASSERT_EQ(part.outputs.size(), 1U);
+  ASSERT_EQ(part.notes.size(), 1U);
+  EXPECT_NE(part.notes[0].find("output 'r' does not depend on --from left"), std::string::npos);
+  for (const auto& [from, until] : {std::pair("left", "trunk"), {"left", "right"}, {"l", ""}}) try {
+      (void)part_of(graph, from, until);
+      ADD_FAILURE() << "something lies between " << from << " and " << until;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.fault(), Fault::bad_request) << error.what();
+    }
+}
+
 TEST(GraphBuilder, DropsWhatNobodyReadsAndLintsWeights) {
   GraphBuilder builder("net");
   const TensorId x = builder.add_input("x", {Type::float32, {1, 3, 8, 8}});

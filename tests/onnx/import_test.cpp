@@ -1,8 +1,11 @@
 #include "model/onnx/import.hpp"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
+#include <algorithm>
 #include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -175,6 +178,84 @@ TEST(Import, MovementOfConstantsFoldsBitForBit) {
   for (const auto& parameter : graph.steps[0].parameters)
     if (parameter) found |= same_bits(*parameter, Tensor::of<float>({3, 2}, {1, 4, 2, 5, 3, 6}));
   EXPECT_TRUE(found) << "the product does not read the transposed weights";
+}
+
+/// Where a file keeps its weights.
+enum class Weights { initializers, nodes };
+
+/// A chain of layers as exporters write them without folding: a Transpose of each weight.
+ModelMaker transposed_layers(int layers, std::int64_t width, Weights weights) {
+  ModelMaker maker;
+  maker.input("x0", {1, width});
+  for (int i = 0; i < layers; ++i) {
+    const std::string n = std::to_string(i), next = std::to_string(i + 1);
+    maker.floats("w" + n, {width, width});
+    if (weights == Weights::nodes) {
+      onnx::AttributeProto& value =
+          *maker.node("Constant", {}, {("w" + n).c_str()}).add_attribute();
+      value.set_name("value");
+      value.set_type(onnx::AttributeProto::TENSOR);
+      value.mutable_t()->Swap(maker.graph().mutable_initializer(0));
+      maker.graph().clear_initializer();
+    }
+    ModelMaker::integers(
+        maker.node("Transpose", {("w" + n).c_str()}, {("t" + n).c_str()}, "turn" + n), "perm",
+        {1, 0});
+    maker.node("MatMul", {("x" + n).c_str(), ("t" + n).c_str()}, {("x" + next).c_str()}, "dot" + n);
+  }
+  maker.output("x" + std::to_string(layers));
+  return maker;
+}
+
+TEST(Import, AWeightIsHeldOnceThoughItIsTransposed) {
+  constexpr int layers = 8;
+  constexpr std::int64_t width = 512, matrix = 4 * width * width;
+  const auto allocated = [] {
+    const struct mallinfo2 info = mallinfo2();
+    return static_cast<std::int64_t>(info.uordblks + info.hblkhd);
+  };
+  for (const Weights weights : {Weights::initializers, Weights::nodes}) {
+    const std::string bytes = transposed_layers(layers, width, weights).bytes();
+    const std::int64_t before = allocated();
+    {
+      const auto probe = std::make_unique<char[]>(matrix);
+      if (allocated() < before + matrix)
+        GTEST_SKIP() << "this build's allocator does not count (a sanitizer's)";
+    }
+    std::int64_t most = 0;
+    ImportOptions options;
+    options.observer = [&](std::size_t, std::size_t) {
+      most = std::max(most, allocated() - before);
+    };
+    const Graph graph = import(bytes, options);
+    EXPECT_EQ(graph.steps.size(), std::size_t{layers});
+    EXPECT_GE(most, layers * matrix);
+    EXPECT_LT(most, (layers + 1) * matrix) << "bytes of the weights: " << layers * matrix;
+  }
+}
+
+TEST(Import, ARestartNeedsNoElementsThatWereDropped) {
+  // The Reshape asks for the input `shape` only after the layers were folded and their weights gone.
+  for (const Weights weights : {Weights::initializers, Weights::nodes}) {
+    ModelMaker maker = transposed_layers(2, 3, weights);
+    const Graph expected = import(maker);
+    maker.input("shape", {2}, onnx::TensorProto::INT64);
+    maker.node("Reshape", {"x2", "shape"}, {"y"}, "last");
+    maker.graph().mutable_output(0)->set_name("y");
+    ImportOptions options;
+    options.bindings.emplace("shape", Tensor::of<std::int64_t>({2}, {3, 1}));
+    std::vector<std::size_t> seen;
+    options.observer = [&](std::size_t done, std::size_t) { seen.push_back(done); };
+    const Graph graph = import(maker, options);
+    const std::size_t nodes = weights == Weights::nodes ? 7 : 5;
+    std::vector<std::size_t> twice;  // up to the Reshape, then all
+    for (std::size_t i = 1; i < nodes; ++i) twice.push_back(i);
+    for (std::size_t i = 1; i <= nodes; ++i) twice.push_back(i);
+    EXPECT_EQ(seen, twice);
+    ASSERT_EQ(op_types(graph), (Types{"MatMul", "MatMul", "Reshape"}));
+    for (std::size_t i = 0; i < 2; ++i)
+      EXPECT_TRUE(same_bits(*graph.steps[i].parameters[0], *expected.steps[i].parameters[0]));
+  }
 }
 
 TEST(Import, IntegerArithmeticThatHasNoResultIsRefused) {
@@ -420,6 +501,16 @@ TEST(Import, RefusesNodesInFormsItDoesNotKnow) {
   ModelMaker attribute = conv_block();
   ModelMaker::integer(*attribute.graph().mutable_node(0), "wobble", 1);
   expect_refused(attribute, Fault::bad_model, {"/blocks.0/conv/Conv", "'wobble'"});
+
+  for (const char* op : {"MatMul", "Add", "Conv"}) {
+    ModelMaker one = conv_block();
+    one.node(op, {"w"}, {"z"}, "lonely");
+    one.output("z");
+    expect_refused(one, Fault::bad_model, {"'lonely'"});
+  }
+  ModelMaker mute = conv_block();
+  mute.node("Identity", {"w"}, {}, "mute");
+  EXPECT_EQ(op_types(import(mute)).size(), 3U);  // nothing depends on it
 
   ModelMaker domain = conv_block();
   domain.graph().mutable_node(2)->set_domain("com.microsoft");
