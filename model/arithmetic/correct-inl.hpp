@@ -3,7 +3,7 @@
 // parts in double it uses; included there into its namespace and nowhere else.
 //
 // unrounded() lies within 2^-40 of the real value (of sin and cos within 2^-40 and 2^-60 in all), which
-// decides the rounding of all inputs but a few thousand. Of those the sweep has the value in 113 bits, and
+// decides the rounding of nearly all inputs. Of the others the sweep has the value in 113 bits, and
 // where unrounded() lies on the wrong side of the border between two floats, hard_case() names the result.
 
 /// a + b, |a| >= |b|, rounded to odd: the neighbour that is odd, unless the sum is exact. A sum that lies
