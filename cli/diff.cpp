@@ -373,6 +373,7 @@ void add_diff(CLI::App& program, Invocation& invocation) {
       "  BACKEND cpu, cuda   MATH fp32, tf32, fp64, exact   ARCH sm_80 ... sm_120 (cpu:tf32 needs "
       "one)\n"
       "  CLAUSE conv= matmul= rnn= (fp32|tf32)  round= (rna|truncate|rn)  fold_bn= (on|off)\n"
+      "         functions= (paritylab|correct)\n"
       "         algorithm=NAME (see `paritylab algorithms`)  promise=NAME  device=N  plan=FILE\n"
       "Examples:\n"
       "  paritylab diff model.onnx --b cpu:tf32@sm_90 --tolerance 1e-2 --report model.html\n"

@@ -97,9 +97,9 @@ Tensor brought_to(const Tensor& tensor, Operands operands) {
 
 bool tf32(const Numerics& n) { return n.conv == Math::tf32 || n.matmul == Math::tf32; }
 
-/// Who computes elementary functions: our sequences, or a library whose results are as good as
-/// rounded once.
-enum class Functions { own, rounded_once };
+/// Who computes elementary functions, Softmax's and recurrent layers' too: the contract's sequences, or a
+/// library whose results are as good as rounded once.
+enum class Library { none, rounded_once };
 
 /// Whether a step computes an elementary function, for which each library has its own sequence.
 bool computes_function(const Step& step) {
@@ -113,11 +113,11 @@ bool computes_function(const Step& step) {
       *step.op);
 }
 
-/// An arithmetic that can be emulated: Numerics, operands that it rounds beforehand, functions.
+/// An arithmetic that can be emulated: Numerics, operands that it rounds beforehand, a library.
 struct Arithmetic {
   Numerics numerics;
   Operands operands = Operands::as_given;
-  Functions functions = Functions::own;
+  Library library = Library::none;
 };
 
 /// How close an emulation came.
@@ -163,7 +163,7 @@ class Waterfall {
     const std::string contract = planned(arithmetic).contract_text();
     const std::string operands = text_of(arithmetic.operands);
     std::string text = operands.empty() ? contract : contract + " with " + operands;
-    if (arithmetic.functions == Functions::rounded_once && function_step())
+    if (arithmetic.library == Library::rounded_once && function_step())
       text += (operands.empty() ? " with " : " and ") + function_text();
     return text;
   }
@@ -210,7 +210,7 @@ class Waterfall {
     std::vector<Value> inputs(r_.inputs.begin(), r_.inputs.end());
     if (arithmetic.operands != Operands::as_given)
       round_operands(arithmetic.operands, stage, inputs);
-    Value y = arithmetic.functions == Functions::rounded_once
+    Value y = arithmetic.library == Library::rounded_once
                   ? with_functions_rounded_once(stage, inputs)
                   : r_.host.run(stage, inputs, Reading::values, r_.execution).front();
     r_.host.forget(stage);
@@ -315,7 +315,7 @@ class Waterfall {
                                                                     : BatchNormalisation::kept;
     list.push_back({turned, Operands::as_given});
     if (r_.recorded_in_half) list.push_back({plain, Operands::fp16});
-    if (function_step()) list.push_back({plain, Operands::as_given, Functions::rounded_once});
+    if (function_step()) list.push_back({plain, Operands::as_given, Library::rounded_once});
     if (!is_mac()) {
       list.push_back({plain, Operands::flushed});
       return list;
@@ -404,7 +404,13 @@ class Waterfall {
          to.numerics.batch_norm == BatchNormalisation::folded ? "batch norm folded into weights"
                                                               : "batch norm kept out of weights",
          next);
-    next.functions = to.functions;
+    next.numerics.functions = to.numerics.functions;
+    turn(Cause::function,
+         to.numerics.functions == Functions::correct
+             ? "elementary functions correctly rounded"
+             : "elementary functions by the lab's own sequences",
+         next);
+    next.library = to.library;
     if (function_step()) turn(Cause::function, "elementary functions: " + function_text(), next);
     next.operands = to.operands;
     turn(Cause::subnormals, "subnormals flushed to zero", next);

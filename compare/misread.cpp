@@ -907,6 +907,9 @@ const auto rows = std::to_array<Misreading>({
        unary.a = other[0];
        unary.b = other[1];
        step.op = std::make_shared<const Op>(unary);
+       // Of other constants nothing is proven; whoever has them has no such promise to keep.
+       if (!unary.correct_kind())
+         misread.stage.contracts[constants_of(s.planned.stage)].functions = Functions::own;
        return misread;
      },
      Amount::choice,

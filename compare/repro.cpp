@@ -36,7 +36,8 @@ std::vector<Tensor> ordered(const Graph& graph, std::span<const NamedTensor> inp
 /// The specs of every arithmetic that the processor has; those that a stage cannot have are refused
 /// when it is planned.
 std::vector<std::string> every_spec() {
-  std::vector<std::string> specs = {"cpu:fp32", "cpu:fp32,fold_bn=on"};
+  std::vector<std::string> specs = {"cpu:fp32", "cpu:fp32,fold_bn=on",
+                                    "cpu:fp32,functions=correct"};
   for (const Algorithm algorithm : all_algorithms()) {
     const std::string asked = std::string(name(algorithm));
     specs.push_back("cpu:fp32,algorithm=" + asked +

@@ -131,6 +131,7 @@ std::string numerics_text(const Numerics& numerics) {
     text += ", round " + std::string(name(numerics.rounding));
   text += numerics.batch_norm == BatchNormalisation::folded ? ", batch norm folded"
                                                             : ", batch norm kept";
+  if (numerics.functions == Functions::correct) text += ", functions correctly rounded";
   if (numerics.algorithm) text += ", algorithm " + std::string(name(*numerics.algorithm));
   if (numerics.arch != Arch::none) text += ", " + std::string(name(numerics.arch));
   return text;

@@ -74,8 +74,8 @@ std::vector<Value> run_stage(const PlannedStage& planned, std::span<const Value>
     if (carries_riders(*run.step.op, run.output.shape)) {
       const std::int64_t channels = run.output.shape[1];
       riders = run.output.type == Type::float64
-                   ? fuse(planned.stage, run.index, channels, reading, epilogue64)
-                   : fuse(planned.stage, run.index, channels, reading, epilogue32);
+                   ? fuse(planned, run.index, channels, reading, epilogue64)
+                   : fuse(planned, run.index, channels, reading, epilogue32);
     }
     const Job job{run.contract, run.inputs, run.step.parameters, run.output, reading,    execution,
                   packs,        memory,     epilogue32,          epilogue64, run.outputs};
@@ -103,7 +103,7 @@ void pass_noise(const EpilogueStep<double>& step, const EpilogueStep<float>& as_
   };
   // No distribution is known of a sequence's own error: its largest stands in, 12 e^2 times the
   // variance of a rounding when it is e ULP.
-  const double ulp = step_ulp(step.kind);
+  const double ulp = step_ulp(as_stored.kind);
   const double own = ulp == 0.5 ? 1 : 12 * ulp * ulp;
   double slope = 1, shift = 0;
   switch (step.kind) {
@@ -275,8 +275,8 @@ std::vector<ExactElement> CpuBackend::exact_at(const PlannedStage& planned,
   const TensorType& output = stage.output_types.front();
   const bool sampled =
       carries_riders(*head.op, output.shape) &&
-      fuse(stage, 0, output.shape[1], Reading::values, riders) + 1 == stage.steps.size();
-  if (sampled) fuse(stage, 0, output.shape[1], Reading::values, as_stored);
+      fuse(oracle, 0, output.shape[1], Reading::values, riders) + 1 == stage.steps.size();
+  if (sampled) fuse(planned, 0, output.shape[1], Reading::values, as_stored);
   if (!sampled) {
     const Value y = run_stage(oracle, inputs, Reading::values, execution, packs_, memory_).front();
     forget(oracle);

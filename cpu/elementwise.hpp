@@ -18,9 +18,10 @@ Value run_as_epilogue(const AnyOp& op, const Job& job) {
   const Shape& shape = job.output.shape;
   const std::int64_t channels = shape.size() >= 2 ? shape[1] : 1;
   if (job.in_double())
-    return run_epilogue<double>({*as_epilogue<double>(op, job.parameters, channels, job.reading)},
-                                job);
-  Epilogue<float> steps{*as_epilogue<float>(op, job.parameters, channels, job.reading)};
+    return run_epilogue<double>(
+        {*as_epilogue<double>(op, job.parameters, channels, job.reading, job.contract)}, job);
+  Epilogue<float> steps{
+      *as_epilogue<float>(op, job.parameters, channels, job.reading, job.contract)};
   if constexpr (requires { op.bounds_itself(); })
     if (job.magnitudes() && op.bounds_itself()) steps.push_back({EpilogueKind::abs, {}, {}});
   return run_epilogue(steps, job);

@@ -216,7 +216,7 @@ std::vector<Value> CudaBackend::run(const PlannedStage& planned, std::span<const
     Epilogue riders;
     if (carries_riders(*run.step.op, run.output.shape)) {
       parity::Epilogue<float> all;
-      fuse(planned.stage, run.index, run.output.shape[1], reading, all);
+      fuse(planned, run.index, run.output.shape[1], reading, all);
       // What does not fit or ride is launched by itself: the same bits.
       const auto stays = std::find_if(
           all.begin(), all.end(), [](const auto& step) { return !rides_on_product(step.kind); });

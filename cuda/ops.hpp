@@ -94,8 +94,8 @@ Value run_elementwise(const Epilogue& epilogue, const Job& job);
 template <class AnyOp>
 std::optional<Value> run_as_epilogue(const AnyOp& op, const Job& job) {
   const Shape& shape = job.output.shape;
-  const auto step =
-      as_epilogue<float>(op, job.parameters, shape.size() >= 2 ? shape[1] : 1, job.reading);
+  const auto step = as_epilogue<float>(op, job.parameters, shape.size() >= 2 ? shape[1] : 1,
+                                       job.reading, job.contract);
   if (!step || job.inputs.size() != 1 || job.inputs[0].shape() != shape) return std::nullopt;
   Epilogue epilogue;
   epilogue.steps[0] =

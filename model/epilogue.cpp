@@ -27,7 +27,7 @@ T rounded_up(double x) {
 
 template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(const BatchNorm& op, Parameters parameters, std::int64_t,
-                                           Reading reading) {
+                                           Reading reading, const Contract&) {
   const ScaleShift constants = scale_shift(op, parameters);
   EpilogueStep<T> step{EpilogueStep<T>::Kind::fma, {}, {}};
   for (std::size_t c = 0; c < constants.s.size(); ++c) {
@@ -44,13 +44,19 @@ std::optional<EpilogueStep<T>> as_epilogue(const BatchNorm& op, Parameters param
 
 template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(const Unary& op, Parameters, std::int64_t,
-                                           Reading reading) {
+                                           Reading reading, const Contract& contract) {
   using Kind = EpilogueKind;
   if (reading == Reading::magnitudes && !op.heads_stage()) {
     // m -> L m + |f(0)|; on magnitudes relu is the identity.
     const double slope = op.largest_slope(), at_zero = op.at_zero();
     if (slope == 1 && at_zero == 0) return EpilogueStep<T>{Kind::relu, {}, {}};
     return EpilogueStep<T>{Kind::fma, {rounded_up<T>(slope)}, {rounded_up<T>(at_zero)}};
+  }
+  if (contract.functions == Functions::correct) {
+    const std::optional<Kind> correct = op.correct_kind();
+    if (!correct)
+      throw Error(Fault::internal, "a contract of a correctly rounded " + std::string(op.kind()));
+    return EpilogueStep<T>{*correct, {}, {}};
   }
   EpilogueStep<T> step{op.function, {}, {}};
   if (!unary_function(op.function).a.name.empty() || op.function == Kind::hard_swish) {
@@ -62,7 +68,8 @@ std::optional<EpilogueStep<T>> as_epilogue(const Unary& op, Parameters, std::int
 
 template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(const Binary& op, Parameters parameters,
-                                           std::int64_t channels, Reading reading) {
+                                           std::int64_t channels, Reading reading,
+                                           const Contract&) {
   if (parameters.empty() || parameters[0]->type().type != Type::float32) return std::nullopt;
   const Tensor& constant = *parameters[0];
   const bool per_channel = constant.shape().size() >= 2 && constant.shape()[1] == channels &&
@@ -112,13 +119,15 @@ std::optional<EpilogueStep<T>> as_epilogue(const Binary& op, Parameters paramete
 }
 
 template <class T>
-std::size_t fuse(const Stage& stage, std::size_t head, std::int64_t channels, Reading reading,
-                 Epilogue<T>& epilogue) {
+std::size_t fuse(const PlannedStage& planned, std::size_t head, std::int64_t channels,
+                 Reading reading, Epilogue<T>& epilogue) {
+  const Stage& stage = planned.stage;
   std::size_t count = 0;
   for (std::size_t i = head + 1; i < stage.steps.size(); ++i, ++count) {
     auto step = visit(
         [&](const auto& o) {
-          return as_epilogue<T>(o, stage.steps[i].parameters, channels, reading);
+          return as_epilogue<T>(o, stage.steps[i].parameters, channels, reading,
+                                planned.contracts[i]);
         },
         *stage.steps[i].op);
     if (!step) break;
@@ -128,18 +137,20 @@ std::size_t fuse(const Stage& stage, std::size_t head, std::int64_t channels, Re
 }
 
 template std::optional<EpilogueStep<float>> as_epilogue(const BatchNorm&, Parameters, std::int64_t,
-                                                        Reading);
+                                                        Reading, const Contract&);
 template std::optional<EpilogueStep<double>> as_epilogue(const BatchNorm&, Parameters, std::int64_t,
-                                                         Reading);
+                                                         Reading, const Contract&);
 template std::optional<EpilogueStep<float>> as_epilogue(const Unary&, Parameters, std::int64_t,
-                                                        Reading);
+                                                        Reading, const Contract&);
 template std::optional<EpilogueStep<double>> as_epilogue(const Unary&, Parameters, std::int64_t,
-                                                         Reading);
+                                                         Reading, const Contract&);
 template std::optional<EpilogueStep<float>> as_epilogue(const Binary&, Parameters, std::int64_t,
-                                                        Reading);
+                                                        Reading, const Contract&);
 template std::optional<EpilogueStep<double>> as_epilogue(const Binary&, Parameters, std::int64_t,
-                                                         Reading);
-template std::size_t fuse(const Stage&, std::size_t, std::int64_t, Reading, Epilogue<float>&);
-template std::size_t fuse(const Stage&, std::size_t, std::int64_t, Reading, Epilogue<double>&);
+                                                         Reading, const Contract&);
+template std::size_t fuse(const PlannedStage&, std::size_t, std::int64_t, Reading,
+                          Epilogue<float>&);
+template std::size_t fuse(const PlannedStage&, std::size_t, std::int64_t, Reading,
+                          Epilogue<double>&);
 
 }  // namespace parity

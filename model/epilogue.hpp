@@ -29,7 +29,7 @@ using Epilogue = std::vector<EpilogueStep<T>>;
 template <class T, class AnyOp>
 std::optional<EpilogueStep<T>> as_epilogue(const AnyOp&,
                                            std::span<const std::shared_ptr<const Tensor>>,
-                                           std::int64_t channels, Reading) {
+                                           std::int64_t channels, Reading, const Contract&) {
   (void)channels;
   return std::nullopt;
 }
@@ -37,22 +37,22 @@ std::optional<EpilogueStep<T>> as_epilogue(const AnyOp&,
 template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(
     const BatchNorm& op, std::span<const std::shared_ptr<const Tensor>> parameters,
-    std::int64_t channels, Reading reading);
-/// The function; in magnitudes m -> L m + |f(0)| as model/ops/unary.hpp says, and the function itself
+    std::int64_t channels, Reading reading, const Contract& contract);
+/// The function, by whose sequence the contract says; in magnitudes m -> L m + |f(0)| as model/ops/unary.hpp says, and the function itself
 /// where it heads a stage.
 template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(
     const Unary& op, std::span<const std::shared_ptr<const Tensor>> parameters,
-    std::int64_t channels, Reading reading);
+    std::int64_t channels, Reading reading, const Contract& contract);
 /// With a constant that is a scalar or one per channel; none otherwise.
 template <class T>
 std::optional<EpilogueStep<T>> as_epilogue(
     const Binary& op, std::span<const std::shared_ptr<const Tensor>> parameters,
-    std::int64_t channels, Reading reading);
+    std::int64_t channels, Reading reading, const Contract& contract);
 
 /// The steps after `head` that ride on it; how many there are.
 template <class T>
-std::size_t fuse(const Stage& stage, std::size_t head, std::int64_t channels, Reading reading,
-                 Epilogue<T>& epilogue);
+std::size_t fuse(const PlannedStage& planned, std::size_t head, std::int64_t channels,
+                 Reading reading, Epilogue<T>& epilogue);
 
 }  // namespace parity

@@ -16,6 +16,8 @@ constexpr std::array<Named<Math>, 4> maths{
     {{Math::fp32, "fp32"}, {Math::tf32, "tf32"}, {Math::fp64, "fp64"}, {Math::exact, "exact"}}};
 constexpr std::array<Named<Rounding>, 3> roundings{
     {{Rounding::rna, "rna"}, {Rounding::truncate, "truncate"}, {Rounding::rn, "rn"}}};
+constexpr std::array<Named<Functions>, 2> function_sources{
+    {{Functions::own, "paritylab"}, {Functions::correct, "correct"}}};
 constexpr std::array<Named<Determinism>, 4> promises{
     {{Determinism::not_guaranteed, "not_guaranteed"},
      {Determinism::run_to_run, "run_to_run"},
@@ -64,6 +66,7 @@ std::optional<E> named_in(std::span<const Named<E>> table, std::string_view text
 
 std::string_view name(Math value) { return name_in<Math>(maths, value); }
 std::string_view name(Rounding value) { return name_in<Rounding>(roundings, value); }
+std::string_view name(Functions value) { return name_in<Functions>(function_sources, value); }
 std::string_view name(Determinism value) { return name_in<Determinism>(promises, value); }
 std::string_view name(Arch value) { return name_in<Arch>(archs, value); }
 std::string_view name(Algorithm value) { return name_in<Algorithm>(algorithms, value); }
@@ -74,6 +77,9 @@ std::string_view name(InstructionSet value) {
 std::optional<Math> math_named(std::string_view text) { return named_in<Math>(maths, text); }
 std::optional<Rounding> rounding_named(std::string_view text) {
   return named_in<Rounding>(roundings, text);
+}
+std::optional<Functions> functions_named(std::string_view text) {
+  return named_in<Functions>(function_sources, text);
 }
 std::optional<Determinism> determinism_named(std::string_view text) {
   return named_in<Determinism>(promises, text);

@@ -17,6 +17,11 @@ enum class Math { fp32, tf32, fp64, exact };
 /// Whether BatchNorm stays an operation of its own or is multiplied into the weights before it.
 enum class BatchNormalisation { kept, folded };
 
+/// Whose elementary functions the elementwise steps call: the lab's sequences, within a few ULP at most and
+/// fast, or those that round the real value once. Layers that call functions inside (recurrent ones,
+/// Softmax) and Pow have the lab's sequences only.
+enum class Functions { own, correct };
+
 /// How far bits repeat, weakest first. host_to_gpu: on every backend, device, instruction set,
 /// thread count, layout, batch size and batch position.
 enum class Determinism { not_guaranteed, run_to_run, gpu_to_gpu, host_to_gpu };
@@ -46,6 +51,7 @@ struct Numerics {
   Math rnn = Math::fp32;
   Rounding rounding = Rounding::rna;
   BatchNormalisation batch_norm = BatchNormalisation::kept;
+  Functions functions = Functions::own;
   Determinism promise = Determinism::host_to_gpu;  ///< at least this
   Arch arch = Arch::none;                          ///< none unless some family is tf32
   std::optional<Algorithm> algorithm;              ///< for every MAC stage, when asked for by name
@@ -74,6 +80,7 @@ struct Contract {
   BatchNormalisation batch_norm = BatchNormalisation::kept;
   std::string
       function;  ///< elementary function and whose sequence: "sigmoid=paritylab", else empty
+  Functions functions = Functions::own;  ///< correct only where `function` says so
   Determinism promise = Determinism::host_to_gpu;
   bool stronger = false;  ///< a stronger arithmetic than was permitted (tf32 asked, chain given)
 
@@ -83,6 +90,7 @@ struct Contract {
 
 std::string_view name(Math);
 std::string_view name(Rounding);
+std::string_view name(Functions);
 std::string_view name(Determinism);
 std::string_view name(Arch);
 std::string_view name(Algorithm);
@@ -91,6 +99,7 @@ std::string_view name(InstructionSet);
 /// The reverse of name(); nothing when the text is no such name.
 std::optional<Math> math_named(std::string_view);
 std::optional<Rounding> rounding_named(std::string_view);
+std::optional<Functions> functions_named(std::string_view);
 std::optional<Determinism> determinism_named(std::string_view);
 std::optional<Arch> arch_named(std::string_view);
 std::optional<Algorithm> algorithm_named(std::string_view);

@@ -22,14 +22,16 @@ Error cannot_replay(const std::string& why) {
 
 /// The clauses of the numerics, by the names that a spec has for them; empty: not asked for.
 std::vector<std::pair<std::string, std::string>> clauses_of(const Numerics& n) {
-  return {{"conv", std::string(name(n.conv))},
-          {"matmul", std::string(name(n.matmul))},
-          {"rnn", std::string(name(n.rnn))},
-          {"round", std::string(name(n.rounding))},
-          {"fold_bn", n.batch_norm == BatchNormalisation::folded ? "on" : "off"},
-          {"promise", std::string(name(n.promise))},
-          {"arch", std::string(name(n.arch))},
-          {"algorithm", n.algorithm ? std::string(name(*n.algorithm)) : std::string()}};
+  return {
+      {"conv", std::string(name(n.conv))},
+      {"matmul", std::string(name(n.matmul))},
+      {"rnn", std::string(name(n.rnn))},
+      {"round", std::string(name(n.rounding))},
+      {"fold_bn", n.batch_norm == BatchNormalisation::folded ? "on" : "off"},
+      {"functions", n.functions == Functions::own ? std::string() : std::string(name(n.functions))},
+      {"promise", std::string(name(n.promise))},
+      {"arch", std::string(name(n.arch))},
+      {"algorithm", n.algorithm ? std::string(name(*n.algorithm)) : std::string()}};
 }
 
 /// Multiplies a BatchNorm that follows the stage's convolution into its weights (CONTRACTS section
@@ -205,6 +207,9 @@ PlanFile parse_plan(const std::string& text) {
     const auto folding = written.at("fold_bn").get<std::string>();
     if (folding != "on" && folding != "off") throw cannot_replay("it names an unknown fold_bn");
     n.batch_norm = folding == "on" ? BatchNormalisation::folded : BatchNormalisation::kept;
+    if (written.contains("functions"))
+      n.functions = need(functions_named(written.at("functions").get<std::string>()),
+                         "source of elementary functions");
     n.promise = need(determinism_named(written.at("promise").get<std::string>()), "promise");
     n.arch = need(arch_named(written.at("arch").get<std::string>()), "arch");
     if (written.contains("algorithm"))

@@ -111,7 +111,19 @@ Contract select(const Op& op, const OperandTypes& types, const Numerics& numeric
   if (!in_double(contract))
     visit(
         [&](const auto& o) {
-          if constexpr (requires { o.function_clause(); }) contract.function = o.function_clause();
+          if constexpr (requires { o.correct_kind(); }) {
+            if (numerics.functions == Functions::correct && !o.function_clause().empty()) {
+              if (!o.correct_kind())
+                refuse("functions=correct has no " + kind_of(op) +
+                       (o.a != 0 ? " of " + std::to_string(o.a) : std::string()) +
+                       ": no sequence of it is proven to be correctly rounded for all inputs; "
+                       "drop functions=correct, or end before it with --until");
+              contract.functions = Functions::correct;
+            }
+            contract.function = o.function_clause(contract.functions);
+          } else if constexpr (requires { o.function_clause(); }) {
+            contract.function = o.function_clause();
+          }
         },
         op);
   if (contract.promise < numerics.promise)

@@ -14,10 +14,11 @@ namespace {
 const std::vector<std::string> backends = {"cpu", "cuda", "capture"};
 const std::vector<std::string> maths = {"fp32", "tf32", "fp64", "exact"};
 const std::vector<std::string> family_maths = {"fp32", "tf32"};
-const std::vector<std::string> clauses = {"conv",    "matmul",  "rnn",    "round", "algorithm",
-                                          "fold_bn", "promise", "device", "plan"};
+const std::vector<std::string> clauses = {"conv",    "matmul",    "rnn",     "round",  "algorithm",
+                                          "fold_bn", "functions", "promise", "device", "plan"};
 const std::vector<std::string> roundings = {"rna", "truncate", "rn"};
 const std::vector<std::string> switches = {"on", "off"};
+const std::vector<std::string> function_sources = {"paritylab", "correct"};
 const std::vector<std::string> promises = {"not_guaranteed", "run_to_run", "gpu_to_gpu",
                                            "host_to_gpu"};
 /// Algorithms of a multiply-accumulate, the only ones that can be asked for by name.
@@ -118,6 +119,10 @@ void apply(const Parse& parse, const Clause& clause, Spec& spec) {
       parse.unknown("value of fold_bn", clause.value, switches);
     numerics.batch_norm =
         clause.value == "on" ? BatchNormalisation::folded : BatchNormalisation::kept;
+  } else if (clause.key == "functions") {
+    const std::optional<Functions> functions = functions_named(clause.value);
+    if (!functions) parse.unknown("source of elementary functions", clause.value, function_sources);
+    numerics.functions = *functions;
   } else if (clause.key == "promise") {
     const std::optional<Determinism> promise = determinism_named(clause.value);
     if (!promise) parse.unknown("promise", clause.value, promises);
@@ -207,8 +212,9 @@ Spec parse_spec(std::string_view text) {
       if (each == clause.key)
         parse.refuse("the clause '" + std::string(clause.key) + "' is given twice; keep one.");
     seen.push_back(clause.key);
-    if (in_double && (clause.key == "conv" || clause.key == "matmul" || clause.key == "rnn" ||
-                      clause.key == "round" || clause.key == "algorithm"))
+    if (in_double &&
+        (clause.key == "conv" || clause.key == "matmul" || clause.key == "rnn" ||
+         clause.key == "round" || clause.key == "algorithm" || clause.key == "functions"))
       parse.refuse(std::string(name(*math)) + " has one way to compute and takes no '" +
                    std::string(clause.key) + "'; drop it, or start from fp32.");
     apply(parse, clause, spec);

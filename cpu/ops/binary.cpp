@@ -152,8 +152,9 @@ Value run(const Binary& op, const Job& job) {
   const Shape& shape = job.output.shape;
   if (job.output.type == Type::int64) return integers(op, job);
   const std::int64_t channels = shape.size() >= 2 ? shape[1] : 1;
-  const bool one_step = job.inputs.size() == 1 && job.inputs[0].shape() == shape &&
-                        as_epilogue<float>(op, job.parameters, channels, job.reading).has_value();
+  const bool one_step =
+      job.inputs.size() == 1 && job.inputs[0].shape() == shape &&
+      as_epilogue<float>(op, job.parameters, channels, job.reading, job.contract).has_value();
   if (one_step) return run_as_epilogue(op, job);
   if (!job.magnitudes())
     return job.in_double() ? computed<double>(op, job) : computed<float>(op, job);

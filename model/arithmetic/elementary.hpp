@@ -131,6 +131,8 @@ double step(double y, double a, double b) {
     return std::cos(y);
   else if constexpr (kind == K::pow)
     return a == 0.5 ? std::sqrt(y) : std::pow(y, a);
+  else if constexpr (is_correct(kind))
+    return step<own_of(kind)>(y, 1, b);
   else
     return sequences::step<DoubleArithmetic, kind>(y, a, b);
 }

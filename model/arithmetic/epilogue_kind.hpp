@@ -51,11 +51,50 @@ enum class EpilogueKind {
   sin,
   cos,
   pow,  ///< y to the power a[c]
+  // Functions of above, correctly rounded (model/arithmetic/correct-inl.hpp).
+  correct_exp,
+  correct_sigmoid,
+  correct_swish,  ///< of a = 1
+  correct_tanh,
+  correct_erf,
+  correct_gelu,
+  correct_gelu_tanh,
+  correct_log,
+  correct_softplus,
+  correct_mish,
+  correct_sin,
+  correct_cos,
 };
-inline constexpr int epilogue_kinds = static_cast<int>(EpilogueKind::pow) + 1;
+inline constexpr int epilogue_kinds = static_cast<int>(EpilogueKind::correct_cos) + 1;
 
 /// Whether a kind is a sequence in double: computed one element after the other.
 constexpr bool is_wide(EpilogueKind kind) { return kind >= EpilogueKind::log; }
+
+/// The functions that have a correctly rounded twin.
+struct CorrectlyRounded {
+  EpilogueKind own, correct;
+};
+inline constexpr CorrectlyRounded correctly_rounded[] = {
+    {EpilogueKind::exp, EpilogueKind::correct_exp},
+    {EpilogueKind::sigmoid, EpilogueKind::correct_sigmoid},
+    {EpilogueKind::swish, EpilogueKind::correct_swish},
+    {EpilogueKind::tanh, EpilogueKind::correct_tanh},
+    {EpilogueKind::erf, EpilogueKind::correct_erf},
+    {EpilogueKind::gelu, EpilogueKind::correct_gelu},
+    {EpilogueKind::gelu_tanh, EpilogueKind::correct_gelu_tanh},
+    {EpilogueKind::log, EpilogueKind::correct_log},
+    {EpilogueKind::softplus, EpilogueKind::correct_softplus},
+    {EpilogueKind::mish, EpilogueKind::correct_mish},
+    {EpilogueKind::sin, EpilogueKind::correct_sin},
+    {EpilogueKind::cos, EpilogueKind::correct_cos},
+};
+constexpr bool is_correct(EpilogueKind kind) { return kind >= EpilogueKind::correct_exp; }
+/// The function of a correctly rounded kind; any other kind itself.
+constexpr EpilogueKind own_of(EpilogueKind kind) {
+  for (const CorrectlyRounded& row : correctly_rounded)
+    if (row.correct == kind) return row.own;
+  return kind;
+}
 
 template <EpilogueKind kind>
 using KindConstant = std::integral_constant<EpilogueKind, kind>;

@@ -142,14 +142,17 @@ constexpr float log(float x) {
   return A::narrow_rn(log_wide<A>(x));
 }
 
-/// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|).
+/// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|), before it is rounded.
+template <class A>
+constexpr double softplus_wide(float x) {
+  const float magnitude = A::abs(x);
+  if (magnitude > 200.0F) return static_cast<double>(x > 0.0F ? x : 0.0F);
+  const double tail = log1p_wide<A>(exp_wide<A>(-static_cast<double>(magnitude)).whole);
+  return x > 0.0F ? A::add_rn(static_cast<double>(x), tail) : tail;
+}
 template <class A>
 constexpr float softplus(float x) {
-  if (x != x) return A::canonical_nan();
-  const float magnitude = A::abs(x);
-  if (magnitude > 200.0F) return x > 0.0F ? x : 0.0F;
-  const double tail = log1p_wide<A>(exp_wide<A>(-static_cast<double>(magnitude)).whole);
-  return A::narrow_rn(x > 0.0F ? A::add_rn(static_cast<double>(x), tail) : tail);
+  return x != x ? A::canonical_nan() : A::narrow_rn(softplus_wide<A>(x));
 }
 
 /// x > 0 ? x : a (e^x - 1).
@@ -180,15 +183,18 @@ constexpr float celu(float x, float a) {
   return A::narrow_rn(A::mul_rn(e, static_cast<double>(a)));
 }
 
-/// x tanh(log(1 + e^x)) = x n / (n + 2), n = e^x (e^x + 2).
+/// x tanh(log(1 + e^x)) = x n / (n + 2), n = e^x (e^x + 2), before it is rounded.
 template <class A>
-constexpr float mish(float x) {
-  if (x != x) return A::canonical_nan();
-  if (x > 40.0F) return x;
-  if (x < -200.0F) return -0.0F;
+constexpr double mish_wide(float x) {
+  if (x > 40.0F) return static_cast<double>(x);
+  if (x < -200.0F) return -0.0;
   const double e = exp_wide<A>(static_cast<double>(x)).whole;
   const double n = A::mul_rn(e, A::add_rn(e, 2.0));
-  return A::narrow_rn(A::div_rn(A::mul_rn(static_cast<double>(x), n), A::add_rn(n, 2.0)));
+  return A::div_rn(A::mul_rn(static_cast<double>(x), n), A::add_rn(n, 2.0));
+}
+template <class A>
+constexpr float mish(float x) {
+  return x != x ? A::canonical_nan() : A::narrow_rn(mish_wide<A>(x));
 }
 
 /// x less the nearest multiple of pi/2, and which multiple, modulo 4.
@@ -238,7 +244,7 @@ constexpr Reduced reduced(float x) {
 /// sin (quadrant 0), cos (1), -sin (2) or -cos (3) of r, |r| <= pi/4, by Taylor's series; what is left out
 /// is below 2^-50 of the sum.
 template <class A>
-constexpr float sine_of(double r, unsigned quadrant) {
+constexpr double sine_of(double r, unsigned quadrant) {
   const double s = A::mul_rn(r, r);
   double y = 0;
   if (quadrant % 2 == 0) {
@@ -249,22 +255,32 @@ constexpr float sine_of(double r, unsigned quadrant) {
     y = horner_wide<A>(s, -1.0 / 87178291200, 1.0 / 479001600, -1.0 / 3628800, 1.0 / 40320,
                        -1.0 / 720, 1.0 / 24, -0.5, 1.0);
   }
-  return A::narrow_rn(quadrant < 2 ? y : -y);
+  return quadrant < 2 ? y : -y;
 }
 
+/// Of a finite x that is not 0.
+template <class A>
+constexpr double sin_wide(float x) {
+  const Reduced reduction = reduced<A>(x);
+  return sine_of<A>(reduction.r, reduction.quadrant);
+}
 template <class A>
 constexpr float sin(float x) {
   if (x == 0.0F) return x;
   if (!(A::abs(x) < A::float_of(0x7f800000))) return A::canonical_nan();
-  const Reduced reduction = reduced<A>(x);
-  return sine_of<A>(reduction.r, reduction.quadrant);
+  return A::narrow_rn(sin_wide<A>(x));
 }
 
+/// Of a finite x.
+template <class A>
+constexpr double cos_wide(float x) {
+  const Reduced reduction = reduced<A>(x);
+  return sine_of<A>(reduction.r, (reduction.quadrant + 1) & 3U);
+}
 template <class A>
 constexpr float cos(float x) {
   if (!(A::abs(x) < A::float_of(0x7f800000))) return A::canonical_nan();
-  const Reduced reduction = reduced<A>(x);
-  return sine_of<A>(reduction.r, (reduction.quadrant + 1) & 3U);
+  return A::narrow_rn(cos_wide<A>(x));
 }
 
 /// x^y = e^(y log x) with the special values of IEEE 754-2019 pow; but the exponents 2, 1/2, 1 and -1
@@ -293,11 +309,15 @@ constexpr float pow(float x, float y) {
   return A::copysign(A::narrow_rn(exp_wide<A>(exponent).whole), sign);
 }
 
+#include "model/arithmetic/correct-inl.hpp"
+
 /// One epilogue step of any kind, on one float.
 template <class A, EpilogueKind kind>
 constexpr float any_step(float y, float a, float b) {
   using K = EpilogueKind;
-  if constexpr (kind == K::log)
+  if constexpr (is_correct(kind))
+    return correct<A, kind>(y);
+  else if constexpr (kind == K::log)
     return log<A>(y);
   else if constexpr (kind == K::softplus)
     return softplus<A>(y);

@@ -196,7 +196,14 @@ double Unary::at_zero() const {
   return std::fabs(elementary::step(function, 0.0, static_cast<double>(a), static_cast<double>(b)));
 }
 
-std::string Unary::function_clause() const {
+std::optional<EpilogueKind> Unary::correct_kind() const {
+  if (function == K::swish && a != 1) return std::nullopt;
+  for (const CorrectlyRounded& row : correctly_rounded)
+    if (row.own == function) return row.correct;
+  return std::nullopt;
+}
+
+std::string Unary::function_clause(Functions functions) const {
   switch (function) {
     case K::erf:
     case K::exp:
@@ -216,7 +223,8 @@ std::string Unary::function_clause() const {
       std::string name(kind());
       std::transform(name.begin(), name.end(), name.begin(),
                      [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      return name + (function == K::gelu_tanh ? "-tanh" : "") + "=paritylab";
+      return name + (function == K::gelu_tanh ? "-tanh" : "") + "=" +
+             std::string(parity::name(functions));
     }
     default:
       return {};
@@ -231,7 +239,8 @@ std::vector<TensorType> Unary::infer(const OperandTypes& types) const {
 
 StepAllowance Unary::allowance(const OperandTypes&, std::span<const std::shared_ptr<const Tensor>>,
                                const Contract& contract) const {
-  const SequenceError error = unary_function(function).error;
+  const SequenceError error =
+      contract.functions == Functions::correct ? once : unary_function(function).error;
   const double gain = heads_stage() ? 0 : largest_slope();
   if (error.ulp == 0) return {{0, 0}, gain};
   // M is computed in float32: 2^-20 pays for its own roundings.

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -21,7 +22,8 @@ namespace parity {
 /// Shapes   x any; y the same. float32.
 /// Order    one rounded sequence per element (`elementwise`), those of model/arithmetic/sequences.hpp: the
 ///          text of each function there is its contract, and its checksum over all 2^32 inputs locks it.
-///          NaN gives NaN.
+///          NaN gives NaN. Under functions=correct those of model/arithmetic/correct-inl.hpp, which give the
+///          float nearest to f; Celu, Elu, Selu, and Swish of another a than 1, have none and are refused.
 /// Error    e is the largest error of the sequence over all 2^32 inputs, in ULP of y (gelu: of x, because
 ///          its two factors cancel below 0), L the largest slope of f. A computed y is within e 2^-23 |y|
 ///          of f of the operand that it had, and an error of the operand grows by at most L. In magnitudes
@@ -29,6 +31,7 @@ namespace parity {
 ///          relative error of m stays one. Functions without a largest slope (Exp, Log, Sqrt,
 ///          Reciprocal) and those that jump (Floor, Ceil, Round, Sign, ThresholdedRelu) head a stage of
 ///          their own: there both sides read the same operand, M is |f(x)| itself, and only e counts.
+///          A correctly rounded function has e = 1/2 of y.
 ///          In double (libm, at most 2 ULP, and a few operations around it) 16 * 2^-53 takes the place
 ///          of e.
 /// Source   ONNX operator specification; CONTRACTS section 4; for L elementary calculus, by function in
@@ -56,7 +59,9 @@ struct Unary {
   double at_zero() const;
   /// Whose sequence computes an elementary function ("sigmoid=paritylab"); empty for a single operation or
   /// selection.
-  std::string function_clause() const;
+  std::string function_clause(Functions functions = Functions::own) const;
+  /// The step that computes an elementary function correctly rounded; nothing where none is proven.
+  std::optional<EpilogueKind> correct_kind() const;
   static std::vector<Case<Unary>> cases();
 };
 

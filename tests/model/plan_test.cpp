@@ -47,6 +47,32 @@ TEST(Select, Chunk256IsAskedForByNameAndKeepsTheStrongestPromise) {
   EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), numerics), Error);
 }
 
+TEST(Select, CorrectlyRoundedFunctionsAreAClauseOfTheContract) {
+  Numerics numerics;
+  const OperandTypes types{{{Type::float32, {2, 3}}}, {}};
+  EXPECT_EQ(select(Unary{EpilogueKind::sigmoid}, types, numerics).text(),
+            "elementwise/sigmoid=paritylab");
+  numerics.functions = Functions::correct;
+  const Contract correct = select(Unary{EpilogueKind::sigmoid}, types, numerics);
+  EXPECT_EQ(correct.text(), "elementwise/sigmoid=correct");
+  EXPECT_EQ(correct.promise, Determinism::host_to_gpu);
+  // Half an ULP, and what M's own roundings take.
+  EXPECT_EQ(Unary{EpilogueKind::sigmoid}.allowance(types, {}, correct).own.coefficient,
+            0x1p-24 * (1 + 0x1p-20));
+  EXPECT_EQ(select(Unary{EpilogueKind::relu}, types, numerics).text(), "elementwise");
+  EXPECT_EQ(select(Unary{EpilogueKind::swish, 1}, types, numerics).text(),
+            "elementwise/swish=correct");
+  for (const Unary& op : {Unary{EpilogueKind::swish, 1.5F}, Unary{EpilogueKind::elu, 1}}) {
+    try {
+      (void)select(op, types, numerics);
+      FAIL() << "nothing proves a correctly rounded " << op.kind();
+    } catch (const Error& e) {
+      EXPECT_EQ(e.fault(), Fault::bad_request);
+      EXPECT_NE(std::string(e.what()).find(op.kind()), std::string::npos) << e.what();
+    }
+  }
+}
+
 TEST(Select, NeverReadsBatchOrSpace) {
   OperandTypes large = conv_types(16, 1);
   large.inputs[0].shape = {64, 16, 512, 512};
@@ -108,6 +134,14 @@ TEST_F(Planned, PlansAreFilesAndReplayed) {
   const Plan replayed = read_plan(file, graph, stages, backend);
   EXPECT_EQ(write_plan(replayed, graph), file);
   EXPECT_EQ(replayed.numerics, plan.numerics);
+}
+
+TEST_F(Planned, WhoseFunctionsIsPartOfThePlanFile) {
+  Numerics numerics;
+  numerics.functions = Functions::correct;
+  const Plan plan = make_plan(stages, numerics, backend, "cpu:fp32,functions=correct");
+  const Plan replayed = read_plan(write_plan(plan, graph), graph, stages, backend);
+  EXPECT_EQ(replayed.numerics, numerics);
 }
 
 TEST_F(Planned, APlanFileThatDoesNotFitIsRefusedWithASentence) {

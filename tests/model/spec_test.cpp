@@ -91,7 +91,8 @@ TEST(Spec, RefusalsSayWhatThereIs) {
       {"cpu:", "'' is no math; there is fp32, tf32, fp64, exact."},
       {"cpu:fp16", "'fp16' is no math; there is fp32, tf32, fp64, exact."},
       {"cpu:fp32,cnov=tf32",
-       "'cnov' is no clause; there is conv, matmul, rnn, round, algorithm, fold_bn, promise, "
+       "'cnov' is no clause; there is conv, matmul, rnn, round, algorithm, fold_bn, functions, "
+       "promise, "
        "device, "
        "plan; did you mean 'conv'?"},
       {"cpu:fp32,conv", "the clause 'conv' has no value; write conv=VALUE."},
@@ -100,6 +101,11 @@ TEST(Spec, RefusalsSayWhatThereIs) {
       {"cpu:fp32,algorithm=lanes32",
        "'lanes32' is no multiply-accumulate algorithm; there is chain, chunk256, tensor:k4f24, "
        "tensor:k8f25, gemm:eigen."},
+      {"cpu:fp32,functions=corect",
+       "'corect' is no source of elementary functions; there is paritylab, correct; did you mean "
+       "'correct'?"},
+      {"cpu:exact,functions=correct",
+       "exact has one way to compute and takes no 'functions'; drop it, or start from fp32."},
       {"cpu:fp32,fold_bn=maybe", "'maybe' is no value of fold_bn; there is on, off."},
       {"cpu:fp32,promise=always",
        "'always' is no promise; there is not_guaranteed, run_to_run, gpu_to_gpu, host_to_gpu."},
