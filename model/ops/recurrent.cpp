@@ -22,9 +22,10 @@ GateFunction function_named(const NodeView& node, const std::string& name) {
   const std::string text = lowered(name);
   if (text == "sigmoid") return GateFunction::sigmoid;
   if (text == "tanh") return GateFunction::tanh;
-  if (text == "relu") return GateFunction::relu;
-  node.refuse("its activation " + name +
-              " is not among those the lab has for gates: Sigmoid, Tanh, Relu");
+  if (text != "relu")
+    node.refuse("its activation " + name +
+                " is not among those the lab has for gates: Sigmoid, Tanh, Relu");
+  return GateFunction::relu;
 }
 
 /// The forms of all directions from `activations` and `clip`.

@@ -63,7 +63,9 @@ TEST(Integers, DoubleBesideFloatIsExplainedAndMasksStayTheSame) {
       EXPECT_NE(stage.verdict, Verdict::diverged) << stage.name;
       const TensorType& made =
           bench.stages[static_cast<std::size_t>(stage.id)].output_types.front();
-      if (made.type != Type::float32) EXPECT_EQ(stage.verdict, Verdict::same_bits) << stage.name;
+      if (made.type != Type::float32) {
+        EXPECT_EQ(stage.verdict, Verdict::same_bits) << stage.name;
+      }
     }
   }
 }

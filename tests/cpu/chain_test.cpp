@@ -358,7 +358,9 @@ class SlowEpilogue : public EveryWidth {};
 
 TEST_P(SlowEpilogue, VectorFunctionsHaveTheirChecksumsOverAllInputs) {
   for (const LockedFunction& f : locked_functions)
-    if (!is_wide(f.kind)) EXPECT_EQ(vector_checksum(f, GetParam(), 0, 1), f.all) << f.name;
+    if (!is_wide(f.kind)) {
+      EXPECT_EQ(vector_checksum(f, GetParam(), 0, 1), f.all) << f.name;
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(Vectors, SlowEpilogue, ::testing::ValuesIn(vector_widths()), width_name);
