@@ -638,7 +638,7 @@ class CaptureWalk {
     const Stage& stage = r_.stages[i];
     for (std::size_t d = 0; d < r_.decisions.size(); ++d) {
       if (!names_output(r_.graph, r_.decisions[d], stage.outputs[j])) continue;
-      const Value& x = live_.at(stage.inputs).front();
+      const Value x = live_.at(stage.inputs).front();
       const RecordedStage as_made{false, halves_.contains(stage.outputs[j]),
                                   largest_of(a_.download(x, r_.a.execution))};
       const Allowance own = stage_allowance(r_.a.plan.stages[i]),
@@ -986,6 +986,18 @@ class CaptureWalk {
       test.worst_index = c.worst_judged->index;
       test.worst_exact = c.worst_judged->a;
       test.worst_value = c.worst_judged->b;
+    }
+    if (c.nan_mismatches == 0) return test;
+    // M is NaN there, so the comparison judged none of them.
+    const std::vector<double> exact_values = widened(host_.download(exact, r_.referee.execution)),
+                              y_values = widened(host_.download(y, r_.referee.execution));
+    for (std::size_t k = 0; k < y_values.size(); ++k) {
+      if (!swallowed(exact_values[k], y_values[k])) continue;
+      ++test.beyond;
+      test.max_abs = test.worst_share = std::numeric_limits<double>::infinity();
+      test.worst_index = static_cast<std::int64_t>(k);
+      test.worst_exact = exact_values[k];
+      test.worst_value = y_values[k];
     }
     return test;
   }

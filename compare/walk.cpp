@@ -195,6 +195,13 @@ OracleTest judge_exact(std::span<const std::int64_t> indices, bool all, std::spa
   const double limit = (0x1p127 - allowance.underflow) / (1 + 0x1p-9);
   double worst = -1;
   for (std::size_t i = 0; i < indices.size(); ++i) {
+    if (swallowed(exact[i], y[i])) {
+      ++test.beyond;
+      test.max_abs = worst = test.worst_share = std::numeric_limits<double>::infinity();
+      test.worst_index = indices[i];
+      test.worst_value = y[i];
+      test.worst_exact = exact[i];
+    }
     if (!(magnitude[i] < limit)) continue;
     const bool same = y[i] == exact[i] || (std::isnan(y[i]) && std::isnan(exact[i]));
     double distance = same ? 0 : std::fabs(y[i] - exact[i]);
@@ -291,11 +298,15 @@ std::optional<Diagnosis> proves_nothing(Backend& backend, const Execution& execu
   if (inputs.empty()) return std::nullopt;
   // Integers and masks agree to the bit or not at all, and may well be constant.
   if (output.type().type == Type::int64 || output.type().type == Type::boolean) return std::nullopt;
-  if (introduced.informative == 0)
-    return found(Bug::output_zeroed,
-                 introduced.rms_a == 0 && introduced.rms_b == 0
-                     ? "every element is zero, so its agreement shows nothing"
-                     : "no element is finite and other than zero on both sides");
+  if (introduced.informative == 0) {
+    const std::vector<double> values = widened(backend.download(output, execution));
+    if (std::all_of(values.begin(), values.end(), [](double y) { return y == 0; }))
+      return found(Bug::output_zeroed, "every element is zero, so its agreement shows nothing");
+    Diagnosis diagnosis =
+        found(Bug::output_constant, "no element is finite and other than zero on both sides");
+    diagnosis.label = "nothing_finite";
+    return diagnosis;
+  }
   // Movement passes bits by contract.
   if (planned.contracts.front().algorithm == Algorithm::move) return std::nullopt;
   if (element_count(output.shape()) >= fewest_of_a_constant &&

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -73,7 +74,11 @@ std::string numerics_text(const Numerics& numerics);
 std::vector<std::int64_t> sample_of(std::int64_t elements, bool all, std::uint64_t seed,
                                     std::span<const std::int64_t> also);
 
-/// Judges y against exact values, element by element: |y - exact| <= c*M + t + (n + 8)*2^-53*M.
+/// Whether a NaN that belongs here is not there.
+inline bool swallowed(double exact, double y) { return std::isnan(exact) && !std::isnan(y); }
+
+/// Judges y against exact values, element by element: |y - exact| <= c*M + t + (n + 8)*2^-53*M. Where the
+/// exact value is NaN y must be one, whatever M: a NaN comes of NaN or infinite operands, in any order.
 OracleTest judge_exact(std::span<const std::int64_t> indices, bool all, std::span<const double> y,
                        std::span<const double> exact, std::span<const double> magnitude,
                        const Allowance& allowance, std::int64_t terms);

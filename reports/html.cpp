@@ -262,9 +262,9 @@ std::string comparisons(const StageResult& stage) {
 
 std::string oracle_text(const OracleTest& test, const std::string& shape) {
   return fmt::format(
-      "{} of its bound; worst |y − exact| {} at {}: {} for {}; {} of {} {} elements beyond",
-      brief(test.worst_share), brief(test.max_abs), coordinates(test.worst_index, shape),
-      brief(test.worst_value, 8), brief(test.worst_exact, 8), grouped(test.beyond),
+      "{} of its bound at {}: {} for {}; |y − exact| at most {}; {} of {} {} elements beyond",
+      brief(test.worst_share), coordinates(test.worst_index, shape), brief(test.worst_value, 8),
+      brief(test.worst_exact, 8), brief(test.max_abs), grouped(test.beyond),
       test.all ? "all" : "a sample of", grouped(test.elements));
 }
 

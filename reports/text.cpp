@@ -321,10 +321,10 @@ std::string focus(const RunRecord& record, const TextStyle& style) {
   if (stage->accumulated) line("accumulated", worst_text(*stage->accumulated, stage->shape));
   const auto oracle = [&](const char* side, const std::optional<OracleTest>& test) {
     if (!test) return;
-    line("", fmt::format("{} against exact: {} of its bound, |y − exact| {} at {} ({} {} elements)",
-                         side, brief(test->worst_share), brief(test->max_abs),
-                         coordinates(test->worst_index, stage->shape),
-                         test->all ? "all" : "a sample of", grouped(test->elements)));
+    line("", fmt::format(
+                 "{} against exact: {} of its bound at {}, |y − exact| at most {} ({} {} elements)",
+                 side, brief(test->worst_share), coordinates(test->worst_index, stage->shape),
+                 brief(test->max_abs), test->all ? "all" : "a sample of", grouped(test->elements)));
   };
   oracle("a", stage->exact_a);
   oracle("b", stage->exact_b);

@@ -3,8 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <map>
+#include <string>
+#include <vector>
 
+#include "compare/margins.hpp"
 #include "compare/misread.hpp"
 #include "model/arithmetic/half.hpp"
 #include "model/error.hpp"
@@ -442,6 +446,40 @@ TEST(Capture, OneStageThatNeedsTf32IsPointedAt) {
   EXPECT_TRUE(Bench::named(record).empty());
   EXPECT_TRUE(noted(record, "only '" + record.stages[2].name + "' needs it")) << notes_of(record);
   EXPECT_FALSE(noted(judged(bench, recorded(bench, tf32(Arch::sm_80)), tf32(Arch::none)), "TF32"));
+}
+
+TEST(Capture, ANanThatTheOtherRuntimeSwallowedIsADivergence) {
+  Bench bench(small_net());
+  std::vector<float> values(bench.inputs[0].values<float>().begin(),
+                            bench.inputs[0].values<float>().end());
+  values[40] = std::numeric_limits<float>::quiet_NaN();
+  bench.inputs[0] = Tensor::of<float>(bench.inputs[0].shape(), values);
+  EXPECT_EQ(judged(bench, recorded(bench, fp32())).exit_code, 0);
+
+  const RunRecord record = judged(bench, recorded(bench, fp32(), Injection{1, Bug::nan_swallowed}));
+  EXPECT_EQ(Bench::named(record), std::vector<int>{1});
+  EXPECT_EQ(record.stages[1].blame, Blame::b);
+  EXPECT_EQ(record.exit_code, 1);
+}
+
+TEST(Capture, DecisionsAreJudgedAtItsOutputs) {
+  Bench bench(small_net());
+  const std::string output = bench.graph.tensor(bench.graph.outputs[0]).name;
+  const std::vector<Decision> decisions = {parse_decision(output + "=argmax")};
+  const Capture capture = recorded(bench, fp32());
+  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "a");
+  const RunRecord record = diff_capture({.graph = bench.graph,
+                                         .stages = bench.stages,
+                                         .a = {bench.cpu, plan, bench.execution},
+                                         .referee = {bench.cpu, bench.cpu, bench.execution},
+                                         .inputs = bench.inputs,
+                                         .capture = capture,
+                                         .spec = "capture:other.npz",
+                                         .numerics = {},
+                                         .decisions = decisions});
+  ASSERT_EQ(record.decisions.size(), 1U);
+  EXPECT_GT(record.decisions[0].decisions, 0);
+  EXPECT_EQ(record.decisions[0].flipped, 0);
 }
 
 TEST(Capture, TensorsThatSayNothingAreCounted) {
