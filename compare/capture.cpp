@@ -711,6 +711,11 @@ class CaptureWalk {
         i, exact, recorded.output_in_half ? unrounded(for_host(y), exact) : for_host(y), m_host,
         foreign_allowance(foreign_plan_.stages[i], before_its_output(recorded)));
     decide(planned, inputs, y, result);
+    // Further outputs are the states behind the last step, of which Y has the history.
+    if (j == 0 && is_recurrent(planned))
+      note(tell_of_wide_bounds(planned, widened(host_.download(exact, r_.referee.execution)),
+                               widened(host_.download(m_host, r_.referee.execution)), foreign,
+                               result));
     // What bounds itself is not linear in |x|: its M says nothing of an error that x brings along.
     if (result.verdict == Verdict::diverged && result.blame != Blame::a &&
         recorded.inputs_in_half && bounds_itself(*stage.steps.front().op) &&
@@ -1029,6 +1034,10 @@ class CaptureWalk {
                      .tolerance = tolerance,
                      .allowance = foreign_allowance(foreign_plan_.stages[i], recorded),
                      .recorded_in_half = recorded.output_in_half});
+  }
+
+  void note(std::string sentence) {
+    if (!sentence.empty()) record_.notes.push_back(std::move(sentence));
   }
 
   void decide(const PlannedStage& planned, const std::vector<Value>& inputs, const Value& y,

@@ -315,6 +315,12 @@ class Walk {
       ask_oracle(i, spot, introduced[0], allowance_a, allowance_b, result);
     }
     decide(spot, zero, differing, beyond(), introduced[0], result);
+    if (!spot.sample.empty()) {
+      std::string sentence =
+          tell_of_wide_bounds(spot.b_stage, spot.exact, b_.elements(spot.magnitude[0], spot.sample),
+                              allowance_b, result);
+      if (!sentence.empty()) record_.notes.push_back(std::move(sentence));
+    }
     if (result.verdict == Verdict::diverged) result.diagnoses = examine(i, spot, result);
     if (introduced[0].differing > 0)
       result.map = b_.map(spot.a_local[0], spot.l[0], r_.b.execution);

@@ -9,6 +9,7 @@
 #include "model/arithmetic/bits.hpp"
 #include "model/arithmetic/bounds.hpp"
 #include "model/arithmetic/fill.hpp"
+#include "model/ops.hpp"
 
 namespace parity {
 
@@ -182,6 +183,36 @@ std::vector<std::int64_t> sample_of(std::int64_t elements, bool all, std::uint64
   std::sort(indices.begin(), indices.end());
   indices.erase(std::unique(indices.begin(), indices.end()), indices.end());
   return indices;
+}
+
+bool is_recurrent(const PlannedStage& planned) {
+  return std::holds_alternative<Recurrent>(*planned.stage.steps.front().op);
+}
+
+std::string tell_of_wide_bounds(const PlannedStage& planned, std::span<const double> exact,
+                                std::span<const double> magnitude, const Allowance& allowance,
+                                StageResult& result) {
+  if (!is_recurrent(planned) || result.verdict != Verdict::within_bound) return {};
+  double largest = 0;
+  for (const double y : exact)
+    if (std::isfinite(y)) largest = std::max(largest, std::fabs(y));
+  std::int64_t wide = 0;
+  for (const double m : magnitude)
+    wide += !(allowance.coefficient * m + allowance.underflow <= 2 * largest);
+  if (wide == 0) return {};
+  const auto all = static_cast<std::int64_t>(magnitude.size());
+  const std::string sentence =
+      (wide == all ? "every element's"
+                   : std::to_string(wide) + " of " + std::to_string(all) + " elements'") +
+      " bound is wider than the layer's values, because the worst case grows along the steps";
+  if (wide == all) {
+    result.verdict = Verdict::untrusted;
+    result.reason = sentence + ": run fewer steps, or let the layer give every step";
+  } else {
+    result.reason += "; " + sentence + ", so these are not judged";
+  }
+  return planned.stage.name + ": " + sentence +
+         (wide == all ? "; nothing of it was judged" : "; the others were judged, these were not");
 }
 
 OracleTest judge_exact(std::span<const std::int64_t> indices, bool all, std::span<const double> y,

@@ -74,6 +74,15 @@ std::string numerics_text(const Numerics& numerics);
 std::vector<std::int64_t> sample_of(std::int64_t elements, bool all, std::uint64_t seed,
                                     std::span<const std::int64_t> also);
 
+bool is_recurrent(const PlannedStage& planned);
+
+/// What is said of a recurrent layer that stays within bounds wider than its own values: the worst case grows
+/// along the steps until no result of a plausible size could leave it. Where that holds of every element
+/// the stage becomes untrusted. Empty: nothing to say. All spans are of the same elements.
+std::string tell_of_wide_bounds(const PlannedStage& planned, std::span<const double> exact,
+                                std::span<const double> magnitude, const Allowance& allowance,
+                                StageResult& result);
+
 /// Whether a NaN that belongs here is not there.
 inline bool swallowed(double exact, double y) { return std::isnan(exact) && !std::isnan(y); }
 

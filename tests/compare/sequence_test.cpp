@@ -236,6 +236,34 @@ TEST(Sequences, AStateThatNobodyGaveIsProvedByTheStepsBehindIt) {
   }
 }
 
+TEST(Sequences, BoundsWiderThanTheLayersValuesJudgeNothing) {
+  constexpr std::int64_t T = 40, N = 1, I = 5, H = 6;
+  GraphBuilder graph("long");
+  std::uint64_t seed = 90;
+  const auto weights = [&](Shape shape) {
+    return std::optional(filled({Type::float32, std::move(shape)}, Fill::real, ++seed));
+  };
+  const TensorId x = graph.add_input("x", {Type::float32, {T, N, I}});
+  Recurrent op;
+  op.outputs = {1};  // the last state alone
+  std::vector<std::optional<Tensor>> parameters = {weights({1, 3 * H, I}), weights({1, 3 * H, H}),
+                                                   weights({1, 6 * H})};
+  parameters.resize(recurrent_parameter::count);
+  graph.add_output(
+      graph.add_step(op, {x}, std::move(parameters), "/gru/GRU", {"last"}, "GRU").front());
+  Bench bench(graph.finish());
+
+  Capture capture = recorded(bench, fp32());
+  Tensor& last = capture.tensors.front().second;
+  std::vector<float> negated(last.values<float>().begin(), last.values<float>().end());
+  for (float& each : negated) each = -each;
+  last = Tensor::of<float>(last.shape(), negated);
+  const RunRecord record = judged(bench, capture);
+  EXPECT_EQ(record.stages[0].verdict, Verdict::untrusted);
+  EXPECT_EQ(record.exit_code, 4);
+  EXPECT_NE(record.stages[0].reason.find("wider than the layer's values"), std::string::npos);
+}
+
 TEST(Sequences, CleanContractsAreExplainedByTheirBounds) {
   Bench bench(sequence_net());
   for (const char* spec : {"fp64", "sm_80", "sm_90", "sm_90/truncate", "chunk256"}) {

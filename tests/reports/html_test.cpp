@@ -118,10 +118,11 @@ TEST(Html, NumbersThatAreNotFiniteBreakNoPicture) {
 }
 
 TEST(Html, VerdictSentenceComesFirst) {
-  EXPECT_NE(write_html(samples::diverged())
-                .find("<h1 id=\"verdict-sentence\">✗ Diverged: first at blocks.1.9 "
-                      "(Conv+BN+Relu), stage 8 of 19: the introduced error is 41.3× its bound.</h1>"),
-            std::string::npos);
+  EXPECT_NE(
+      write_html(samples::diverged())
+          .find("<h1 id=\"verdict-sentence\">✗ Diverged: first at blocks.1.9 "
+                "(Conv+BN+Relu), stage 8 of 19: the introduced error is 41.3× its bound.</h1>"),
+      std::string::npos);
   EXPECT_NE(write_html(samples::identical())
                 .find("✓ Identical: all 19 stages have the same bits on both sides."),
             std::string::npos);

@@ -34,7 +34,8 @@ TEST(Text, AnswersStandInOrder) {
 TEST(Text, NamesTheFirstDivergenceAndItsWorstElementInDecimalAndHex) {
   const RunRecord record = samples::diverged();
   const std::string text = write_text(record);
-  EXPECT_NE(text.find("✗ diverged: first at blocks.1.9 (Conv+BN+Relu), stage 8 of 19"), std::string::npos)
+  EXPECT_NE(text.find("✗ diverged: first at blocks.1.9 (Conv+BN+Relu), stage 8 of 19"),
+            std::string::npos)
       << text;
   const Comparison& c = *record.stages[7].introduced;
   EXPECT_NE(text.find(fmt::format("(0x{:08x})", c.worst->a_bits)), std::string::npos) << text;
