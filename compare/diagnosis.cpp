@@ -880,11 +880,22 @@ class Examination {
     const auto of = [&](std::int64_t i) { return i % 32; };
     const std::set<std::int64_t> lanes = places(of);
     if (lanes.size() > 4) return;
+    // A channel that is the last axis falls on the same lanes again and again.
+    const std::int64_t last = p_.shape.back();
+    const std::set<std::int64_t> along = places([&](std::int64_t i) { return i % last; });
+    if (along.size() == 1 && last > 1 && 32 % last != 0) {
+      const std::int64_t only = *along.begin();
+      found_.push_back(
+          shaped_as("one_channel", overlap([&](std::int64_t i) { return i % last == only; }),
+                    fmt::format("only index {} of {} along the last axis differs, at {}", only,
+                                last, elements(p_.count))));
+      return;
+    }
     const double confidence = overlap([&](std::int64_t i) { return lanes.contains(of(i)); });
     found_.push_back(
         named_as(Bug::lane_corrupted, Proof::pattern, confidence,
                  fmt::format("only elements whose index is {} modulo 32 differ: {} of 32 lanes",
-                             *lanes.begin(), lanes.size())));
+                             fmt::join(lanes, " or "), lanes.size())));
   }
 
   void border() {
@@ -927,10 +938,16 @@ class Examination {
     if (p_.not_finite > 0) return;
     const auto all = [](std::int64_t) { return true; };
     if (const Line line = line_through(all, true, true); line.left < left_of_explained) {
-      found_.push_back(shaped_as("scaled", 1 - line.left,
-                                 fmt::format("{} is {:.8g} times the reference {:+.3g}: the whole "
-                                             "tensor is scaled",
-                                             of_.who, line.slope, line.offset)));
+      // A slope that float32 cannot tell from 1.
+      const bool shifted = std::fabs(line.slope - 1) < 0x1p-22;
+      found_.push_back(
+          shifted ? shaped_as(
+                        "shifted", 1 - line.left,
+                        fmt::format("{} is the reference {:+.6g} everywhere", of_.who, line.offset))
+                  : shaped_as("scaled", 1 - line.left,
+                              fmt::format("{} is {:.8g} times the reference {:+.3g}: the whole "
+                                          "tensor is scaled",
+                                          of_.who, line.slope, line.offset)));
       return;
     }
     per_channel();

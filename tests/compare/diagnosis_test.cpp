@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <limits>
+#include <string>
+#include <vector>
 
 #include "tests/compare/recorded.hpp"
 
@@ -110,6 +113,40 @@ TEST(Diagnosis, NamesTheBitThatFlipped) {
         << found.evidence;
     EXPECT_EQ(found.box_first, found.box_last);
   }
+}
+
+/// A convolution of 48 channels whose result is handed on channels last, recorded and then changed.
+RunRecord of_changed_recording(const std::function<float(float, std::int64_t)>& change) {
+  constexpr std::int64_t C = 48;
+  GraphBuilder graph("channels last");
+  const TensorId x = graph.add_input("x", {Type::float32, {1, 8, 5, 7}});
+  const TensorId z = add_conv(graph, x, C, "/0/Conv", "z", 1);
+  graph.add_output(graph
+                       .add_step(Movement{Movement::Function::transpose, {0, 2, 3, 1}}, {z}, {},
+                                 "/0/Transpose", {"y"}, "Transpose")
+                       .front());
+  Bench bench(graph.finish());
+  Capture capture = recorded(bench, fp32());
+  Tensor& y = capture.tensors.back().second;
+  std::vector<float> values(y.values<float>().begin(), y.values<float>().end());
+  for (std::size_t k = 0; k < values.size(); ++k)
+    values[k] = change(values[k], static_cast<std::int64_t>(k) % C);
+  y = Tensor::of<float>(y.shape(), values);
+  return judged(bench, capture);
+}
+
+TEST(Diagnosis, AChannelOnTheLastAxisIsNoLane) {
+  const Diagnosis found = first_of(
+      of_changed_recording([](float y, std::int64_t c) { return c == 7 ? 1.25F * y : y; }), 0);
+  EXPECT_EQ(found.label, "one_channel") << found.evidence;
+  EXPECT_NE(found.evidence.find("index 7 of 48 along the last axis"), std::string::npos)
+      << found.evidence;
+}
+
+TEST(Diagnosis, AConstantThatWasAddedIsNoScale) {
+  const Diagnosis found =
+      first_of(of_changed_recording([](float y, std::int64_t) { return y + 0.5F; }), 0);
+  EXPECT_EQ(found.label, "shifted") << found.evidence;
 }
 
 TEST(Diagnosis, DrawsTheBoxAroundTheWorst) {
