@@ -72,7 +72,7 @@ class Product {
     Window window = window_;
     window.IW = window.OW = rows;
     // A product this small is over before a team of threads is there.
-    constexpr std::int64_t worth_a_team = std::int64_t{1} << 20;
+    constexpr std::int64_t worth_a_team = std::int64_t{1} << 17;
     Execution taken = execution;
     if (rows * window.IC * window.OC < worth_a_team) taken.threads = 1;
     run_packed(contract_, window, x, *packed_, bias, y, taken);
