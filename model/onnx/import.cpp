@@ -569,9 +569,20 @@ class Importer final : public Surroundings {
       const std::string path = (model_.folder / model_.name).string();
       const bool plain = path.find_first_of(" \t'\"$&;()*?<>|\\`") == std::string::npos;
       add_sentence(" Run the part before it with: paritylab run " + (plain ? path : shown(path)) +
-                   " --on cpu:fp32 --until " + shown(tensor));
+                   " --on cpu:fp32 --until " + shown(tensor) + as_asked());
     }
     return Error(Fault::bad_model, sentence);
+  }
+
+  /// The words that gave this import its extents, for a command that shall work as printed.
+  std::string as_asked() const {
+    std::string words;
+    for (const auto& [name, extent] : options_.dims)
+      words += " --dim " + name + "=" + std::to_string(extent);
+    for (const auto& [name, shape] : options_.shapes)
+      words += " --shape " + name + "=" + to_string(shape);
+    if (!options_.bindings.empty()) words += ", and the same --input";
+    return words;
   }
 
   /// The latest computed value that the refused node reads, else the latest there is.

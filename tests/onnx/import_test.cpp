@@ -478,6 +478,18 @@ TEST(Import, RefusesVersionsItDoesNotKnow) {
   expect_refused(none, Fault::bad_model, {"operator set"});
 }
 
+TEST(Import, TheCommandForTheRestHasTheExtentsThatWereGiven) {
+  ModelMaker maker;
+  maker.input("x", {1, -1}).name_extent(1, "width").node("Relu", {"x"}, {"y"});
+  maker.node("Wiggle", {"y"}, {"z"}, "wiggle");
+  maker.output("z");
+  ImportOptions options;
+  options.dims["width"] = 5;
+  expect_refused(maker, Fault::bad_model, {"--until 'y' --dim width=5"}, options);
+  options.bindings.emplace("x", Tensor::of<float>({1, 5}, std::vector<float>(5, 1.0F)));
+  expect_refused(maker, Fault::bad_model, {"--dim width=5, and the same --input"}, options);
+}
+
 TEST(Import, RefusesUnknownOperatorsAndSaysWhatWouldRun) {
   ModelMaker maker = conv_block();
   maker.node("Wiggle", {"y"}, {"z"}, "wiggle");
