@@ -10,6 +10,7 @@
 
 #include "compare/diagnosis.hpp"
 #include "compare/misread.hpp"
+#include "compare/recurrence.hpp"
 #include "compare/walk.hpp"
 #include "model/arithmetic/bounds.hpp"
 #include "model/arithmetic/half.hpp"
@@ -710,9 +711,14 @@ class CaptureWalk {
     result.exact_b = against_exact(
         i, exact, recorded.output_in_half ? unrounded(for_host(y), exact) : for_host(y), m_host,
         foreign_allowance(foreign_plan_.stages[i], before_its_output(recorded)));
-    decide(planned, inputs, y, result);
     // Further outputs are the states behind the last step, of which Y has the history.
-    if (j == 0 && is_recurrent(planned))
+    std::optional<OracleTest> steps;
+    if (j == 0 && !recorded.inputs_in_half && !recorded.output_in_half)
+      steps = judge_steps(host_, r_.referee.execution, exact_plan_.stages[i], on_host.front(),
+                          host_.download(for_host(y), r_.referee.execution), foreign);
+    if (steps) take_worse(*steps, *result.exact_b);
+    decide(planned, inputs, y, result);
+    if (j == 0 && !steps && is_recurrent(planned))
       note(tell_of_wide_bounds(planned, widened(host_.download(exact, r_.referee.execution)),
                                widened(host_.download(m_host, r_.referee.execution)), foreign,
                                result));

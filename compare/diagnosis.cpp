@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "compare/misread.hpp"
+#include "compare/recurrence.hpp"
 #include "model/arithmetic/bits.hpp"
 #include "model/arithmetic/fill.hpp"
 #include "model/arithmetic/half.hpp"
@@ -482,65 +483,6 @@ class Examination {
     return false;
   }
 
-  /// Which element of a layer's Y each element of the stage's output is; nothing where more than movement
-  /// follows the layer.
-  std::optional<std::vector<std::size_t>> places_in(const Shape& y) const {
-    const Stage& stage = of_.planned.stage;
-    const bool moved =
-        std::all_of(stage.steps.begin() + 1, stage.steps.end(),
-                    [](const Step& step) { return std::holds_alternative<Movement>(*step.op); });
-    const std::int64_t size = element_count(y);
-    if (!moved || size != p_.size() || size > std::int64_t{1} << 24) return std::nullopt;
-    std::vector<float> numbered(static_cast<std::size_t>(size));
-    std::iota(numbered.begin(), numbered.end(), 0.0F);  // exact up to 2^24
-    Value value = of_.runner.upload(Tensor::of(y, std::move(numbered)), of_.execution);
-    if (stage.steps.size() > 1)
-      value = of_.runner.run(suffix_of(of_.planned, 1), {&value, 1}, Reading::values, of_.execution)
-                  .front();
-    const std::vector<double> made = widened(of_.runner.download(value, of_.execution));
-    return std::vector<std::size_t>(made.begin(), made.end());
-  }
-
-  /// One direction of the suspect's GRU, without the first step that it takes and from the state that it
-  /// made there, as a stage of its own.
-  PlannedStage continued(const Recurrent& layer, std::int64_t d, const TensorType& later,
-                         Tensor state) const {
-    PlannedStage from_there = of_.planned;
-    Recurrent one = layer;
-    const bool backward = layer.direction == Recurrent::Direction::reverse || d == 1;
-    one.direction = backward ? Recurrent::Direction::reverse : Recurrent::Direction::forward;
-    one.forms = {layer.forms.at(static_cast<std::size_t>(d))};
-    one.state = Recurrent::Initial::parameter;
-    one.outputs = {0};
-    Stage& stage = from_there.stage;
-    stage.steps.resize(1);
-    from_there.contracts.resize(1);
-    Step& head = stage.steps.front();
-    head.op = std::make_shared<const Op>(one);
-    for (const std::size_t at : {recurrent_parameter::weights, recurrent_parameter::recurrence,
-                                 recurrent_parameter::bias}) {
-      auto& parameter = head.parameters[at];
-      if (!parameter) continue;
-      Shape shape = parameter->shape();
-      shape[0] = 1;
-      const auto size = static_cast<std::size_t>(element_count(shape));
-      const auto values =
-          parameter->values<float>().subspan(static_cast<std::size_t>(d) * size, size);
-      parameter = std::make_shared<const Tensor>(
-          Tensor::of(shape, std::vector<float>(values.begin(), values.end())));
-    }
-    head.parameters[recurrent_parameter::state] = std::make_shared<const Tensor>(std::move(state));
-    head.inputs.resize(1);
-    head.outputs.resize(1);
-    stage.inputs.resize(1);
-    stage.input_types = {later};
-    stage.input_names.resize(1);
-    stage.outputs = head.outputs;
-    stage.output_types = one.infer(step_operand_types(stage).front());
-    stage.output_names.resize(1);
-    return from_there;
-  }
-
   /// A GRU that goes on as it should, but from another state than it was given: what it made of its first
   /// step, taken as the state, gives all the other steps, in each direction.
   bool begins_elsewhere() {
@@ -554,8 +496,10 @@ class Examination {
     const RecurrentExtents all =
         extents(*layer, x_shape, head.parameters[recurrent_parameter::recurrence]->shape());
     if (all.T < 2) return false;
-    const auto places = places_in(layer->infer(step_operand_types(stage).front()).front().shape);
-    if (!places) return false;
+    const auto places =
+        places_in_output(of_.runner, of_.execution, of_.planned,
+                         layer->infer(step_operand_types(stage).front()).front().shape);
+    if (!places || static_cast<std::int64_t>(places->size()) != p_.size()) return false;
     // Where each element of Y stands in the output.
     std::vector<std::size_t> at(places->size());
     for (std::size_t k = 0; k < at.size(); ++k) at[(*places)[k]] = k;
@@ -587,7 +531,7 @@ class Examination {
       const Shape of_state = layer->axes == Recurrent::Axes::time_first ? Shape{1, all.N, all.H}
                                                                         : Shape{all.N, 1, all.H};
       const PlannedStage from_there =
-          continued(*layer, d, later, narrowed({Type::float32, of_state}, state));
+          one_direction(of_.planned, d, later, narrowed({Type::float32, of_state}, state));
       const Value given = of_.runner.upload(narrowed(later, later_steps), of_.execution);
       const auto run = [&](Reading reading) {
         return widened(of_.runner.download(

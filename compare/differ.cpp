@@ -9,8 +9,10 @@
 #include "compare/diagnosis.hpp"
 #include "compare/forecast.hpp"
 #include "compare/misread.hpp"
+#include "compare/recurrence.hpp"
 #include "compare/statistics.hpp"
 #include "compare/walk.hpp"
+#include "model/arithmetic/bounds.hpp"
 #include "model/error.hpp"
 
 namespace parity {
@@ -314,8 +316,9 @@ class Walk {
       result.bound_coefficient_b = allowance_b.coefficient;
       ask_oracle(i, spot, introduced[0], allowance_a, allowance_b, result);
     }
+    const bool by_steps = follow_steps(i, spot, allowance_a, allowance_b, result);
     decide(spot, zero, differing, beyond(), introduced[0], result);
-    if (!spot.sample.empty()) {
+    if (!spot.sample.empty() && !by_steps) {
       std::string sentence =
           tell_of_wide_bounds(spot.b_stage, spot.exact, b_.elements(spot.magnitude[0], spot.sample),
                               allowance_b, result);
@@ -361,6 +364,29 @@ class Walk {
     }
     if (r_.packed_weights == PackedWeights::forget) twin.forget(planned);
     return test;
+  }
+
+  /// The steps of a recurrent layer, each from the state that a side has before it; whether both sides' were
+  /// judged. A side that goes on in double does not go on from the state that it gave.
+  bool follow_steps(std::size_t i, const Spot& spot, const Allowance& allowance_a,
+                    const Allowance& allowance_b, StageResult& result) {
+    const auto in_float = [](const Value& value) { return value.type().type == Type::float32; };
+    if (!is_recurrent(spot.b_stage) || !result.exact_a || !in_float(spot.x_inputs[0])) return false;
+    Referee referee = r_.referee;
+    const Value x = for_referee(spot.x_inputs[0]);
+    bool all = true;
+    const auto follow = [&](const PlannedStage& planned, const Value& made,
+                            const Allowance& allowance, OracleTest& test) {
+      std::optional<OracleTest> steps;
+      if (in_float(made) && !in_double(planned.contracts.front()))
+        steps = judge_steps(referee.backend, referee.execution, exact_plan_.stages[i], x,
+                            b_.download(made, r_.b.execution), allowance);
+      if (steps) take_worse(*steps, test);
+      all = all && steps;
+    };
+    follow(spot.a_stage, spot.a_local[0], allowance_a, *result.exact_a);
+    follow(spot.b_stage, spot.l[0], allowance_b, *result.exact_b);
+    return all;
   }
 
   /// (2) Each side against the exact values of the stage, under its own bound.

@@ -236,8 +236,9 @@ TEST(Sequences, AStateThatNobodyGaveIsProvedByTheStepsBehindIt) {
   }
 }
 
-TEST(Sequences, BoundsWiderThanTheLayersValuesJudgeNothing) {
-  constexpr std::int64_t T = 40, N = 1, I = 5, H = 6;
+/// A recording of a layer of 40 steps that hands on `output`, with the last `wrong` elements negated.
+RunRecord of_forty_steps(Recurrent::Cell cell, int output, std::size_t wrong) {
+  constexpr std::int64_t T = 40, N = 2, I = 5, H = 6;
   GraphBuilder graph("long");
   std::uint64_t seed = 90;
   const auto weights = [&](Shape shape) {
@@ -245,23 +246,43 @@ TEST(Sequences, BoundsWiderThanTheLayersValuesJudgeNothing) {
   };
   const TensorId x = graph.add_input("x", {Type::float32, {T, N, I}});
   Recurrent op;
-  op.outputs = {1};  // the last state alone
-  std::vector<std::optional<Tensor>> parameters = {weights({1, 3 * H, I}), weights({1, 3 * H, H}),
-                                                   weights({1, 6 * H})};
+  op.cell = cell;
+  op.outputs = {output};
+  const std::int64_t rows = op.gates() * H;
+  std::vector<std::optional<Tensor>> parameters = {weights({1, rows, I}), weights({1, rows, H}),
+                                                   weights({1, 2 * rows})};
   parameters.resize(recurrent_parameter::count);
   graph.add_output(
-      graph.add_step(op, {x}, std::move(parameters), "/gru/GRU", {"last"}, "GRU").front());
+      graph.add_step(op, {x}, std::move(parameters), "/0/GRU", {"made"}, "GRU").front());
   Bench bench(graph.finish());
 
   Capture capture = recorded(bench, fp32());
-  Tensor& last = capture.tensors.front().second;
-  std::vector<float> negated(last.values<float>().begin(), last.values<float>().end());
-  for (float& each : negated) each = -each;
-  last = Tensor::of<float>(last.shape(), negated);
-  const RunRecord record = judged(bench, capture);
-  EXPECT_EQ(record.stages[0].verdict, Verdict::untrusted);
-  EXPECT_EQ(record.exit_code, 4);
-  EXPECT_NE(record.stages[0].reason.find("wider than the layer's values"), std::string::npos);
+  Tensor& made = capture.tensors.front().second;
+  std::vector<float> values(made.values<float>().begin(), made.values<float>().end());
+  for (std::size_t k = values.size() - wrong; k < values.size(); ++k) values[k] = -values[k];
+  made = Tensor::of<float>(made.shape(), values);
+  return judged(bench, capture);
+}
+
+TEST(Sequences, EachStepOfAGruIsJudgedFromTheStateBeforeIt) {
+  EXPECT_EQ(of_forty_steps(Recurrent::Cell::gru, 0, 0).exit_code, 0);
+  const RunRecord record = of_forty_steps(Recurrent::Cell::gru, 0, 1);
+  EXPECT_EQ(record.stages[0].verdict, Verdict::diverged);
+  EXPECT_EQ(record.stages[0].blame, Blame::b);
+  ASSERT_TRUE(record.stages[0].exact_b.has_value());
+  EXPECT_EQ(record.stages[0].exact_b->worst_index, 40 * 2 * 6 - 1);
+}
+
+TEST(Sequences, BoundsWiderThanTheLayersValuesJudgeNothing) {
+  const RunRecord last_state = of_forty_steps(Recurrent::Cell::gru, 1, 12);
+  EXPECT_EQ(last_state.stages[0].verdict, Verdict::untrusted);
+  EXPECT_EQ(last_state.exit_code, 4);
+  EXPECT_NE(last_state.stages[0].reason.find("wider than the layer's values"), std::string::npos);
+
+  // What an LSTM remembers is not seen, so its late steps stay unjudged, and that is said.
+  const RunRecord late = of_forty_steps(Recurrent::Cell::lstm, 0, 1);
+  EXPECT_EQ(late.stages[0].verdict, Verdict::within_bound);
+  EXPECT_NE(late.stages[0].reason.find("are not judged"), std::string::npos);
 }
 
 TEST(Sequences, CleanContractsAreExplainedByTheirBounds) {
