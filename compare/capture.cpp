@@ -713,7 +713,7 @@ class CaptureWalk {
         foreign_allowance(foreign_plan_.stages[i], before_its_output(recorded)));
     // Further outputs are the states behind the last step, of which Y has the history.
     std::optional<OracleTest> steps;
-    if (j == 0 && !recorded.inputs_in_half && !recorded.output_in_half)
+    if (j == 0 && is_recurrent(planned) && !recorded.inputs_in_half && !recorded.output_in_half)
       steps = judge_steps(host_, r_.referee.execution, exact_plan_.stages[i], on_host.front(),
                           host_.download(for_host(y), r_.referee.execution), foreign);
     if (steps) take_worse(*steps, *result.exact_b);
