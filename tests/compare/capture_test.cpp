@@ -67,16 +67,7 @@ TEST(Capture, ThatIsCorrectIsNotCalledUnexplained) {
         values[k] *= recurrent ? 1 + 0x1p-23F : 1 + 0x1p-20F;
       tensor = Tensor::of(tensor.shape(), std::move(values));
     }
-    const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "a");
-    const RunRecord record = diff_capture({.graph = bench.graph,
-                                           .stages = bench.stages,
-                                           .a = {bench.cpu, plan, bench.execution},
-                                           .referee = {bench.cpu, bench.cpu, bench.execution},
-                                           .inputs = bench.inputs,
-                                           .capture = capture,
-                                           .spec = "capture:other.npz",
-                                           .numerics = {},
-                                           .attribute = attribute_all});
+    const RunRecord record = judged(bench, capture, {}, fp32(), {.attribute = attribute_all});
     EXPECT_TRUE(Bench::named(record).empty());
     for (const StageResult& stage : record.stages) {
       if (!stage.attribution) continue;
@@ -466,17 +457,8 @@ TEST(Capture, DecisionsAreJudgedAtItsOutputs) {
   Bench bench(small_net());
   const std::string output = bench.graph.tensor(bench.graph.outputs[0]).name;
   const std::vector<Decision> decisions = {parse_decision(output + "=argmax")};
-  const Capture capture = recorded(bench, fp32());
-  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "a");
-  const RunRecord record = diff_capture({.graph = bench.graph,
-                                         .stages = bench.stages,
-                                         .a = {bench.cpu, plan, bench.execution},
-                                         .referee = {bench.cpu, bench.cpu, bench.execution},
-                                         .inputs = bench.inputs,
-                                         .capture = capture,
-                                         .spec = "capture:other.npz",
-                                         .numerics = {},
-                                         .decisions = decisions});
+  const RunRecord record =
+      judged(bench, recorded(bench, fp32()), {}, fp32(), {.decisions = decisions});
   ASSERT_EQ(record.decisions.size(), 1U);
   EXPECT_GT(record.decisions[0].decisions, 0);
   EXPECT_EQ(record.decisions[0].flipped, 0);

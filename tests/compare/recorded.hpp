@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 
 #include "compare/capture.hpp"
 #include "compare/inject.hpp"
@@ -29,8 +30,14 @@ inline Capture recorded(Bench& bench, const Numerics& numerics,
   return capture;
 }
 
+/// What else is asked of a comparison with a recording.
+struct AskedBeside {
+  std::span<const Decision> decisions = {};
+  std::size_t attribute = attribute_none;
+};
+
 inline RunRecord judged(Bench& bench, const Capture& capture, const Numerics& may = {},
-                        const Numerics& own = {}) {
+                        const Numerics& own = {}, const AskedBeside& beside = {}) {
   const Plan plan = make_plan(bench.stages, own, bench.cpu, "a");
   return diff_capture({.graph = bench.graph,
                        .stages = bench.stages,
@@ -39,7 +46,9 @@ inline RunRecord judged(Bench& bench, const Capture& capture, const Numerics& ma
                        .inputs = bench.inputs,
                        .capture = capture,
                        .spec = "capture:other.npz",
-                       .numerics = may});
+                       .numerics = may,
+                       .decisions = beside.decisions,
+                       .attribute = beside.attribute});
 }
 
 /// Both at once.
