@@ -8,7 +8,7 @@
 #include "compare/capture.hpp"
 #include "compare/forwarding.hpp"
 #include "compare/misread.hpp"
-#include "tests/compare/small_net.hpp"
+#include "tests/compare/recorded.hpp"
 
 namespace parity {
 namespace {
@@ -156,25 +156,8 @@ TEST(Attribution, SeesThatASideComputesOtherThanItSays) {
   }
 }
 
-/// What another program would have recorded, its operands rounded by hand where ours cannot.
-Capture recorded(Bench& bench, const Numerics& numerics) {
-  const Plan plan = make_plan(bench.stages, numerics, bench.cpu, "recorded");
-  Capture capture{"other.npz", {}};
-  run({.graph = bench.graph,
-       .plan = plan,
-       .backend = bench.cpu,
-       .execution = bench.execution,
-       .inputs = bench.inputs,
-       .tap = [&](const PlannedStage& planned, std::span<const Value> outputs) {
-         capture.tensors.emplace_back(planned.stage.output_names[0],
-                                      to_float32(bench.cpu.download(outputs[0], bench.execution)));
-       }});
-  return capture;
-}
-
 TEST(Attribution, OfACaptureFindsTheArithmeticThatMadeIt) {
   Bench bench(small_net());
-  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "a");
   for (const auto& [spec, cause] :
        {std::pair{"sm_90", Cause::operand_rounding},
         std::pair{"sm_90/truncate", Cause::operand_rounding}, std::pair{"eigen", Cause::order},
@@ -182,15 +165,8 @@ TEST(Attribution, OfACaptureFindsTheArithmeticThatMadeIt) {
     SCOPED_TRACE(spec);
     const Capture capture = recorded(bench, named(spec));
     const bool tensor = std::string(spec).starts_with("sm_");
-    const RunRecord record = diff_capture({.graph = bench.graph,
-                                           .stages = bench.stages,
-                                           .a = {bench.cpu, plan, bench.execution},
-                                           .referee = {bench.cpu, bench.cpu, bench.execution},
-                                           .inputs = bench.inputs,
-                                           .capture = capture,
-                                           .spec = "capture:other.npz",
-                                           .numerics = tensor ? named(spec) : fp32(),
-                                           .attribute = attribute_all});
+    const RunRecord record =
+        judged(bench, capture, tensor ? named(spec) : fp32(), fp32(), {.attribute = attribute_all});
     int attributed = 0;
     for (const StageResult& stage : record.stages) {
       if (!stage.attribution) continue;
@@ -289,16 +265,7 @@ TEST_P(ForeignOrder, IsNamedAndCertifiedOnEveryElement) {
   Capture capture = recorded(bench, fp32());
   const Stage& stage = bench.stages[1];  // body.0, 16 channels: 144 terms
   capture.tensors[1].second = computed(GetParam(), stage, capture.tensors[0].second);
-  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "a");
-  const RunRecord record = diff_capture({.graph = bench.graph,
-                                         .stages = bench.stages,
-                                         .a = {bench.cpu, plan, bench.execution},
-                                         .referee = {bench.cpu, bench.cpu, bench.execution},
-                                         .inputs = bench.inputs,
-                                         .capture = capture,
-                                         .spec = "capture:other.npz",
-                                         .numerics = fp32(),
-                                         .attribute = attribute_all});
+  const RunRecord record = judged(bench, capture, fp32(), fp32(), {.attribute = attribute_all});
   const StageResult& judged = record.stages[1];
   ASSERT_EQ(judged.verdict, Verdict::within_bound) << judged.reason;
   ASSERT_TRUE(judged.attribution);
@@ -321,17 +288,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 /// y as another program recorded it, of a network of one stage on bench's input; the stage's waterfall.
 Attribution of_recording(Bench& bench, const Tensor& y) {
-  const Plan plan = make_plan(bench.stages, fp32(), bench.cpu, "a");
   const Capture capture{"other.npz", {{bench.stages[0].output_names[0], y}}};
-  const RunRecord record = diff_capture({.graph = bench.graph,
-                                         .stages = bench.stages,
-                                         .a = {bench.cpu, plan, bench.execution},
-                                         .referee = {bench.cpu, bench.cpu, bench.execution},
-                                         .inputs = bench.inputs,
-                                         .capture = capture,
-                                         .spec = "capture:other.npz",
-                                         .numerics = fp32(),
-                                         .attribute = attribute_all});
+  const RunRecord record = judged(bench, capture, fp32(), fp32(), {.attribute = attribute_all});
   EXPECT_EQ(record.stages[0].verdict, Verdict::within_bound) << record.stages[0].reason;
   EXPECT_TRUE(record.stages[0].attribution);
   return record.stages[0].attribution.value_or(Attribution{});
@@ -414,15 +372,7 @@ TEST(Attribution, AnotherSigmoidIsItsOwnClause) {
   for (const float value : z.values<float>())
     y.push_back(static_cast<float>(1 / (1 + std::exp(-static_cast<double>(value)))));
   capture.tensors[last].second = Tensor::of(z.shape(), std::move(y));
-  const RunRecord record = diff_capture({.graph = bench.graph,
-                                         .stages = bench.stages,
-                                         .a = {bench.cpu, plan, bench.execution},
-                                         .referee = {bench.cpu, bench.cpu, bench.execution},
-                                         .inputs = bench.inputs,
-                                         .capture = capture,
-                                         .spec = "capture:other.npz",
-                                         .numerics = fp32(),
-                                         .attribute = attribute_all});
+  const RunRecord record = judged(bench, capture, fp32(), fp32(), {.attribute = attribute_all});
   ASSERT_TRUE(record.stages.back().attribution);
   const Attribution& attribution = *record.stages.back().attribution;
   EXPECT_EQ(attribution.certificate,
