@@ -931,7 +931,7 @@ class CaptureWalk {
     const Shape& shape = y.shape();
     const std::vector<std::int64_t> indices = sample_of(element_count(shape), false, 7, {});
     const std::vector<ExactElement> exact = r_.referee.oracle.exact_at(
-        exact_plan_.stages[i], on_host, indices, ExactSum::Keep::noise, r_.referee.execution);
+        exact_plan_.stages[i], on_host, indices, NoiseWanted::everything(), r_.referee.execution);
     const std::vector<double> there = a_.elements(y, indices);
     const auto foreign = [&](std::optional<Rounding> operands) {
       return foreign_statistics(shape, indices, exact, there, operands, r_.stages.size());

@@ -587,16 +587,24 @@ class Walk {
     const Stage& stage = r_.stages[i];
     const bool as_introduced = spot.inputs_equal && !spot.converted;
     for (std::size_t j = 0; j < spot.b.size(); ++j) {
-      Comparison c = as_introduced && j == 0 ? unjudged(*result.introduced)
-                                             : comparison(spot.a_on_b[j], spot.b[j]);
+      std::optional<Split> split;
+      Comparison c;
+      if (as_introduced && j == 0) {
+        c = unjudged(*result.introduced);
+      } else if (!spot.converted && (spot.differs[j] || !spot.inputs_equal)) {
+        Accumulation both = b_.accumulate(spot.a_local[j], spot.l[j], spot.b[j], r_.b.execution);
+        c = std::move(both.comparison);
+        if (c.differing > 0 || spot.differs[j]) split = both.split;
+      } else {
+        c = comparison(spot.a_on_b[j], spot.b[j]);
+      }
       if (c.differing == 0 && (spot.a_on_b[j].type() == spot.b[j].type()))
         equal_.insert(stage.outputs[j]);
       if (wanted_.contains(stage.outputs[j])) accumulated_[stage.outputs[j]] = c;
       decide_margins(i, j, spot, result);
-      std::optional<Split> split;
       // In double, the conversion of the shared input is a step of its own; the split is around
       // a_local.
-      if (c.differing > 0 || spot.differs[j])
+      if (!split && (c.differing > 0 || spot.differs[j]))
         split = b_.split(spot.a_local[j], spot.l[j], spot.b[j], r_.b.execution);
       flow_.pass(i, stage.inputs, {&stage.outputs[j], 1}, split,
                  c.rms_a * c.rms_a * static_cast<double>(c.elements));

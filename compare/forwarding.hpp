@@ -39,6 +39,10 @@ class Forwarding : public Backend {
               const Execution& execution) override {
     return inner_.split(a, local, b, execution);
   }
+  Accumulation accumulate(const Value& a, const Value& local, const Value& b,
+                          const Execution& execution) override {
+    return inner_.accumulate(a, local, b, execution);
+  }
   ErrorMap map(const Value& a, const Value& b, const Execution& execution) override {
     return inner_.map(a, b, execution);
   }

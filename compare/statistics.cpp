@@ -134,12 +134,17 @@ std::optional<SideStatistics> test(const Shape& shape, std::span<const std::int6
 
 }  // namespace
 
-ExactSum::Keep noise_read(const PlannedStage& a, const PlannedStage& b) {
-  const auto rounds_operands = [](const PlannedStage& planned) {
-    const Contract& contract = planned.contracts.front();
-    return contract.rounding || contract.batch_norm == BatchNormalisation::folded;
-  };
-  return rounds_operands(a) || rounds_operands(b) ? ExactSum::Keep::noise : ExactSum::Keep::chains;
+NoiseWanted noise_read(const PlannedStage& a, const PlannedStage& b) {
+  NoiseWanted wanted;
+  wanted.chain = true;  // the forecast's measure, whatever the contracts
+  for (const PlannedStage* planned : {&a, &b}) {
+    const Contract& contract = planned->contracts.front();
+    wanted.chunk256 |= contract.algorithm == Algorithm::chunk256;
+    wanted.operands |= contract.rounding || contract.batch_norm == BatchNormalisation::folded;
+    if (contract.rounding)
+      (*contract.rounding == Rounding::truncate ? wanted.truncated : wanted.nearest) = true;
+  }
+  return wanted;
 }
 
 Noise noise_of(const PlannedStage& planned, const ExactElement& element) {

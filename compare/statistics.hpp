@@ -53,8 +53,8 @@ struct Statistics {
   std::optional<InheritedTest> inherited;
 };
 
-/// How much noise the oracle must keep for the two sides' tests: that of rounded operands costs most.
-ExactSum::Keep noise_read(const PlannedStage& a, const PlannedStage& b);
+/// What the oracle must keep for the two sides' tests and for the forecast.
+NoiseWanted noise_read(const PlannedStage& a, const PlannedStage& b);
 
 /// T3 of a side: its elements `y` at `indices` of an output of `shape`, under its contracts.
 /// `stages`: how many stages share the risk of one diff, 1e-9. Nothing where the contract's noise

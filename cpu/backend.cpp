@@ -242,6 +242,11 @@ Split CpuBackend::split(const Value& a, const Value& local, const Value& b,
   return cpu::split(a, local, b, execution);
 }
 
+Accumulation CpuBackend::accumulate(const Value& a, const Value& local, const Value& b,
+                                    const Execution& execution) {
+  return cpu::accumulate(a, local, b, execution);
+}
+
 ErrorMap CpuBackend::map(const Value& a, const Value& b, const Execution& execution) {
   return cpu::map(a, b, execution);
 }
@@ -260,7 +265,7 @@ void CpuBackend::forget(const PlannedStage& stage) {
 std::vector<ExactElement> CpuBackend::exact_at(const PlannedStage& planned,
                                                std::span<const Value> inputs,
                                                std::span<const std::int64_t> indices,
-                                               ExactSum::Keep keep, const Execution& execution) {
+                                               NoiseWanted wanted, const Execution& execution) {
   PlannedStage oracle = planned;
   for (Contract& contract : oracle.contracts) {
     if (contract.algorithm == Algorithm::move) continue;
@@ -299,8 +304,8 @@ std::vector<ExactElement> CpuBackend::exact_at(const PlannedStage& planned,
                 no_riders};
   std::vector<ExactElement> y = visit(
       [&](const auto& o) -> std::vector<ExactElement> {
-        if constexpr (requires { cpu::exact_at(o, job, indices, keep); })
-          return cpu::exact_at(o, job, indices, keep);
+        if constexpr (requires { cpu::exact_at(o, job, indices, wanted); })
+          return cpu::exact_at(o, job, indices, wanted);
         throw Error(Fault::internal, std::string(o.kind()) + " is a MAC without exact_at");
       },
       *head.op);

@@ -23,13 +23,15 @@ class CpuBackend final : public Backend, public Oracle {
                      const Allowance& allowance, const Execution& execution) override;
   Split split(const Value& a, const Value& local, const Value& b,
               const Execution& execution) override;
+  Accumulation accumulate(const Value& a, const Value& local, const Value& b,
+                          const Execution& execution) override;
   ErrorMap map(const Value& a, const Value& b, const Execution& execution) override;
   std::vector<double> elements(const Value& value,
                                std::span<const std::int64_t> indices) const override;
   void forget(const PlannedStage& stage) override;
 
   std::vector<ExactElement> exact_at(const PlannedStage& stage, std::span<const Value> inputs,
-                                     std::span<const std::int64_t> indices, ExactSum::Keep keep,
+                                     std::span<const std::int64_t> indices, NoiseWanted wanted,
                                      const Execution& execution) override;
 
  private:

@@ -292,10 +292,32 @@ ElementPair pair_at(const Operand& a, const Operand& b, std::int64_t index) {
   return {index, element<double>(a, in_a), element<double>(b, in_b), bits(a, in_a), bits(b, in_b)};
 }
 
+ChunkSplit split_chunk(const CompareKernels& kernels, const float* a, const float* local,
+                       const float* b, std::int64_t count) {
+  return kernels.split32(a, local, b, count);
+}
+ChunkSplit split_chunk(const CompareKernels& kernels, const double* a, const double* local,
+                       const double* b, std::int64_t count) {
+  return kernels.split64(a, local, b, count);
+}
+
+/// One energy sum per chunk.
+std::vector<ChunkSplit> no_chunks(const Operand& of) {
+  return std::vector<ChunkSplit>(
+      static_cast<std::size_t>((of.size() + metric_chunk - 1) / metric_chunk));
+}
+Split finish_chunks(std::span<const ChunkSplit> chunks) {
+  ChunkSplit sum;
+  for (const ChunkSplit& chunk : chunks) sum.add(chunk);
+  return finish(sum);
+}
+
+/// Of a, b and maybe a third: the magnitude, or with `splits` the local value, whose chunks are then
+/// split beside.
 template <class T, std::size_t operands>
 Comparison compare_as(const std::array<Operand, operands>& all, const Allowance& allowance,
-                      const Execution& execution) {
-  constexpr bool judged = operands == 3;
+                      const Execution& execution, std::vector<ChunkSplit>* splits = nullptr) {
+  const bool judged = operands == 3 && splits == nullptr;
   const std::int64_t size = all[0].size();
   const Judgement judgement = judgement_of(allowance, all[0].type != all[1].type);
   std::vector<ChunkSums> sums(static_cast<std::size_t>((size + metric_chunk - 1) / metric_chunk));
@@ -308,7 +330,13 @@ Comparison compare_as(const std::array<Operand, operands>& all, const Allowance&
       [&](const CompareKernels& kernels, CompareState& state, std::int64_t start,
           std::int64_t count, const std::array<const T*, operands>& at) {
         const T* m = nullptr;
-        if constexpr (judged) m = at[2];
+        if constexpr (operands == 3) {
+          if (splits != nullptr)
+            (*splits)[static_cast<std::size_t>(start / metric_chunk)] =
+                split_chunk(kernels, at[0], at[2], at[1], count);
+          else
+            m = at[2];
+        }
         ChunkComparison chunk;
         if constexpr (std::is_same_v<T, float>)
           chunk = kernels.compare32(at[0], at[1], m, count, judgement, state.running);
@@ -578,31 +606,37 @@ Split split(const Value& given_a, const Value& given_local, const Value& given_b
   require_same_shape(a, local, "a split");
   require_same_shape(a, b, "a split");
   const std::array<Operand, 3> all = {operand(a), operand(local), operand(b)};
-  std::vector<ChunkSplit> chunks(
-      static_cast<std::size_t>((all[0].size() + metric_chunk - 1) / metric_chunk));
-  struct Nothing {};
-  const auto merge = [](const Nothing&) {};
+  std::vector<ChunkSplit> chunks = no_chunks(all[0]);
+  const auto split_as = [&]<class T>(T) {
+    struct Nothing {};
+    for_each_chunk<T, Nothing>(
+        all, execution,
+        [&](const CompareKernels& kernels, Nothing&, std::int64_t start, std::int64_t count,
+            const std::array<const T*, 3>& at) {
+          chunks[static_cast<std::size_t>(start / metric_chunk)] =
+              split_chunk(kernels, at[0], at[1], at[2], count);
+        },
+        [](const Nothing&) {});
+  };
   if (in_double(a) || in_double(local) || in_double(b))
-    for_each_chunk<double, Nothing>(
-        all, execution,
-        [&](const CompareKernels& kernels, Nothing&, std::int64_t start, std::int64_t count,
-            const std::array<const double*, 3>& at) {
-          chunks[static_cast<std::size_t>(start / metric_chunk)] =
-              kernels.split64(at[0], at[1], at[2], count);
-        },
-        merge);
+    split_as(double{});
   else
-    for_each_chunk<float, Nothing>(
-        all, execution,
-        [&](const CompareKernels& kernels, Nothing&, std::int64_t start, std::int64_t count,
-            const std::array<const float*, 3>& at) {
-          chunks[static_cast<std::size_t>(start / metric_chunk)] =
-              kernels.split32(at[0], at[1], at[2], count);
-        },
-        merge);
-  ChunkSplit sum;
-  for (const ChunkSplit& chunk : chunks) sum.add(chunk);
-  return finish(sum);
+    split_as(float{});
+  return finish_chunks(chunks);
+}
+
+Accumulation accumulate(const Value& a, const Value& local, const Value& b,
+                        const Execution& execution) {
+  // A comparison of integers names them, and one of two floats is in float whatever local is.
+  if (!is_real(a) || local.type() != b.type())
+    return {compare(a, b, nullptr, {}, execution), split(a, local, b, execution)};
+  require_same_shape(a, b, "an accumulated error");
+  const std::array<Operand, 3> all = {operand(a), operand(b), operand(local)};
+  std::vector<ChunkSplit> chunks = no_chunks(all[0]);
+  Comparison comparison = in_double(a) || in_double(b)
+                              ? compare_as<double>(all, {}, execution, &chunks)
+                              : compare_as<float>(all, {}, execution, &chunks);
+  return {std::move(comparison), finish_chunks(chunks)};
 }
 
 ErrorMap map(const Value& given_a, const Value& given_b, const Execution& execution) {

@@ -31,6 +31,11 @@ Comparison compare(const Value& a, const Value& b, const Value* magnitude,
 /// Energies in double; an element that is not finite in all three is left out.
 Split split(const Value& a, const Value& local, const Value& b, const Execution& execution);
 
+/// compare(a, b) and split(a, local, b) in one pass: what costs most is bringing the values into
+/// row-major order.
+Accumulation accumulate(const Value& a, const Value& local, const Value& b,
+                        const Execution& execution);
+
 /// Rank 3 and 4: space is what follows the channel axis. Rank 2: rows are axis 0 and columns axis
 /// 1, which is also the channel. A NaN or infinity on one side only counts as infinity.
 ErrorMap map(const Value& a, const Value& b, const Execution& execution);

@@ -78,10 +78,10 @@ std::vector<Value> run(const TopK& op, const Job& job);
 /// Elements of a MAC's output at logical indices, exact in double, before any epilogue; only MAC
 /// rooms have it.
 std::vector<ExactElement> exact_at(const Conv2d& op, const Job& job,
-                                   std::span<const std::int64_t> indices, ExactSum::Keep keep);
+                                   std::span<const std::int64_t> indices, NoiseWanted wanted);
 std::vector<ExactElement> exact_at(const ConvTranspose2d& op, const Job& job,
-                                   std::span<const std::int64_t> indices, ExactSum::Keep keep);
+                                   std::span<const std::int64_t> indices, NoiseWanted wanted);
 std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
-                                   std::span<const std::int64_t> indices, ExactSum::Keep keep);
+                                   std::span<const std::int64_t> indices, NoiseWanted wanted);
 
 }  // namespace parity::cpu

@@ -77,14 +77,15 @@ void transpose_tiles(const T* from, std::int64_t from_stride, T* to, std::int64_
   const bool lines =
       reinterpret_cast<std::uintptr_t>(to) % (side * sizeof(T)) == 0 && to_stride % side == 0;
   const bool past_caches = into == Into::memory && lines;
+  constexpr std::int64_t line = 64 / static_cast<std::int64_t>(sizeof(T));
   constexpr std::int64_t ahead = 8 * side;  // of more streams than the hardware foresees
   const auto tile = [&](std::int64_t r, std::int64_t c, std::int64_t next_r, std::int64_t next_c) {
     const T* const source = from + r * from_stride + c;
     T* const target = to + c * to_stride + r;
     if (rows - r >= side && columns - c >= side) {
-      if (into == Into::memory)
-        for (std::int64_t i = 0; i < side; ++i)
-          hwy::Prefetch(source + (i + next_r) * from_stride + next_c);
+      for (std::int64_t i = 0; i < side; ++i)
+        for (std::int64_t j = 0; j < side; j += line)
+          hwy::Prefetch(source + (i + next_r) * from_stride + next_c + j);
       return transpose_whole_tile(source, from_stride, target, to_stride, past_caches);
     }
     for (std::int64_t j = 0; j < std::min(side, columns - c); ++j)

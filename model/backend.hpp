@@ -67,6 +67,12 @@ class Backend {
                              const Allowance& allowance, const Execution& execution) = 0;
   virtual Split split(const Value& a, const Value& local, const Value& b,
                       const Execution& execution) = 0;
+  /// compare(a, b) without a magnitude and split(a, local, b): a backend may read the values once for
+  /// both.
+  virtual Accumulation accumulate(const Value& a, const Value& local, const Value& b,
+                                  const Execution& execution) {
+    return {compare(a, b, nullptr, {}, execution), split(a, local, b, execution)};
+  }
   virtual ErrorMap map(const Value& a, const Value& b, const Execution& execution) = 0;
   /// The elements at logical (ONNX, row-major) indices, widened.
   virtual std::vector<double> elements(const Value& value,
@@ -81,18 +87,18 @@ class Oracle {
  public:
   virtual ~Oracle() = default;
   /// The elements at logical indices of output 0: exact values, each within (n + 8) * 2^-53 * M of
-  /// the real number, and the rounding noise to expect of a side as far as `keep` says (without gain
+  /// the real number, and the rounding noise to expect of a side as far as it is wanted (without gain
   /// where the head is no MAC). `inputs` must be readable by the oracle's backend. Costs a few operations for each of
   /// indices.size() * K products when the stage's head is a MAC, a whole run of the stage otherwise.
   virtual std::vector<ExactElement> exact_at(const PlannedStage& stage,
                                              std::span<const Value> inputs,
                                              std::span<const std::int64_t> indices,
-                                             ExactSum::Keep keep, const Execution& execution) = 0;
+                                             NoiseWanted wanted, const Execution& execution) = 0;
   /// The values alone, which cost a fifth.
   std::vector<double> exact_values_at(const PlannedStage& stage, std::span<const Value> inputs,
                                       std::span<const std::int64_t> indices,
                                       const Execution& execution) {
-    return values_of(exact_at(stage, inputs, indices, ExactSum::Keep::sum, execution));
+    return values_of(exact_at(stage, inputs, indices, NoiseWanted{}, execution));
   }
 };
 

@@ -64,6 +64,12 @@ struct Split {
   double norm_a = 0;                     ///< ||a||2
 };
 
+/// The error of b against a, and what it is made of.
+struct Accumulation {
+  Comparison comparison;
+  Split split;
+};
+
 /// Where a difference sits: block maxima over space (all channels) and maxima per channel.
 struct ErrorMap {
   std::int64_t rows = 0, columns = 0;  ///< of the heat map, each at most 128

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <optional>
 
+#include "cpu/mac/exact_sum.hpp"
 #include "cpu/threads.hpp"
 #include "model/arithmetic/bounds.hpp"
 
@@ -29,8 +30,12 @@ Weights<float> weights_of(const float* data, const WeightStrides& strides) {
 /// `count` <= 32 elements as the exact stage reads them: float32, rounded where the tensor is wider.
 const float* as_read(const float* x, std::int64_t, std::array<float, 32>&) { return x; }
 const float* as_read(const double* x, std::int64_t count, std::array<float, 32>& rounded) {
-  for (std::int64_t i = 0; i < count; ++i)
-    rounded[static_cast<std::size_t>(i)] = static_cast<float>(x[i]);
+  if (count ==
+      32)  // a known number of elements becomes wide stores, which wide loads do not wait for
+    for (std::size_t i = 0; i < 32; ++i) rounded[i] = static_cast<float>(x[i]);
+  else
+    for (std::int64_t i = 0; i < count; ++i)
+      rounded[static_cast<std::size_t>(i)] = static_cast<float>(x[i]);
   return rounded.data();
 }
 
@@ -73,38 +78,43 @@ void prefetch_window(const Window& window, const T* x, std::int64_t n, std::int6
     }
 }
 
-/// One output before its bias; channel = g*OC + oc. The order is the contract's: (ic div 32, kh, kw,
-/// ic mod 32).
+/// The weights of channel g*OC + oc in the order of its sum, (ic div 32, kh, kw, ic mod 32): outputs
+/// of one channel follow each other in a sample.
+void take_weights(const Window& window, const float* w, const WeightStrides& strides,
+                  std::int64_t channel, std::vector<float>& row) {
+  const float* const from = w + channel / window.OC * strides.g + channel % window.OC * strides.oc;
+  row.clear();
+  for (std::int64_t block = 0; block < window.IC; block += 32)
+    for (std::int64_t tap = 0; tap < window.KH * window.KW; ++tap)
+      for (std::int64_t ic = block; ic < std::min(window.IC, block + 32); ++ic)
+        row.push_back(from[tap * strides.tap + ic * strides.ic]);
+}
+
+/// Feeds one output's terms, without its bias, of group g; w: `take_weights` of its channel.
 template <class T>
-ExactSum exact_mac(const Window& window, const T* x, const float* w, const WeightStrides& strides,
-                   std::int64_t n, std::int64_t oh, std::int64_t ow, std::int64_t channel,
-                   ExactSum::Keep keep) {
-  const std::int64_t g = channel / window.OC, oc = channel % window.OC;
-  ExactSum sum(keep);
+void add_window(const Window& window, const T* x, const float* w, std::int64_t n, std::int64_t oh,
+                std::int64_t ow, std::int64_t g, ExactSum& sum) {
   std::array<float, 32> rounded;
   for (std::int64_t block = 0; block < window.IC; block += 32) {
     const std::int64_t channels = std::min<std::int64_t>(32, window.IC - block);
     for (std::int64_t kh = 0; kh < window.KH; ++kh) {
-      for (std::int64_t kw = 0; kw < window.KW; ++kw) {
+      for (std::int64_t kw = 0; kw < window.KW; ++kw, w += channels) {
         const std::optional<Place> place = place_of(window, oh, ow, kh, kw);
         if (!place) continue;
-        const float* const wk = w + g * strides.g + (kh * window.KW + kw) * strides.tap +
-                                oc * strides.oc + block * strides.ic;
         const T* const from = at(window, x, n, *place, g);
         const float* const xk =
             from != nullptr ? as_read(from + block, channels, rounded) : nullptr;
-        sum.add(xk, wk, strides.ic, channels);
+        sum.add(xk, w, channels);
       }
     }
   }
-  return sum;
 }
 
 template <class T>
 std::vector<ExactElement> exact_elements_of(const Window& window, const T* x, const float* w,
                                             const WeightStrides& strides, const Tensor* bias,
                                             std::span<const std::int64_t> indices,
-                                            ExactSum::Keep keep, const Execution& execution) {
+                                            NoiseWanted wanted, const Execution& execution) {
   std::vector<ExactElement> result(indices.size());
   const std::int64_t channels = window.G * window.OC, plane = window.OH * window.OW;
   struct Output {
@@ -117,14 +127,18 @@ std::vector<ExactElement> exact_elements_of(const Window& window, const T* x, co
   };
   parallel_for(static_cast<std::int64_t>(indices.size()), 16, execution.threads,
                [&](std::int64_t first, std::int64_t last) {
+                 std::vector<float> row;
+                 std::int64_t row_of = -1;
                  for (std::int64_t i = first; i < last; ++i) {
                    const auto [n, channel, oh, ow] = output(i);
+                   if (channel != row_of) take_weights(window, w, strides, row_of = channel, row);
                    if (i + 1 < last) {
                      const Output next = output(i + 1);
                      prefetch_window(window, x, next.n, next.oh, next.ow, next.channel / window.OC);
                    }
-                   ExactElement y =
-                       exact_element(exact_mac(window, x, w, strides, n, oh, ow, channel, keep));
+                   ExactSum sum(wanted, execution.instruction_set);
+                   add_window(window, x, row.data(), n, oh, ow, channel / window.OC, sum);
+                   ExactElement y = sum.element();
                    if (bias != nullptr) {
                      y.value += static_cast<double>(
                          bias->values<float>()[static_cast<std::size_t>(channel)]);
@@ -226,11 +240,11 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
 
 std::vector<ExactElement> exact_elements(const Window& window, const WeightStrides& strides,
                                          const Job& job, std::span<const std::int64_t> indices,
-                                         ExactSum::Keep keep) {
+                                         NoiseWanted wanted) {
   // A tensor in double is rounded where it is read: a sample reads little of it.
   const auto of = [&]<class T>(const Elements<T>& x) {
     return exact_elements_of(window, x.data, job.parameters[0]->values<float>().data(), strides,
-                             job.parameters[1].get(), indices, keep, job.execution);
+                             job.parameters[1].get(), indices, wanted, job.execution);
   };
   const Value& x = job.inputs[0];
   if (x.type().type == Type::float64)

@@ -31,6 +31,6 @@ Value run_mac(const Window& window, const Value& x, const std::shared_ptr<const 
 /// sum. `indices` are logical: ((n*OCs + channel)*OH + oh)*OW + ow with OCs = G*OC.
 std::vector<ExactElement> exact_elements(const Window& window, const WeightStrides& strides,
                                          const Job& job, std::span<const std::int64_t> indices,
-                                         ExactSum::Keep keep);
+                                         NoiseWanted wanted);
 
 }  // namespace parity::cpu

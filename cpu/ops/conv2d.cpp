@@ -22,9 +22,9 @@ Value run(const Conv2d& op, const Job& job) {
 }
 
 std::vector<ExactElement> exact_at(const Conv2d& op, const Job& job,
-                                   std::span<const std::int64_t> indices, ExactSum::Keep keep) {
+                                   std::span<const std::int64_t> indices, NoiseWanted wanted) {
   const Window window = window_of(op, job.inputs[0].type(), job.parameters[0]->type());
-  return exact_elements(window, weight_strides(op, window), job, indices, keep);
+  return exact_elements(window, weight_strides(op, window), job, indices, wanted);
 }
 
 }  // namespace parity::cpu

@@ -5,6 +5,7 @@
 #include <map>
 #include <vector>
 
+#include "cpu/mac/exact_sum.hpp"
 #include "cpu/mac/run.hpp"
 #include "cpu/ops.hpp"
 #include "cpu/parameter.hpp"
@@ -210,7 +211,7 @@ Value run(const MatMul& op, const Job& job) {
 }
 
 std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
-                                   std::span<const std::int64_t> indices, ExactSum::Keep keep) {
+                                   std::span<const std::int64_t> indices, NoiseWanted wanted) {
   const ProductOperands<ProductOperand> operand = operands(op, job.inputs, job.parameters);
   const ProductExtents e = extents(op, operand.left.shape(), operand.right.shape());
   const Elements<float> left = elements_of<float>(operand.left, job),
@@ -225,6 +226,7 @@ std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
   parallel_for(static_cast<std::int64_t>(indices.size()), 16, job.execution.threads,
                [&](std::int64_t first, std::int64_t last) {
                  std::vector<float> row;  // of a left operand that is stored transposed
+                 std::vector<float> column(static_cast<std::size_t>(e.K));
                  for (std::int64_t at = first; at < last; ++at) {
                    const std::int64_t index = indices[static_cast<std::size_t>(at)];
                    const auto i = static_cast<std::size_t>(index / (e.M * e.N));
@@ -237,10 +239,11 @@ std::vector<ExactElement> exact_at(const MatMul& op, const Job& job,
                        row[static_cast<std::size_t>(k)] = a[k * ak];
                      a = row.data();
                    }
-                   ExactSum sum(keep);
-                   for (std::int64_t k = 0; k < e.K; k += 32)
-                     sum.add(a + k, b + k * bk, bk, std::min<std::int64_t>(32, e.K - k));
-                   ExactElement y = exact_element(sum);
+                   ExactSum sum(wanted, job.execution.instruction_set);
+                   for (std::int64_t k = 0; k < e.K; ++k)
+                     column[static_cast<std::size_t>(k)] = b[k * bk];
+                   sum.add(a, column.data(), e.K);
+                   ExactElement y = sum.element();
                    const auto rounds = [&](double value) {
                      y.value = value;
                      y.epilogue += rounding_variance(value);

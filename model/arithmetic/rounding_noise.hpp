@@ -1,6 +1,5 @@
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -36,40 +35,15 @@ struct MacNoise {
   double cut_products = 0, cut_results = 0;
 };
 
-/// A sum of products in double, in the order in which it is fed (MAC order), that keeps what
-/// MacNoise needs.
-class ExactSum {
- public:
-  /// What is kept: the noise of chains in float32 (`chain`, `chunk256`) makes a sum about three times
-  /// as dear, all of MacNoise about five times.
-  enum class Keep { sum, chains, noise };
-  explicit ExactSum(Keep keep) : keep_(keep) {}
+/// What is kept beside an exact sum; members of MacNoise that are not wanted stay zero.
+struct NoiseWanted {
+  bool chain = false;  ///< comes with each of the others
+  bool chunk256 = false;
+  bool operands = false;  ///< activations, weights, and what is cut
+  bool nearest = false, truncated = false;
 
-  /// `count` terms x[i] * w[i * stride] of one tap, of which the first starts a group of 8; x null:
-  /// a tap outside the image, whose terms count and are zero.
-  void add(const float* x, const float* w, std::int64_t stride, std::int64_t count);
-
-  double sum() const { return sum_; }
-  /// Equal for equal sequences of activations (and, but for 2^-64, only for them).
-  std::uint64_t window() const { return window_; }
-  /// The noise of the sum as it stands.
-  MacNoise noise() const;
-
- private:
-  static constexpr int group = 8;
-  using Lanes = std::array<double, group>;
-
-  template <Keep keep>
-  void add_group(const float* x, const float* w, std::int64_t stride, int count);
-  void end_chunk(double sum);
-
-  Keep keep_;
-  double sum_ = 0, part_ = 0, joins_ = 0, cut_products_ = 0, cut_results_ = 0;
-  Lanes chain_ = {}, chunk256_ = {}, activations_ = {}, weights_ = {}, nearest_ = {},
-        truncated_ = {};
-  std::array<std::int64_t, group> rounded_ = {};
-  std::uint64_t window_ = 0;
-  std::int64_t terms_ = 0, chunks_ = 0;
+  static constexpr NoiseWanted everything() { return {true, true, true, true, true}; }
+  bool any() const { return chain || chunk256 || operands || nearest || truncated; }
 };
 
 /// One element of a stage's output, exact, and what a statistical test must know of how a side may
@@ -79,10 +53,12 @@ struct ExactElement {
   /// d value / d sum of the multiply-accumulate: 0 behind a ReLU that clips, and where the stage's
   /// head is no multiply-accumulate or a later step is not known to the oracle's statistics.
   double gain = 0;
-  MacNoise mac;              ///< at the sum; gain brings it to the output
-  double epilogue = 0;       ///< variance at the output of the roundings after the sum, in float32
-  double offset = 0;         ///< shift at the output from constants that were rounded to float32
-  std::uint64_t window = 0;  ///< equal for elements that read the same activations
+  MacNoise mac;         ///< at the sum; gain brings it to the output
+  double epilogue = 0;  ///< variance at the output of the roundings after the sum, in float32
+  double offset = 0;    ///< shift at the output from constants that were rounded to float32
+  /// Equal for elements that read the same activations (and, but for 2^-64, only for them); 0 where
+  /// no noise is wanted.
+  std::uint64_t window = 0;
 };
 
 /// The exact values alone.
@@ -91,11 +67,6 @@ inline std::vector<double> values_of(std::span<const ExactElement> elements) {
   values.reserve(elements.size());
   for (const ExactElement& element : elements) values.push_back(element.value);
   return values;
-}
-
-/// The sum as an element, before any later step.
-inline ExactElement exact_element(const ExactSum& sum) {
-  return {sum.sum(), 1, sum.noise(), 0, 0, sum.window()};
 }
 
 }  // namespace parity

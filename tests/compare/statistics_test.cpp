@@ -181,28 +181,5 @@ TEST(Inherited, IsWhatExactArithmeticMakesOfBothInputs) {
   EXPECT_LT(test.unexplained, 2 * record.stages[1].introduced->rms);
 }
 
-TEST(ExactSum, KnowsTheRoundingsOfAChain) {
-  // 1 + 2^-12 + 1: sums 1, 1 + 2^-12, 2 + 2^-12, each product not zero; the zero product rounds
-  // nothing.
-  const float x[] = {1, 0x1p-12F, 0, 1}, w[] = {1, 1, 5, 1};
-  ExactSum sum(ExactSum::Keep::noise);
-  sum.add(x, w, 1, 4);
-  EXPECT_EQ(sum.sum(), 2 + 0x1p-12);
-  const double q = 0x1p-23, smallest = 0x1p-149;
-  EXPECT_EQ(sum.noise().chain, (1 + 1 + 4) * q * q / 12 + 3 * smallest * smallest / 12);
-  ExactSum again(ExactSum::Keep::chains);
-  again.add(x, w, 1, 4);
-  EXPECT_EQ(again.window(), sum.window());
-  EXPECT_EQ(again.sum(), sum.sum());
-  EXPECT_EQ(again.noise().chain, sum.noise().chain);
-  EXPECT_EQ(again.noise().chunk256, sum.noise().chunk256);
-  EXPECT_EQ(again.noise().weights, 0) << "kept by noise alone";
-  EXPECT_GT(sum.noise().weights, 0);
-  ExactSum outside(ExactSum::Keep::noise);
-  outside.add(nullptr, w, 1, 4);
-  EXPECT_EQ(outside.sum(), 0);
-  EXPECT_EQ(outside.noise().chain, 0);
-}
-
 }  // namespace
 }  // namespace parity

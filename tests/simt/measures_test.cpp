@@ -133,6 +133,11 @@ TEST(GpuMeasures, HaveTheProcessorsBitsForEveryShapeTypeAndLayout) {
           EXPECT_EQ(bits(s.introduced_on_accumulated), bits(t.introduced_on_accumulated));
           EXPECT_EQ(bits(s.inherited_on_accumulated), bits(t.inherited_on_accumulated));
           EXPECT_EQ(bits(s.norm_a), bits(t.norm_a));
+          const Accumulation u = sides.cpu.accumulate(a.cpu, l.cpu, b.cpu, sides.execution);
+          expect_same(u.comparison, sides.cpu.compare(a.cpu, b.cpu, nullptr, {}, sides.execution));
+          EXPECT_EQ(bits(u.split.introduced), bits(s.introduced));
+          EXPECT_EQ(bits(u.split.inherited_on_accumulated), bits(s.inherited_on_accumulated));
+          EXPECT_EQ(bits(u.split.norm_a), bits(s.norm_a));
           const ErrorMap p = sides.cpu.map(a.cpu, b.cpu, sides.execution),
                          q = sides.gpu.backend->map(a.gpu, b.gpu, sides.execution);
           EXPECT_TRUE(same_floats(p.heat, q.heat));
