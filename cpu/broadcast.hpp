@@ -34,6 +34,31 @@ inline std::vector<std::int64_t> stretched_strides(const Shape& shape, Layout la
   return strides;
 }
 
+/// Threads share runs, so none is longer than this by taking axes together.
+constexpr std::int64_t longest_joined = 1 << 16;
+
+/// The axes of a result in memory order, of which neighbours are one where every operand goes on
+/// evenly, or stays, over both: runs are longer, and fewer indices are counted.
+template <std::size_t operands>
+struct Axes {
+  std::vector<std::int64_t> extents;
+  std::array<std::vector<std::int64_t>, operands> strides;
+
+  void add(std::int64_t extent, const std::array<std::int64_t, operands>& steps) {
+    bool even = !extents.empty() && extents.back() * extent <= longest_joined;
+    for (std::size_t k = 0; k < operands && even; ++k)
+      even = strides[k].back() == extent * steps[k];
+    if (even)
+      extents.back() *= extent;
+    else
+      extents.push_back(extent);
+    for (std::size_t k = 0; k < operands; ++k) {
+      if (even) strides[k].pop_back();
+      strides[k].push_back(steps[k]);
+    }
+  }
+};
+
 /// Calls visit(run) for runs that make up a result of `shape` in `layout`, made from operands that lie in
 /// the same layout and are read again along their extents of 1.
 template <std::size_t operands, class Visit>
@@ -53,19 +78,37 @@ void for_each_run(const Shape& shape, Layout layout, const std::array<Shape, ope
   const std::vector<std::size_t> order = memory_order(shape.size(), layout);
   std::array<std::vector<std::int64_t>, operands> strides;
   for (std::size_t k = 0; k < operands; ++k) strides[k] = stretched_strides(of[k], layout, order);
-  const std::int64_t columns = shape[order.back()];
+  Axes<operands> axes;
+  for (std::size_t i = 0; i < order.size(); ++i) {
+    std::array<std::int64_t, operands> steps;
+    for (std::size_t k = 0; k < operands; ++k) steps[k] = strides[k][i];
+    if (shape[order[i]] != 1) axes.add(shape[order[i]], steps);
+  }
+  if (axes.extents.empty()) axes.add(1, {});
+  const std::size_t outer = axes.extents.size() - 1;
+  const std::int64_t columns = axes.extents[outer];
   parallel_for(count / columns, std::max<std::int64_t>(1, 4096 / columns), threads,
                [&](std::int64_t first, std::int64_t end) {
-                 for (std::int64_t row = first; row < end; ++row) {
-                   Run<operands> run{{}, {}, row * columns, columns};
-                   std::int64_t rest = row;
-                   for (std::size_t i = order.size() - 1; i-- > 0;) {
-                     const std::int64_t index = rest % shape[order[i]];
-                     for (std::size_t k = 0; k < operands; ++k) run.at[k] += index * strides[k][i];
-                     rest /= shape[order[i]];
-                   }
-                   for (std::size_t k = 0; k < operands; ++k) run.step[k] = strides[k].back();
+                 Run<operands> run{{}, {}, first * columns, columns};
+                 for (std::size_t k = 0; k < operands; ++k) run.step[k] = axes.strides[k][outer];
+                 std::vector<std::int64_t> index(outer);
+                 std::int64_t rest = first;
+                 for (std::size_t i = outer; i-- > 0;) {
+                   index[i] = rest % axes.extents[i];
+                   rest /= axes.extents[i];
+                   for (std::size_t k = 0; k < operands; ++k)
+                     run.at[k] += index[i] * axes.strides[k][i];
+                 }
+                 for (std::int64_t row = first; row < end; ++row, run.first += columns) {
                    visit(run);
+                   for (std::size_t i = outer; i-- > 0;) {
+                     const bool over = ++index[i] == axes.extents[i];
+                     for (std::size_t k = 0; k < operands; ++k)
+                       run.at[k] +=
+                           over ? (1 - axes.extents[i]) * axes.strides[k][i] : axes.strides[k][i];
+                     if (!over) break;
+                     index[i] = 0;
+                   }
                  }
                });
 }

@@ -43,20 +43,81 @@ T operand_at(const std::vector<T>& values, std::size_t channel) {
   return values.empty() ? T{0} : values[values.size() == 1 ? 0 : channel];
 }
 
+/// Whether a kind is a sequence of many operations, each waiting for the one before.
+constexpr bool is_long(EpilogueKind kind) {
+  return kind >= EpilogueKind::sigmoid && !is_wide(kind);
+}
+
+/// Elements [first, count) of each row, vector by vector.
+template <class T, EpilogueKind kind>
+HWY_NOINLINE void apply_vectors(const EpilogueStep<T>& step_of, T* const* y, int rows,
+                                std::size_t first, std::size_t count, std::size_t channel) {
+  const hn::ScalableTag<T> d;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t i = first; i < count; i += lanes) {
+    const std::size_t some = count - i;
+    const auto a = operand(d, step_of.a, channel + i, some);
+    const auto b = operand(d, step_of.b, channel + i, some);
+    for (int r = 0; r < rows; ++r)
+      store_some(d, step<Vectors<T>, kind>(load_some(d, y[r] + i, some), a, b), y[r] + i, some);
+  }
+}
+
+template <class D>
+HWY_INLINE hn::Vec<D> whole_operand(D d, const std::vector<float>& values, std::size_t channel) {
+  if (values.size() > 1) return hn::LoadU(d, values.data() + channel);
+  return values.empty() ? hn::Zero(d) : hn::Set(d, values[0]);
+}
+
+/// Whole vectors: `many` of them from and to the places at[k], of channels from channels[k] on.
+template <EpilogueKind kind, int many>
+HWY_INLINE void apply_bundle(const EpilogueStep<float>& step_of, float* const* at,
+                             const std::size_t* channels) {
+  using A = Bundled<Vectors<float>, many>;
+  const hn::ScalableTag<float> d;
+  typename A::F x, a, b;
+#pragma GCC unroll 8
+  for (int k = 0; k < many; ++k) {
+    x.v[k] = hn::LoadU(d, at[k]);
+    a.v[k] = whole_operand(d, step_of.a, channels[k]);
+    b.v[k] = whole_operand(d, step_of.b, channels[k]);
+  }
+  const typename A::F y = step<A, kind>(x, a, b);
+#pragma GCC unroll 8
+  for (int k = 0; k < many; ++k) hn::StoreU(y.v[k], d, at[k]);
+}
+
+/// Flat, so that a bundle stays in registers from its first operation to its last.
+template <EpilogueKind kind>
+HWY_FLATTEN void apply_bundles(const EpilogueStep<float>& step_of, float* const* y, int rows,
+                               std::size_t count, std::size_t channel) {
+  constexpr int bundle = 3;
+  const std::size_t lanes = hn::Lanes(hn::ScalableTag<float>());
+  float* at[bundle];
+  std::size_t channels[bundle];
+  int filled = 0;
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes)
+    for (int r = 0; r < rows; ++r) {
+      at[filled] = y[r] + i;
+      channels[filled] = channel + i;
+      if (++filled < bundle) continue;
+      apply_bundle<kind, bundle>(step_of, at, channels);
+      filled = 0;
+    }
+  if (filled == 2) apply_bundle<kind, 2>(step_of, at, channels);
+  if (filled == 1) apply_bundle<kind, 1>(step_of, at, channels);
+  if (i < count) apply_vectors<float, kind>(step_of, y, rows, i, count, channel);
+}
+
 /// One step, whose kind the compiler knows, so that nothing is asked in the loops.
 template <class T, EpilogueKind kind>
 void apply_step(const EpilogueStep<T>& step_of, T* const* y, int rows, std::size_t count,
                 std::size_t channel) {
-  if constexpr (has_vectors<T>(kind)) {
-    const hn::ScalableTag<T> d;
-    const std::size_t lanes = hn::Lanes(d);
-    for (std::size_t i = 0; i < count; i += lanes) {
-      const std::size_t some = count - i;
-      const auto a = operand(d, step_of.a, channel + i, some);
-      const auto b = operand(d, step_of.b, channel + i, some);
-      for (int r = 0; r < rows; ++r)
-        store_some(d, step<Vectors<T>, kind>(load_some(d, y[r] + i, some), a, b), y[r] + i, some);
-    }
+  if constexpr (std::is_same_v<T, float> && is_long(kind)) {
+    apply_bundles<kind>(step_of, y, rows, count, channel);
+  } else if constexpr (has_vectors<T>(kind)) {
+    apply_vectors<T, kind>(step_of, y, rows, 0, count, channel);
   } else {
     for (int r = 0; r < rows; ++r)
       for (std::size_t i = 0; i < count; ++i) {

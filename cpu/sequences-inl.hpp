@@ -94,6 +94,102 @@ struct Vectors {
   static HWY_INLINE I shifted_left_23(I x) { return hn::ShiftLeft<23>(x); }
 };
 
+/// Several vectors at once, operation by operation. One after another their chains of dependent
+/// operations fill the processor's schedulers before the next vector's first operation gets in.
+template <class A, int count>
+struct Bundled {
+  template <class V>
+  struct Many {
+    V v[count];
+  };
+  using F = Many<typename A::F>;
+  using I = Many<typename A::I>;
+  static constexpr bool scales = A::scales;
+
+  template <class V>
+  static HWY_INLINE V lane(const Many<V>& many, int k) {
+    return many.v[k];
+  }
+  template <class X>
+  static HWY_INLINE X lane(X x, int) {
+    return x;
+  }
+  template <class Op, class... X>
+  static HWY_INLINE auto each(Op op, const X&... x) {
+    Many<decltype(op(lane(x, 0)...))> result;
+#pragma GCC unroll 8
+    for (int k = 0; k < count; ++k) result.v[k] = op(lane(x, k)...);
+    return result;
+  }
+
+  template <class X, class Y, class Z>
+  static HWY_INLINE F fma_rn(X x, Y y, Z z) {
+    return each([](auto... v) HWY_ATTR { return A::fma_rn(v...); }, x, y, z);
+  }
+  template <class X, class Y>
+  static HWY_INLINE F add_rn(X x, Y y) {
+    return each([](auto... v) HWY_ATTR { return A::add_rn(v...); }, x, y);
+  }
+  template <class X, class Y>
+  static HWY_INLINE F sub_rn(X x, Y y) {
+    return each([](auto... v) HWY_ATTR { return A::sub_rn(v...); }, x, y);
+  }
+  template <class X, class Y>
+  static HWY_INLINE F mul_rn(X x, Y y) {
+    return each([](auto... v) HWY_ATTR { return A::mul_rn(v...); }, x, y);
+  }
+  template <class X, class Y>
+  static HWY_INLINE F div_rn(X x, Y y) {
+    return each([](auto... v) HWY_ATTR { return A::div_rn(v...); }, x, y);
+  }
+  static HWY_INLINE F scaled(F x, F n) {
+    return each([](auto... v) HWY_ATTR { return A::scaled(v...); }, x, n);
+  }
+  static HWY_INLINE F abs(F x) {
+    return each([](auto v) HWY_ATTR { return A::abs(v); }, x);
+  }
+  static HWY_INLINE F neg(F x) {
+    return each([](auto v) HWY_ATTR { return A::neg(v); }, x);
+  }
+  static HWY_INLINE F copysign(F magnitude, F sign) {
+    return each([](auto... v) HWY_ATTR { return A::copysign(v...); }, magnitude, sign);
+  }
+  static HWY_INLINE auto canonical_nan() { return A::canonical_nan(); }
+
+  template <class X, class Y>
+  static HWY_INLINE auto less(X x, Y y) {
+    return each([](auto... v) HWY_ATTR { return A::less(v...); }, x, y);
+  }
+  static HWY_INLINE auto is_nan(F x) {
+    return each([](auto v) HWY_ATTR { return A::is_nan(v); }, x);
+  }
+  template <class Mask, class X, class Y>
+  static HWY_INLINE F select(Mask condition, X yes, Y no) {
+    return each([](auto... v) HWY_ATTR { return A::select(v...); }, condition, yes, no);
+  }
+
+  static HWY_INLINE I bits_of(F x) {
+    return each([](auto v) HWY_ATTR { return A::bits_of(v); }, x);
+  }
+  static HWY_INLINE F float_of(I x) {
+    return each([](auto v) HWY_ATTR { return A::float_of(v); }, x);
+  }
+  template <class Y>
+  static HWY_INLINE I plus(I x, Y y) {
+    return each([](auto... v) HWY_ATTR { return A::plus(v...); }, x, y);
+  }
+  template <class Y>
+  static HWY_INLINE I minus(I x, Y y) {
+    return each([](auto... v) HWY_ATTR { return A::minus(v...); }, x, y);
+  }
+  static HWY_INLINE I half(I x) {
+    return each([](auto v) HWY_ATTR { return A::half(v); }, x);
+  }
+  static HWY_INLINE I shifted_left_23(I x) {
+    return each([](auto v) HWY_ATTR { return A::shifted_left_23(v); }, x);
+  }
+};
+
 #include "model/arithmetic/sequences-inl.hpp"
 
 #endif  // HWY_NATIVE_FMA

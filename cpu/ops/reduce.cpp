@@ -174,12 +174,16 @@ Value reduce(const Reduce& op, const Job& job) {
 
   Fresh fresh(job.output, layout, &job.memory);
   T* const y = fresh.data<T>();
-  const std::int64_t strips = (columns + width - 1) / width;
-  parallel_for(static_cast<std::int64_t>(rows.size()) * strips, 1, job.execution.threads,
+  // Of few strips each thread would get an uneven share; a cache line of floats is the least.
+  const auto outer = static_cast<std::int64_t>(rows.size());
+  const bool few = outer * columns / width < 4 * std::int64_t{job.execution.threads};
+  const std::int64_t wide = few && job.execution.threads > 1 ? width / 2 : width;
+  const std::int64_t strips = (columns + wide - 1) / wide;
+  parallel_for(outer * strips, 1, job.execution.threads,
                [&](std::int64_t first, std::int64_t last) {
                  for (std::int64_t i = first; i < last; ++i) {
-                   const std::int64_t row = i / strips, column = i % strips * width;
-                   const std::int64_t count = std::min(width, columns - column);
+                   const std::int64_t row = i / strips, column = i % strips * wide;
+                   const std::int64_t count = std::min(wide, columns - column);
                    const T* const from = x.data + rows[static_cast<std::size_t>(row)] + column;
                    T* const to = y + row * columns + column;
                    strip(op, job, from, terms, count, to);
