@@ -37,15 +37,14 @@ class Products {
     const Shape& w = head.parameters[0]->shape();
     const Tensor* bias = nullptr;
     if (const auto* conv = std::get_if<Conv2d>(head.op.get())) {
-      const ConvExtents e = extents(*conv, stage.input_types[0], head.parameters[0]->type());
-      p.image_ = true;
-      p.e_ = e;
-      p.window_ = conv->window;
-      p.channels_ = e.OC;
-      p.pixels_ = e.OH * e.OW;
-      p.positions_ = e.N * p.pixels_;
-      p.inner_ = e.IC / e.G;
-      p.taps_ = e.KH * e.KW;
+      p.slide(extents(*conv, stage.input_types[0], head.parameters[0]->type()), conv->window);
+      if (head.parameters.size() > 1) bias = head.parameters[1].get();
+    } else if (const auto* turned = std::get_if<ConvTranspose2d>(head.op.get())) {
+      p.slide(extents(*turned, stage.input_types[0], head.parameters[0]->type()), turned->window);
+      p.transposed_ = true;
+      // Taps that lie a stride or more apart never meet in an output.
+      p.one_tap_ = turned->most_taps() == 1;
+      if (p.one_tap_) p.taps_ = 1;
       if (head.parameters.size() > 1) bias = head.parameters[1].get();
     } else if (const auto* product = std::get_if<MatMul>(head.op.get())) {
       if (product->constant != MatMul::Constant::right || x.size() < 2 || w.size() != 2 ||
@@ -71,6 +70,8 @@ class Products {
   std::int64_t channels() const { return channels_; }
   std::int64_t positions() const { return positions_; }
   std::int64_t terms() const { return inner_ * taps_; }
+  /// Terms of one tap; 0 where an output has no taps, or only one.
+  std::int64_t terms_of_a_tap() const { return transposed_ && !one_tap_ ? inner_ : 0; }
   bool image() const { return image_; }
   bool has_bias() const { return bias_.has_value(); }
   float bias(std::int64_t channel) const {
@@ -112,20 +113,26 @@ class Products {
     }
     const std::int64_t n = position / pixels_, oh = position % pixels_ / e_.OW,
                        ow = position % e_.OW, first = channel / (e_.OC / e_.G) * inner_;
-    for (std::int64_t c = 0; c < inner_; ++c)
+    const std::int64_t of_group = e_.OC / e_.G;
+    for (std::int64_t c = 0; c < inner_; ++c) {
+      const std::size_t terms = x.size();
       for (std::int64_t r = 0; r < e_.KH; ++r)
         for (std::int64_t s = 0; s < e_.KW; ++s) {
-          const std::int64_t ih =
-              oh * window_.stride[0] + r * window_.dilation[0] - window_.pad_begin[0];
-          const std::int64_t iw =
-              ow * window_.stride[1] + s * window_.dilation[1] - window_.pad_begin[1];
+          const std::int64_t ih = place(oh, r, 0), iw = place(ow, s, 1);
           const bool inside = ih >= 0 && ih < e_.IH && iw >= 0 && iw < e_.IW;
+          if (one_tap_ && !inside) continue;
           x.push_back(inside ? values[static_cast<std::size_t>(
                                    ((n * e_.IC + first + c) * e_.IH + ih) * e_.IW + iw)]
                              : 0.0F);
-          w.push_back(
-              weights[static_cast<std::size_t>(((channel * inner_ + c) * e_.KH + r) * e_.KW + s)]);
+          const std::int64_t row =
+              transposed_ ? (first + c) * of_group + channel % of_group : channel * inner_ + c;
+          w.push_back(weights[static_cast<std::size_t>((row * e_.KH + r) * e_.KW + s)]);
         }
+      if (one_tap_ && x.size() == terms) {  // an output that no tap reaches
+        x.push_back(0.0F);
+        w.push_back(0.0F);
+      }
+    }
   }
 
   /// Natural indices in the order of a summation.
@@ -140,7 +147,26 @@ class Products {
   }
 
  private:
+  void slide(const ConvExtents& e, const SlidingWindow& window) {
+    image_ = true;
+    e_ = e;
+    window_ = window;
+    channels_ = e.OC;
+    pixels_ = e.OH * e.OW;
+    positions_ = e.N * pixels_;
+    inner_ = e.IC / e.G;
+    taps_ = e.KH * e.KW;
+  }
+  /// Where tap `tap` of output `out` lies in x along an axis; -1 where it does not.
+  std::int64_t place(std::int64_t out, std::int64_t tap, std::size_t axis) const {
+    const std::int64_t offset = tap * window_.dilation[axis] - window_.pad_begin[axis];
+    if (!transposed_) return out * window_.stride[axis] + offset;
+    const std::int64_t up = out - offset;
+    return up % window_.stride[axis] == 0 ? up / window_.stride[axis] : -1;
+  }
+
   bool image_ = false, turned_ = false;
+  bool transposed_ = false, one_tap_ = false;
   ConvExtents e_{};
   SlidingWindow window_;
   std::int64_t channels_ = 0, positions_ = 0, pixels_ = 1, inner_ = 0, taps_ = 1;
@@ -343,7 +369,9 @@ class Search {
     using Grouping = Summation::Grouping;
     std::vector<std::pair<Grouping, std::int64_t>> groupings = {{Grouping::chain, 1}};
     const std::int64_t K = p_.terms();
-    for (const std::int64_t chunk : {64, 128, 256, 512, 1024, 2048})
+    std::vector<std::int64_t> chunks = {4, 64, 128, 256, 512, 1024, 2048};
+    if (const std::int64_t tap = p_.terms_of_a_tap(); tap > 0) chunks.push_back(tap);
+    for (const std::int64_t chunk : chunks)
       if (chunk < K) groupings.emplace_back(Grouping::chunks, chunk);
     for (const std::int64_t parts : {2, 4, 8})
       if (K >= 2 * parts) groupings.emplace_back(Grouping::splits, parts);

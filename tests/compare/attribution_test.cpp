@@ -278,6 +278,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(
         Foreign{"one chain over (c, r, s)", true, 0, 1, true},
         Foreign{"one chain over (c, r, s), products rounded first", true, 0, 1, false},
+        Foreign{"chains of 4 terms over (c, r, s), added in order, products rounded first", true, 4,
+                1, false},
         Foreign{"chains of 64 terms over (c, r, s), added in order", true, 64, 1, true},
         Foreign{"chains of 128 terms over (r, s, c), added in order", false, 128, 1, true},
         Foreign{"2 equal splits over (c, r, s), added in order", true, 72, 1, true},
@@ -293,6 +295,58 @@ Attribution of_recording(Bench& bench, const Tensor& y) {
   EXPECT_EQ(record.stages[0].verdict, Verdict::within_bound) << record.stages[0].reason;
   EXPECT_TRUE(record.stages[0].attribution);
   return record.stages[0].attribution.value_or(Attribution{});
+}
+
+/// A transposed convolution as a matrix product per tap, whose rows are added where they fall.
+struct Scattered {
+  std::int64_t kernel, stride, pad;
+  const char* text;
+};
+
+TEST(Attribution, ATransposedConvolutionIsSummedTapByTap) {
+  constexpr std::int64_t IC = 70, OC = 6, IH = 5, IW = 7;
+  for (const Scattered& how :
+       {Scattered{2, 2, 0, "chains of 64 terms over (r, s, c), added in order"},
+        Scattered{4, 2, 1, "chains of 70 terms over (r, s, c), added in order"}}) {
+    SCOPED_TRACE(how.text);
+    const std::int64_t taps = how.kernel * how.kernel,
+                       OH = (IH - 1) * how.stride + how.kernel - 2 * how.pad,
+                       OW = (IW - 1) * how.stride + how.kernel - 2 * how.pad;
+    GraphBuilder graph("scattered");
+    const TensorId x = graph.add_input("x", {Type::float32, {1, IC, IH, IW}});
+    const Tensor w = filled({Type::float32, {IC, OC, how.kernel, how.kernel}}, Fill::real, 3);
+    ConvTranspose2d op;
+    op.window.kernel = {how.kernel, how.kernel};
+    op.window.stride = {how.stride, how.stride};
+    op.window.pad_begin = op.window.pad_end = {how.pad, how.pad};
+    graph.add_output(
+        graph.add_step(op, {x}, {w, std::nullopt}, "/up/ConvTranspose", {"y"}, "ConvTranspose")[0]);
+    Bench bench(graph.finish());
+    const auto from = bench.inputs[0].values<float>(), by = w.values<float>();
+    // Where taps meet, each tap's sum is one chain; where none do, chains of 64 channels are added.
+    const std::int64_t chunk = how.kernel > how.stride ? IC : 64;
+    std::vector<float> y(static_cast<std::size_t>(OC * OH * OW), 0.0F);
+    for (std::int64_t oc = 0; oc < OC; ++oc)
+      for (std::int64_t tap = 0; tap < taps; ++tap)
+        for (std::int64_t ih = 0; ih < IH; ++ih)
+          for (std::int64_t iw = 0; iw < IW; ++iw) {
+            const std::int64_t oh = ih * how.stride + tap / how.kernel - how.pad,
+                               ow = iw * how.stride + tap % how.kernel - how.pad;
+            if (oh < 0 || oh >= OH || ow < 0 || ow >= OW) continue;
+            float total = 0;
+            for (std::int64_t first = 0; first < IC; first += chunk) {
+              float part = 0;
+              for (std::int64_t c = first; c < std::min(IC, first + chunk); ++c)
+                part = std::fma(from[static_cast<std::size_t>((c * IH + ih) * IW + iw)],
+                                by[static_cast<std::size_t>((c * OC + oc) * taps + tap)], part);
+              total += part;
+            }
+            y[static_cast<std::size_t>((oc * OH + oh) * OW + ow)] += total;
+          }
+    const Attribution attribution = of_recording(bench, Tensor::of({1, OC, OH, OW}, std::move(y)));
+    EXPECT_EQ(attribution.certificate, how.text);
+    expect_whole(attribution);
+  }
 }
 
 TEST(Attribution, AProductOfManyItemsIsSummedByRowsOfItsLastAxis) {

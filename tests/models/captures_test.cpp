@@ -21,7 +21,8 @@ void PrintTo(const Recording& recording, std::ostream* out) { *out << recording.
 /// In float16 a recording is rounded as one that was saved so.
 enum class Saved { as_computed, in_half };
 
-RunRecord judge(const Recording& recording, Saved saved = Saved::as_computed) {
+RunRecord judge(const Recording& recording, Saved saved = Saved::as_computed,
+                std::size_t attribute = attribute_none) {
   const Loaded model = load(recording.exported);
   cpu::CpuBackend backend;
   const Plan plan = model.plan("cpu:fp32", backend);
@@ -37,7 +38,8 @@ RunRecord judge(const Recording& recording, Saved saved = Saved::as_computed) {
                        .capture = capture,
                        .spec = "capture:" + file,
                        .numerics = {},
-                       .tolerance = {}});
+                       .tolerance = {},
+                       .attribute = attribute});
 }
 
 class OnnxruntimeCapture : public testing::TestWithParam<Recording> {};
@@ -73,6 +75,18 @@ TEST(OnnxruntimeCaptureInHalf, RaisesNoAlarm) {
         judge({{name.substr(0, dot), name.substr(dot + 1)}, "onnxruntime", ""}, Saved::in_half);
     EXPECT_EQ(record.answers.first_diverging, -1) << network;
     EXPECT_GT(record.answers.counts[static_cast<std::size_t>(Verdict::within_bound)], 0);
+  }
+}
+
+TEST(OnnxruntimeCaptureOfConvolutions, IsExplainedBitForBitAtEveryStage) {
+  for (const char* const network : {"second", "centerpoint"}) {
+    const RunRecord record =
+        judge({{network, "kept"}, "onnxruntime", ""}, Saved::as_computed, attribute_all);
+    for (const StageResult& stage : record.stages) {
+      if (stage.verdict == Verdict::same_bits) continue;
+      ASSERT_TRUE(stage.attribution) << stage.name;
+      EXPECT_FALSE(stage.attribution->certificate.empty()) << stage.name << " of " << network;
+    }
   }
 }
 
