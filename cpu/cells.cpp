@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "cpu/mac/highway.hpp"
-#include "cpu/mac/instruction_set.hpp"
 #include "model/arithmetic/elementary.hpp"
 #include "model/error.hpp"
 
@@ -101,6 +100,8 @@ const CellKernels<float>& cells() {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cpu/mac/widths.hpp"
+
 namespace parity::cpu {
 namespace {
 
@@ -164,27 +165,8 @@ const CellKernels<T>& scalar_cells() {
 
 template <>
 const CellKernels<float>& cell_kernels<float>(InstructionSet set) {
-  const InstructionSet resolved = resolve(set);
-  switch (resolved) {
-#if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512:
-      return N_AVX3::cells();
-#endif
-#if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2:
-      return N_AVX2::cells();
-#endif
-#if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon:
-      return N_NEON::cells();
-#endif
-    case InstructionSet::scalar:
-      return scalar_cells<FloatCell>();
-    default:
-      break;
-  }
-  throw Error(Fault::internal,
-              "cells of width '" + std::string(name(resolved)) + "' are not part of this build");
+  using Cells = const CellKernels<float>& (*)();
+  return PARITY_WIDTHS(Cells, scalar_cells<FloatCell>, cells).at(set)();
 }
 template <>
 const CellKernels<double>& cell_kernels<double>(InstructionSet) {

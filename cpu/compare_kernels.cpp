@@ -16,7 +16,6 @@
 #include <limits>
 
 #include "cpu/compare_kernels.hpp"
-#include "cpu/mac/instruction_set.hpp"
 
 HWY_BEFORE_NAMESPACE();
 namespace parity::cpu {
@@ -563,26 +562,13 @@ const CompareKernels& table() { return kernels; }
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cpu/mac/widths.hpp"
+
 namespace parity::cpu {
 
 const CompareKernels& compare_kernels(InstructionSet set) {
-  switch (resolve(set)) {
-#if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512:
-      return N_AVX3::table();
-#endif
-#if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2:
-      return N_AVX2::table();
-#endif
-#if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon:
-      return N_NEON::table();
-#endif
-    default:
-      break;
-  }
-  return HWY_STATIC_DISPATCH(table)();
+  using Table = const CompareKernels& (*)();
+  return PARITY_WIDTHS(Table, HWY_STATIC_DISPATCH(table), table).at(set)();
 }
 
 }  // namespace parity::cpu

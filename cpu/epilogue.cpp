@@ -5,7 +5,6 @@
 #include <type_traits>
 
 #include "cpu/mac/highway.hpp"
-#include "cpu/mac/instruction_set.hpp"
 #include "model/arithmetic/elementary.hpp"
 #include "model/error.hpp"
 
@@ -161,12 +160,12 @@ void apply_rows(std::span<const EpilogueStep<double>> epilogue, double* const* y
   apply_steps<double>(epilogue, y, rows, count, channel);
 }
 
-void apply_float(const Epilogue<float>& epilogue, float* y, std::int64_t count,
-                 std::int64_t channel) {
+void apply_all(const Epilogue<float>& epilogue, float* y, std::int64_t count,
+               std::int64_t channel) {
   apply_row(epilogue, y, count, channel);
 }
-void apply_double(const Epilogue<double>& epilogue, double* y, std::int64_t count,
-                  std::int64_t channel) {
+void apply_all(const Epilogue<double>& epilogue, double* y, std::int64_t count,
+               std::int64_t channel) {
   apply_row(epilogue, y, count, channel);
 }
 #endif  // HWY_NATIVE_FMA
@@ -174,6 +173,8 @@ void apply_double(const Epilogue<double>& epilogue, double* y, std::int64_t coun
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cpu/mac/widths.hpp"
+
 namespace parity::cpu {
 namespace {
 
@@ -199,48 +200,14 @@ void apply_scalar(const Epilogue<T>& epilogue, T* y, std::int64_t count, std::in
 template <class T>
 using Apply = void (*)(const Epilogue<T>&, T*, std::int64_t, std::int64_t);
 
-/// Null where this build has no such width; resolve() has refused it before.
-template <class T>
-Apply<T> apply_for(InstructionSet set) {
-  constexpr bool single = sizeof(T) == sizeof(float);
-  switch (set) {
-#if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512:
-      if constexpr (single)
-        return N_AVX3::apply_float;
-      else
-        return N_AVX3::apply_double;
-#endif
-#if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2:
-      if constexpr (single)
-        return N_AVX2::apply_float;
-      else
-        return N_AVX2::apply_double;
-#endif
-#if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon:
-      if constexpr (single)
-        return N_NEON::apply_float;
-      else
-        return N_NEON::apply_double;
-#endif
-    case InstructionSet::scalar:
-      return apply_scalar<T>;
-    default:
-      break;
-  }
-  throw Error(Fault::internal,
-              "an epilogue of width '" + std::string(name(set)) + "' is not part of this build");
-}
-
 }  // namespace
 
 template <class T>
 void apply(const Epilogue<T>& epilogue, T* y, std::int64_t count, std::int64_t channel,
            InstructionSet instruction_set) {
   if (epilogue.empty() || count <= 0) return;
-  apply_for<T>(resolve(instruction_set))(epilogue, y, count, channel);
+  PARITY_WIDTHS(Apply<T>, apply_scalar<T>, apply_all)
+      .at(instruction_set)(epilogue, y, count, channel);
 }
 
 template void apply<float>(const Epilogue<float>&, float*, std::int64_t, std::int64_t,

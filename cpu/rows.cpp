@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "cpu/mac/highway.hpp"
-#include "cpu/mac/instruction_set.hpp"
 #include "model/arithmetic/elementary.hpp"
 #include "model/error.hpp"
 
@@ -191,13 +190,13 @@ void divide(const T* e, T by, T* y, std::int64_t n) {
 
 }  // namespace
 
-const RowKernels<float>& float_rows() {
+const RowKernels<float>& rows(float) {
   static constexpr RowKernels<float> kernels{sum<float>,   absolute_sum<float>, deviate<float>,
                                              scale<float>, largest<float>,      exponentials<float>,
                                              divide<float>};
   return kernels;
 }
-const RowKernels<double>& double_rows() {
+const RowKernels<double>& rows(double) {
   static constexpr RowKernels<double> kernels{
       sum<double>,     absolute_sum<double>, deviate<double>, scale<double>,
       largest<double>, exponentials<double>, divide<double>};
@@ -208,6 +207,8 @@ const RowKernels<double>& double_rows() {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cpu/mac/widths.hpp"
+
 namespace parity::cpu {
 namespace {
 
@@ -218,7 +219,7 @@ T scalar_sum(std::int64_t n, Fold fold) {
 }
 
 template <class T>
-const RowKernels<T>& scalar_rows() {
+const RowKernels<T>& scalar_rows(T) {
   static constexpr RowKernels<T> kernels{
       [](const T* x, std::int64_t n) {
         return scalar_sum<T>(n, [&](T acc, std::int64_t i) { return acc + x[i]; });
@@ -256,37 +257,8 @@ const RowKernels<T>& scalar_rows() {
 
 template <class T>
 const RowKernels<T>& row_kernels(InstructionSet set) {
-  constexpr bool single = sizeof(T) == sizeof(float);
-  const InstructionSet resolved = resolve(set);
-  switch (resolved) {
-#if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512:
-      if constexpr (single)
-        return N_AVX3::float_rows();
-      else
-        return N_AVX3::double_rows();
-#endif
-#if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2:
-      if constexpr (single)
-        return N_AVX2::float_rows();
-      else
-        return N_AVX2::double_rows();
-#endif
-#if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon:
-      if constexpr (single)
-        return N_NEON::float_rows();
-      else
-        return N_NEON::double_rows();
-#endif
-    case InstructionSet::scalar:
-      return scalar_rows<T>();
-    default:
-      break;
-  }
-  throw Error(Fault::internal,
-              "rows of width '" + std::string(name(resolved)) + "' are not part of this build");
+  using Rows = const RowKernels<T>& (*)(T);
+  return PARITY_WIDTHS(Rows, scalar_rows<T>, rows).at(set)(T{});
 }
 
 template const RowKernels<float>& row_kernels<float>(InstructionSet);

@@ -4,7 +4,6 @@
 #include <cstdint>
 
 #include "cpu/mac/highway.hpp"
-#include "cpu/mac/instruction_set.hpp"
 #include "hwy/cache_control.h"
 
 #undef HWY_TARGET_INCLUDE
@@ -105,12 +104,12 @@ void transpose_tiles(const T* from, std::int64_t from_stride, T* to, std::int64_
 
 }  // namespace
 
-void transpose32(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride,
-                 std::int64_t rows, std::int64_t columns, Into into) {
+void transpose_matrix(const float* from, std::int64_t from_stride, float* to,
+                      std::int64_t to_stride, std::int64_t rows, std::int64_t columns, Into into) {
   transpose_tiles(from, from_stride, to, to_stride, rows, columns, into);
 }
-void transpose64(const double* from, std::int64_t from_stride, double* to, std::int64_t to_stride,
-                 std::int64_t rows, std::int64_t columns, Into into) {
+void transpose_matrix(const double* from, std::int64_t from_stride, double* to,
+                      std::int64_t to_stride, std::int64_t rows, std::int64_t columns, Into into) {
   transpose_tiles(from, from_stride, to, to_stride, rows, columns, into);
 }
 
@@ -118,43 +117,31 @@ void transpose64(const double* from, std::int64_t from_stride, double* to, std::
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cpu/mac/widths.hpp"
+
 namespace parity::cpu {
 namespace {
 
-struct Table {
-  decltype(&HWY_STATIC_DISPATCH(transpose32)) floats;
-  decltype(&HWY_STATIC_DISPATCH(transpose64)) doubles;
-};
+template <class T>
+using Transpose = void (*)(const T*, std::int64_t, T*, std::int64_t, std::int64_t, std::int64_t,
+                           Into);
 
-Table table(InstructionSet set) {
-  switch (resolve(set)) {
-#if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512:
-      return {N_AVX3::transpose32, N_AVX3::transpose64};
-#endif
-#if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2:
-      return {N_AVX2::transpose32, N_AVX2::transpose64};
-#endif
-#if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon:
-      return {N_NEON::transpose32, N_NEON::transpose64};
-#endif
-    default:
-      return {HWY_STATIC_DISPATCH(transpose32), HWY_STATIC_DISPATCH(transpose64)};
-  }
+template <class T>
+Transpose<T> transpose_for(InstructionSet set) {
+  return PARITY_WIDTHS(Transpose<T>, HWY_STATIC_DISPATCH(transpose_matrix), transpose_matrix)
+      .at(set);
 }
 
 }  // namespace
 
 void transpose(const float* from, std::int64_t from_stride, float* to, std::int64_t to_stride,
                std::int64_t rows, std::int64_t columns, Into into, InstructionSet set) {
-  table(set).floats(from, from_stride, to, to_stride, rows, columns, into);
+  transpose_for<float>(set)(from, from_stride, to, to_stride, rows, columns, into);
 }
 
 void transpose(const double* from, std::int64_t from_stride, double* to, std::int64_t to_stride,
                std::int64_t rows, std::int64_t columns, Into into, InstructionSet set) {
-  table(set).doubles(from, from_stride, to, to_stride, rows, columns, into);
+  transpose_for<double>(set)(from, from_stride, to, to_stride, rows, columns, into);
 }
 
 }  // namespace parity::cpu

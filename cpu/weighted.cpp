@@ -4,7 +4,6 @@
 #include <string>
 
 #include "cpu/mac/highway.hpp"
-#include "cpu/mac/instruction_set.hpp"
 #include "model/error.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -45,12 +44,12 @@ HWY_INLINE void weighted(const T* const* rows, const T* weights, std::int64_t ta
 
 }  // namespace
 
-void weighted_float(const float* const* rows, const float* weights, std::int64_t taps, float* y,
-                    std::int64_t count) {
+void weighted_rows(const float* const* rows, const float* weights, std::int64_t taps, float* y,
+                   std::int64_t count) {
   weighted(rows, weights, taps, y, count);
 }
-void weighted_double(const double* const* rows, const double* weights, std::int64_t taps, double* y,
-                     std::int64_t count) {
+void weighted_rows(const double* const* rows, const double* weights, std::int64_t taps, double* y,
+                   std::int64_t count) {
   weighted(rows, weights, taps, y, count);
 }
 #endif  // HWY_NATIVE_FMA
@@ -58,6 +57,8 @@ void weighted_double(const double* const* rows, const double* weights, std::int6
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cpu/mac/widths.hpp"
+
 namespace parity::cpu {
 namespace {
 
@@ -74,50 +75,20 @@ void weighted_scalar(const T* const* rows, const T* weights, std::int64_t taps, 
 template <class T>
 using Weighted = void (*)(const T* const*, const T*, std::int64_t, T*, std::int64_t);
 
-/// Null where this build has no such width; resolve() has refused it before.
 template <class T>
 Weighted<T> weighted_for(InstructionSet set) {
-  constexpr bool single = sizeof(T) == sizeof(float);
-  switch (set) {
-#if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512:
-      if constexpr (single)
-        return N_AVX3::weighted_float;
-      else
-        return N_AVX3::weighted_double;
-#endif
-#if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2:
-      if constexpr (single)
-        return N_AVX2::weighted_float;
-      else
-        return N_AVX2::weighted_double;
-#endif
-#if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon:
-      if constexpr (single)
-        return N_NEON::weighted_float;
-      else
-        return N_NEON::weighted_double;
-#endif
-    case InstructionSet::scalar:
-      return weighted_scalar<T>;
-    default:
-      break;
-  }
-  throw Error(Fault::internal,
-              "a weighted sum of width '" + std::string(name(set)) + "' is not part of this build");
+  return PARITY_WIDTHS(Weighted<T>, weighted_scalar<T>, weighted_rows).at(set);
 }
 
 }  // namespace
 
 void weighted_sum(const float* const* rows, const float* weights, std::int64_t taps, float* y,
                   std::int64_t count, InstructionSet instruction_set) {
-  weighted_for<float>(resolve(instruction_set))(rows, weights, taps, y, count);
+  weighted_for<float>(instruction_set)(rows, weights, taps, y, count);
 }
 void weighted_sum(const double* const* rows, const double* weights, std::int64_t taps, double* y,
                   std::int64_t count, InstructionSet instruction_set) {
-  weighted_for<double>(resolve(instruction_set))(rows, weights, taps, y, count);
+  weighted_for<double>(instruction_set)(rows, weights, taps, y, count);
 }
 
 }  // namespace parity::cpu

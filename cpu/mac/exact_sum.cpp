@@ -16,7 +16,6 @@
 #include <numeric>
 
 #include "cpu/mac/exact_sum.hpp"
-#include "cpu/mac/instruction_set.hpp"
 #include "model/arithmetic/tf32.hpp"
 
 HWY_BEFORE_NAMESPACE();
@@ -157,13 +156,13 @@ void add_terms(ExactSumState& state, NoiseWanted wanted, const float* x, const f
   add_group(state, wanted, xs, ws, static_cast<int>(count - first));
 }
 
-AddTerms kernel() { return add_terms; }
-
 }  // namespace HWY_NAMESPACE
 }  // namespace parity::cpu
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cpu/mac/widths.hpp"
+
 namespace parity::cpu {
 namespace {
 
@@ -174,30 +173,13 @@ void add_plain(ExactSumState& state, NoiseWanted, const float* x, const float* w
     state.sum += (x != nullptr ? static_cast<double>(x[i]) : 0.0) * static_cast<double>(w[i]);
 }
 
-AddTerms add_terms_for(InstructionSet set) {
-  switch (resolve(set)) {
-#if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512:
-      return N_AVX3::kernel();
-#endif
-#if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2:
-      return N_AVX2::kernel();
-#endif
-#if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon:
-      return N_NEON::kernel();
-#endif
-    default:
-      break;
-  }
-  return HWY_STATIC_DISPATCH(kernel)();
-}
-
 }  // namespace
 
 ExactSum::ExactSum(NoiseWanted wanted, InstructionSet set)
-    : wanted_(wanted), add_terms_(wanted.any() ? add_terms_for(set) : add_plain) {}
+    : wanted_(wanted),
+      add_terms_(wanted.any()
+                     ? PARITY_WIDTHS(AddTerms, HWY_STATIC_DISPATCH(add_terms), add_terms).at(set)
+                     : add_plain) {}
 
 void ExactSum::add(const float* x, const float* w, std::int64_t count) {
   add_terms_(state_, wanted_, x, w, count);

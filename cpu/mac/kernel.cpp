@@ -4,7 +4,6 @@
 #include <cmath>
 
 #include "cpu/mac/highway.hpp"
-#include "cpu/mac/instruction_set.hpp"
 #include "model/error.hpp"
 
 #undef HWY_TARGET_INCLUDE
@@ -277,15 +276,19 @@ PanelKernel<T> kernel(Lanes lanes, Summation summation) {
 
 }  // namespace
 
-PanelKernel<float> kernel_float(Lanes lanes, Summation summation) {
+PanelKernel<float> kernel_of(Lanes lanes, Summation summation, float) {
   return kernel<float>(lanes, summation);
 }
-PanelKernel<double> kernel_double(Lanes lanes) { return kernel<double>(lanes, Summation::chain); }
+PanelKernel<double> kernel_of(Lanes lanes, Summation, double) {
+  return kernel<double>(lanes, Summation::chain);
+}
 #endif  // HWY_NATIVE_FMA
 }  // namespace parity::cpu::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cpu/mac/widths.hpp"
+
 namespace parity::cpu {
 namespace {
 
@@ -327,60 +330,20 @@ PanelKernel<T> scalar_kernel(Lanes lanes) {
   return lanes == Lanes::depthwise ? scalar_tile<T, Lanes::depthwise, summation>
                                    : scalar_tile<T, Lanes::outputs, summation>;
 }
-
-/// Null where this build has no such width.
-PanelKernel<float> kernel(InstructionSet set, Lanes lanes, Summation summation, float) {
-  switch (set) {
-#if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512:
-      return N_AVX3::kernel_float(lanes, summation);
-#endif
-#if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2:
-      return N_AVX2::kernel_float(lanes, summation);
-#endif
-#if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon:
-      return N_NEON::kernel_float(lanes, summation);
-#endif
-    case InstructionSet::scalar:
-      return summation == Summation::chunk256 ? scalar_kernel<float, Summation::chunk256>(lanes)
-                                              : scalar_kernel<float, Summation::chain>(lanes);
-    default:
-      return nullptr;
-  }
+PanelKernel<float> scalar_kernel(Lanes lanes, Summation summation, float) {
+  return summation == Summation::chunk256 ? scalar_kernel<float, Summation::chunk256>(lanes)
+                                          : scalar_kernel<float, Summation::chain>(lanes);
 }
-
-PanelKernel<double> kernel(InstructionSet set, Lanes lanes, Summation, double) {
-  switch (set) {
-#if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512:
-      return N_AVX3::kernel_double(lanes);
-#endif
-#if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2:
-      return N_AVX2::kernel_double(lanes);
-#endif
-#if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon:
-      return N_NEON::kernel_double(lanes);
-#endif
-    case InstructionSet::scalar:
-      return scalar_kernel<double, Summation::chain>(lanes);
-    default:
-      return nullptr;
-  }
+PanelKernel<double> scalar_kernel(Lanes lanes, Summation, double) {
+  return scalar_kernel<double, Summation::chain>(lanes);
 }
 
 }  // namespace
 
 template <class T>
 PanelKernel<T> panel_kernel(InstructionSet set, Lanes lanes, Summation summation) {
-  const PanelKernel<T> found = kernel(set, lanes, summation, T{});
-  if (found == nullptr)
-    throw Error(Fault::internal,
-                "a kernel of width '" + std::string(name(set)) + "' is not part of this build");
-  return found;
+  using Find = PanelKernel<T> (*)(Lanes, Summation, T);
+  return PARITY_WIDTHS(Find, scalar_kernel, kernel_of).at(set)(lanes, summation, T{});
 }
 
 int panel_kernel_pixels(InstructionSet set, Lanes lanes, std::int64_t strips) {

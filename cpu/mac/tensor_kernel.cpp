@@ -246,11 +246,11 @@ void accumulate(const TensorPixel& pixel, const TensorRows& rows, std::int64_t g
   }
 }
 
-TensorKernel kernel(Algorithm algorithm) {
+std::optional<TensorKernel> kernel(Algorithm algorithm) {
   if (algorithm == Algorithm::tensor_k4f24) {
-    return {gather, encode, accumulate<k4f24.block, k4f24.fraction_bits>};
+    return TensorKernel{gather, encode, accumulate<k4f24.block, k4f24.fraction_bits>};
   }
-  return {gather, encode, accumulate<k8f25.block, k8f25.fraction_bits>};
+  return TensorKernel{gather, encode, accumulate<k8f25.block, k8f25.fraction_bits>};
 }
 
 #endif  // HWY_NATIVE_FMA
@@ -258,26 +258,14 @@ TensorKernel kernel(Algorithm algorithm) {
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
+#include "cpu/mac/widths.hpp"
+
 namespace parity::cpu {
 
 std::optional<TensorKernel> tensor_kernel(Algorithm algorithm, InstructionSet set) {
-  switch (set) {
-#if HWY_TARGETS & HWY_AVX3
-    case InstructionSet::avx512:
-      return N_AVX3::kernel(algorithm);
-#endif
-#if HWY_TARGETS & HWY_AVX2
-    case InstructionSet::avx2:
-      return N_AVX2::kernel(algorithm);
-#endif
-#if HWY_TARGETS & HWY_NEON
-    case InstructionSet::neon:
-      return N_NEON::kernel(algorithm);
-#endif
-    default:
-      (void)algorithm;
-      return std::nullopt;
-  }
+  using Find = std::optional<TensorKernel> (*)(Algorithm);
+  const Find none = [](Algorithm) { return std::optional<TensorKernel>(); };
+  return PARITY_WIDTHS(Find, none, kernel).at(set)(algorithm);
 }
 
 }  // namespace parity::cpu
