@@ -200,6 +200,10 @@ std::vector<AlgorithmInfo> CpuBackend::algorithms() const {
   };
 }
 
+std::vector<ExecutionAxis> CpuBackend::axes() const {
+  return {ExecutionAxis::threads, ExecutionAxis::instruction_set};
+}
+
 std::optional<Refusal> CpuBackend::refuses(const PlannedStage& planned) const {
   for (const Contract& contract : planned.contracts)
     if (contract.algorithm == Algorithm::gemm_cublas)

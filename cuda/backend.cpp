@@ -120,6 +120,10 @@ std::vector<AlgorithmInfo> CudaBackend::algorithms() const {
   };
 }
 
+std::vector<ExecutionAxis> CudaBackend::axes() const {
+  return {ExecutionAxis::streams, ExecutionAxis::workspace};
+}
+
 ProductMath CudaBackend::product_math(const Contract& contract) const {
   const auto probes = product_probes();
   const auto n = static_cast<std::int64_t>(probes.size());
