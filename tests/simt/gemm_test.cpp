@@ -157,13 +157,11 @@ TEST(SimtGemm, GatheredTapsAndTheWorkspaceCountInThePeak) {
     Execution execution;
     execution.workspace_bytes = workspace;
     const Plan plan = make_plan(twin.stages, numerics, gpu.backend, "cuda:SPEC");
-    const std::size_t before = gpu.backend.session().peak_bytes();
     const Value value = gpu.backend.upload(twin.inputs[0], execution);
     const std::vector<Value> y =
         gpu.backend.run(plan.stages[0], {&value, 1}, Reading::values, execution);
     (void)gpu.backend.download(y[0], execution);
     EXPECT_LE(gpu.backend.session().peak_bytes(), gpu.api->peak_bytes());
-    (void)before;
     return gpu.backend.session().peak_bytes();
   };
   constexpr std::int64_t workspace = 64 << 20;  // more than the probe's
@@ -171,6 +169,36 @@ TEST(SimtGemm, GatheredTapsAndTheWorkspaceCountInThePeak) {
   const std::size_t own = peak(fp32(), 0), by_library = peak(library(), workspace);
   EXPECT_GE(by_library, own + workspace);
   EXPECT_GE(by_library, workspace + taps + 2 * 32 * 32 * 8 * sizeof(float));
+}
+
+TEST(SimtGemm, MoreTapsThanTheirBufferHoldsAreMultipliedInParts) {
+  constexpr std::int64_t side = 176, channels = 64;
+  constexpr std::size_t taps = side * side * 9 * channels * sizeof(float), buffer = 64 << 20;
+  static_assert(taps > buffer);
+  GraphBuilder builder("one convolution");
+  const TensorId x = builder.add_input("x", {Type::float32, {1, channels, side, side}});
+  Conv2d op;
+  op.window = {{3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+  builder.add_output(
+      builder
+          .add_step(op, {x},
+                    {filled({Type::float32, {2, channels, 3, 3}}, Fill::exact, 1), std::nullopt},
+                    "/a/Conv", {"y"}, "Conv")
+          .front());
+  Gpu gpu;
+  TwinDiff twin(builder.finish());
+  const Tensor input = filled(twin.inputs[0].type(), Fill::exact, 2);
+  const auto made = [&](Backend& on, const Numerics& numerics) {
+    const Plan plan = make_plan(twin.stages, numerics, on, "SPEC");
+    const Value value = on.upload(input, twin.execution);
+    return on.download(on.run(plan.stages[0], {&value, 1}, Reading::values, twin.execution).front(),
+                       twin.execution);
+  };
+  const Tensor by_library = made(gpu.backend, library()), by_chain = made(twin.cpu, fp32());
+  const auto got = by_library.values<float>(), wanted = by_chain.values<float>();
+  EXPECT_TRUE(std::equal(got.begin(), got.end(), wanted.begin(), wanted.end()));
+  EXPECT_EQ(gpu.api->products().size(), 1U + 2U) << "the probe's, and two parts";
+  EXPECT_LT(gpu.backend.session().peak_bytes(), taps + (32 << 20) + 2 * input.size_bytes());
 }
 
 TEST(SimtGemm, ALibraryThatComputesOtherwiseThanItIsToldIsRefused) {
