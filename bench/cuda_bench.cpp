@@ -105,9 +105,33 @@ Peaks measure_peaks(cuda::Session& session, Clock& clock) {
   return peaks;
 }
 
+/// Contracts that round operands to TF32 do so for tensor cores.
 bool on_tensor_cores(const PlannedStage& stage) {
-  const Algorithm head = stage.contracts.front().algorithm;
-  return head == Algorithm::tensor_k4f24 || head == Algorithm::tensor_k8f25;
+  return stage.contracts.front().rounding.has_value();
+}
+
+/// What is timed unless specs are named: our own algorithms, and the library's products beside them. The
+/// library's rounding to TF32 is the one that the backend's probe finds.
+std::vector<std::string> usual_specs(const Graph& graph, const cuda::CudaBackend& backend,
+                                     const cuda::Session& session) {
+  std::vector<std::string> specs{"cuda:fp32", "cuda:fp32,algorithm=chunk256"};
+  std::vector<std::string> tries{"cuda:fp32"};
+  if (session.capability() >= 80) {
+    const std::string tf32 = session.capability() >= 90 ? "cuda:tf32@sm_90" : "cuda:tf32@sm_80";
+    specs.push_back(tf32);
+    for (const char* rounding : {"rna", "truncate"}) tries.push_back(tf32 + ",round=" + rounding);
+  }
+  for (const std::string& each : tries) {
+    const std::string spec = each + ",algorithm=gemm:cublas,promise=run_to_run";
+    try {
+      (void)make_plan(cut(graph), parse_spec(spec).numerics, backend, spec);
+      specs.push_back(spec);
+    } catch (const Error& refused) {
+      if (refused.fault() != Fault::bad_request) throw;
+      std::cerr << refused.what() << '\n';
+    }
+  }
+  return specs;
 }
 
 /// One network under one spec.
@@ -178,11 +202,6 @@ int run(Options options) {
   if (options.cases.empty())
     for (const SecondCase& each : second_cases())
       if (each.name.size() == 1) options.cases.emplace_back(each.name);
-  if (options.specs.empty()) {
-    options.specs = {"cuda:fp32", "cuda:fp32,algorithm=chunk256"};
-    if (session.capability() >= 80)
-      options.specs.push_back(session.capability() >= 90 ? "cuda:tf32@sm_90" : "cuda:tf32@sm_80");
-  }
 
   const Peaks peaks = measure_peaks(session, clock);
   Json document{{"device", session.name()},
@@ -197,6 +216,7 @@ int run(Options options) {
   settling.threads = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
   for (const std::string& name : options.cases) {
     const Graph graph = bench::load("sample:" + options.family + "/" + name, settler, settling);
+    if (options.specs.empty()) options.specs = usual_specs(graph, backend, session);
     for (const std::string& spec : options.specs)
       document["cases"].push_back(
           measure(options, name, spec, graph, backend, session, clock, peaks));
@@ -224,7 +244,8 @@ int main(int argc, char** argv) {
   Options options;
   app.add_option("--case", options.cases, "A to G; default all");
   app.add_option("--on", options.specs,
-                 "cuda:fp32, cuda:tf32@ARCH…; default fp32, chunk256 and the device's tf32");
+                 "cuda:fp32, cuda:tf32@ARCH…; default fp32, chunk256, the device's tf32, and the library's "
+                 "products of both");
   app.add_option("--family", options.family, "second, second_fpn or centerpoint")
       ->capture_default_str();
   app.add_option("--device", options.device)->capture_default_str();

@@ -5,9 +5,11 @@
 
 #include "cli/backends.hpp"
 #include "cli/command.hpp"
+#include "cli/environment.hpp"
 #include "cuda/cuda.hpp"
 #include "model/arithmetic/fill.hpp"
 #include "model/ops.hpp"
+#include "model/vendor_variables.hpp"
 
 namespace parity::cli {
 namespace {
@@ -62,7 +64,10 @@ std::string refusal_of(Algorithm algorithm, const Numerics& asked, const Backend
   const std::optional<Numerics> numerics = asking_for(algorithm, asked);
   if (!numerics) return {};
   try {
-    (void)make_plan(small_convolution(), *numerics, backend, std::string(name(algorithm)));
+    const std::vector<Stage> stages = small_convolution();
+    const std::string spec(name(algorithm));
+    demand_no_contradiction(vendor_facts(), stages, *numerics, spec);
+    (void)make_plan(stages, *numerics, backend, spec);
     return {};
   } catch (const Error& error) {
     if (error.fault() == Fault::internal) throw;

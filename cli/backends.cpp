@@ -1,9 +1,11 @@
 #include "cli/backends.hpp"
 
+#include "cli/environment.hpp"
 #include "cli/file_bytes.hpp"
 #include "cpu/backend.hpp"
 #include "cuda/cuda.hpp"
 #include "model/error.hpp"
+#include "model/vendor_variables.hpp"
 
 namespace parity::cli {
 
@@ -51,8 +53,13 @@ std::shared_ptr<Backend> open_backend(const Spec& spec, const Processor& process
 
 Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& stages,
               const Backend& backend) {
+  const auto demand_environment = [&](const Numerics& numerics) {
+    demand_no_contradiction(vendor_facts(), stages, numerics, spec.text);
+  };
   if (!spec.plan_file.empty()) {
-    Plan plan = read_plan(read_text_file(spec.plan_file), graph, stages, backend);
+    const std::string text = read_text_file(spec.plan_file);
+    demand_environment(parse_plan(text).numerics);
+    Plan plan = read_plan(text, graph, stages, backend);
     const std::string asked = maths_of(spec.numerics), planned = maths_of(plan.numerics);
     if (asked != planned)
       throw Error(Fault::bad_request, "the spec '" + spec.text + "' asks for " + asked +
@@ -60,7 +67,9 @@ Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& st
                                           planned + ". Write the spec as the plan was made.");
     return plan;
   }
-  return make_plan(stages, numerics_on(backend, spec), backend, spec.text);
+  const Numerics numerics = numerics_on(backend, spec);
+  demand_environment(numerics);
+  return make_plan(stages, numerics, backend, spec.text);
 }
 
 Side side_of(const Computing& side, const Processor& processor, const Execution& execution,

@@ -21,7 +21,8 @@ Processor open_processor();
 /// when there is no such device, and Fault::bad_request for a capture, which is no backend.
 std::shared_ptr<Backend> open_backend(const Spec& spec, const Processor& processor);
 
-/// The plan file that the spec names, or a plan made from its numerics.
+/// The plan file that the spec names, or a plan made from its numerics. Throws Fault::device when variables
+/// that a vendor's library obeys contradict it.
 Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& stages,
               const Backend& backend);
 

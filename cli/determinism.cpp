@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <set>
 
@@ -24,7 +25,8 @@ namespace {
 
 using nlohmann::ordered_json;
 
-const std::vector<std::string> axis_names = {"runs", "restarts", "threads", "isa", "batch", "plan"};
+const std::vector<std::string> axis_names = {"runs",    "restarts",  "threads", "isa",
+                                             "streams", "workspace", "batch",   "plan"};
 
 struct Options {
   ModelOptions model;
@@ -130,7 +132,10 @@ std::vector<Variation> variations(const Setting& s) {
     return s.options.vary.empty() ||
            std::find(s.options.vary.begin(), s.options.vary.end(), axis) != s.options.vary.end();
   };
-  const bool on_cpu = s.spec.backend == "cpu";
+  const std::vector<ExecutionAxis> axes = s.backend.axes();
+  const auto has = [&](ExecutionAxis axis) {
+    return std::find(axes.begin(), axes.end(), axis) != axes.end();
+  };
   std::vector<Variation> all;
   if (wanted("runs") && s.options.runs > 0)
     all.push_back({.axis = "runs", .runs = s.options.runs, .execution = s.execution});
@@ -140,17 +145,22 @@ std::vector<Variation> variations(const Setting& s) {
                    .execution = s.execution,
                    .elsewhere = restarted(s)});
   if (wanted("threads")) {
-    if (on_cpu)
+    if (has(ExecutionAxis::threads))
       add_threads(s, all);
     else
       all.push_back({.axis = "threads", .not_tried = s.spec.backend + " has no thread count"});
   }
   if (wanted("isa")) {
-    if (on_cpu)
+    if (has(ExecutionAxis::instruction_set))
       add_instruction_sets(s, all);
     else
       all.push_back({.axis = "isa", .not_tried = s.spec.backend + " has one instruction set"});
   }
+  const auto add = [&](std::vector<Variation> more) {
+    std::move(more.begin(), more.end(), std::back_inserter(all));
+  };
+  if (wanted("streams")) add(stream_variations(s.backend, s.execution));
+  if (wanted("workspace")) add(workspace_variations(s.plan, s.backend, s.execution));
   if (wanted("batch")) add_batches(s, all);
   if (wanted("plan")) {
     const std::string saved = write_plan(s.plan, s.model.graph);
@@ -373,8 +383,8 @@ void add_determinism(CLI::App& program, Invocation& invocation) {
       ->capture_default_str();
   command
       ->add_option("--vary", options->vary,
-                   "only these: runs, restarts, threads, isa, batch, plan; repeatable. What is "
-                   "named and cannot be tried makes the exit code 4")
+                   "only these: runs, restarts, threads, isa, streams, workspace, batch, plan; "
+                   "repeatable. What is named and cannot be tried makes the exit code 4")
       ->type_name("WHAT")
       ->delimiter(',')
       ->allow_extra_args(false);
@@ -386,6 +396,8 @@ void add_determinism(CLI::App& program, Invocation& invocation) {
       "  restarts  in a fresh process\n"
       "  threads   with other thread counts\n"
       "  isa       with every instruction set of this processor\n"
+      "  streams   with stages taking turns on other numbers of streams (cuda)\n"
+      "  workspace with other workspaces lent to a vendor's library (cuda, gemm:cublas)\n"
       "  batch     in larger batches, at every place of the batch, among other items\n"
       "  plan      by the plan saved and replayed, and by a plan selected again\n"
       "Examples:\n"

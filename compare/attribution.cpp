@@ -143,7 +143,7 @@ class Waterfall {
     // that comes near would only hide it.
     if (!result_.certificate.empty()) fault_ = {};
     if (!fault_.words.empty()) target = said;
-    if (r_.b == nullptr) find_order(target);
+    if (unknown_order()) find_order(target);
     explain(target);
     result_.runs = runs_;
     return std::move(result_);
@@ -152,7 +152,7 @@ class Waterfall {
  private:
   static Numerics free(Numerics numerics) {
     numerics.promise = Determinism::not_guaranteed;  // emulating asks for no promise
-    return numerics;
+    return emulated(std::move(numerics));
   }
 
   PlannedStage planned(const Arithmetic& arithmetic) const {
@@ -254,6 +254,11 @@ class Waterfall {
 
   bool is_mac() const { return r_.stage.macs > 0; }
 
+  /// Whether nobody says in which order b sums: an unknown program, or a library of the GPU.
+  bool unknown_order() const {
+    return r_.b == nullptr || r_.b->numerics.algorithm == Algorithm::gemm_cublas;
+  }
+
   Arithmetic claimed() const { return {free(r_.b->numerics), Operands::as_given}; }
 
   /// What an unknown program most likely runs.
@@ -266,7 +271,7 @@ class Waterfall {
     return {said, Operands::as_given};
   }
 
-  /// What an unknown program's order of summation was, where the arithmetic is float32 and no
+  /// What an unknown program's or a GPU library's order of summation was, where the arithmetic is float32 and no
   /// emulation that was run has its bits; `target` becomes what it was apart from the order.
   void find_order(Arithmetic& target) {
     const bool sums_in_float32 = target.numerics.conv == Math::fp32 &&
@@ -450,9 +455,10 @@ class Waterfall {
   /// What nothing that was tried explains. Where an unknown program stays within its bound there is
   /// nothing wrong in it, and the bound allows for what it may do otherwise.
   std::string rest_text() const {
-    if (r_.b != nullptr || !r_.within_bound) return "not explained";
-    const bool sums_alone = is_mac() && !r_.tf32_permitted && !r_.recorded_in_half &&
-                            !r_.inputs_in_half && !function_step();
+    if (!unknown_order() || !r_.within_bound) return "not explained";
+    const bool tf32_asked = r_.tf32_permitted || (r_.b != nullptr && tf32(r_.b->numerics));
+    const bool sums_alone =
+        is_mac() && !tf32_asked && !r_.recorded_in_half && !r_.inputs_in_half && !function_step();
     return sums_alone ? "order of summation not identified (within bound)"
                       : "arithmetic not identified (within bound)";
   }

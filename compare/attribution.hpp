@@ -85,7 +85,7 @@ struct AttributionRequest {
   /// Whether b's distance from exact is what the order of float32 summation alone would make:
   /// then what remains of an unknown program's error is called order.
   bool rest_is_order = false;
-  bool within_bound = false;  ///< whether an unknown program's output is, around exact
+  bool within_bound = false;  ///< whether b's output is, around exact
   /// What of a recording was rounded to float16 when it was made.
   bool recorded_in_half = false, inputs_in_half = false;
   ProvedFault fault = {};

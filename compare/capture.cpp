@@ -126,6 +126,7 @@ Allowance foreign_allowance(const PlannedStage& planned, const RecordedStage& re
     switch (contract.algorithm) {
       case Algorithm::chain:
       case Algorithm::gemm_eigen:
+      case Algorithm::gemm_cublas:
         own.coefficient += gamma(2);
         break;
       case Algorithm::chunk256:  // tighter than any order of its terms

@@ -12,6 +12,18 @@
 namespace parity {
 namespace {
 
+bool has(const Backend& backend, ExecutionAxis axis) {
+  const std::vector<ExecutionAxis> axes = backend.axes();
+  return std::find(axes.begin(), axes.end(), axis) != axes.end();
+}
+
+bool reads_workspace(const Plan& plan) {
+  for (const PlannedStage& stage : plan.stages)
+    for (const Contract& contract : stage.contracts)
+      if (contract.algorithm == Algorithm::gemm_cublas) return true;
+  return false;
+}
+
 /// Trails as keys of a set.
 std::vector<std::uint64_t> flat(const Trail& trail) {
   std::vector<std::uint64_t> words;
@@ -272,6 +284,41 @@ class Repeater {
 };
 
 }  // namespace
+
+std::vector<Variation> stream_variations(const Backend& backend, const Execution& execution) {
+  if (!has(backend, ExecutionAxis::streams))
+    return {{.axis = "streams", .not_tried = backend.info(execution).name + " has no streams"}};
+  std::vector<Variation> all;
+  for (const int count : {1, 2, 3, 5}) {
+    if (count == execution.streams) continue;
+    Variation v{.axis = "streams", .setting = std::to_string(count), .execution = execution};
+    v.execution.streams = count;
+    all.push_back(std::move(v));
+  }
+  return all;
+}
+
+std::vector<Variation> workspace_variations(const Plan& plan, const Backend& backend,
+                                            const Execution& execution) {
+  const std::string axis = "workspace";
+  if (!has(backend, ExecutionAxis::workspace))
+    return {{.axis = axis,
+             .not_tried = backend.info(execution).name + " lends no workspace to a library"}};
+  if (!reads_workspace(plan))
+    return {{.axis = axis,
+             .not_tried = "no stage goes through a vendor's library, which alone is lent a "
+                          "workspace (algorithm=gemm:cublas)"}};
+  // cuBLAS asks for 16 KiB at least; larger ones than it gives itself are allowed.
+  constexpr std::int64_t kibibyte = 1024;
+  std::vector<Variation> all;
+  for (const std::int64_t size : {16, 1024, 4 * 1024, 32 * 1024, 64 * 1024}) {
+    if (size * kibibyte == execution.workspace_bytes) continue;
+    Variation v{.axis = axis, .setting = std::to_string(size) + " KiB", .execution = execution};
+    v.execution.workspace_bytes = size * kibibyte;
+    all.push_back(std::move(v));
+  }
+  return all;
+}
 
 DeterminismRecord determinism(const DeterminismRequest& request) { return Repeater(request).run(); }
 

@@ -89,6 +89,12 @@ struct DeterminismRequest {
   Observer observer = {};
 };
 
+/// The same run on other numbers of streams, or with other workspaces, where the backend has them and the
+/// plan can tell; else one variation that says why not.
+std::vector<Variation> stream_variations(const Backend& backend, const Execution& execution);
+std::vector<Variation> workspace_variations(const Plan& plan, const Backend& backend,
+                                            const Execution& execution);
+
 /// Runs the plan once, then every variation, and holds each to the first run's digests stage by
 /// stage. Only digests are kept; where one changes, the reference runs once more for the element
 /// and its bits. Throws what run() throws.

@@ -569,7 +569,7 @@ class Walk {
       return side.backend.download(y, side.execution);
     };
     return diagnose({.who = a_is_suspect ? "a" : "b",
-                     .planned = planned,
+                     .planned = emulated(planned),
                      .runner = referee.backend,
                      .oracle = referee.oracle,
                      .execution = referee.execution,
@@ -743,6 +743,7 @@ class Walk {
                       .inputs = inputs,
                       .a_output = for_referee(a),
                       .b_output = for_referee(l),
+                      .within_bound = stage.verdict == Verdict::within_bound,
                       .fault = stage.blame == Blame::b ? proved_fault(stage) : ProvedFault{}});
   }
 

@@ -14,6 +14,7 @@ class Forwarding : public Backend {
 
   BackendInfo info(const Execution& execution) const override { return inner_.info(execution); }
   std::vector<AlgorithmInfo> algorithms() const override { return inner_.algorithms(); }
+  std::vector<ExecutionAxis> axes() const override { return inner_.axes(); }
   std::optional<Refusal> refuses(const PlannedStage& stage) const override {
     return inner_.refuses(stage);
   }

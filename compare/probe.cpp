@@ -244,7 +244,7 @@ class StageProbe {
     const Side& side = suspect_a ? r_.a : r_.b;
     result.diagnoses =
         diagnose({.who = suspect_a ? "a" : "b",
-                  .planned = suspect,
+                  .planned = emulated(suspect),
                   .runner = referee.backend,
                   .oracle = referee.oracle,
                   .execution = referee.execution,

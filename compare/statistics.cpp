@@ -26,7 +26,7 @@ namespace {
 //           Processes, 2009).
 //   order   A program whose order is unknown may use any algorithm, Winograd's too, whose noise no
 //           order of ours bounds: z informs and cannot judge. So it is with a library's own order
-//           (gemm:eigen).
+//           (gemm:eigen, gemm:cublas).
 //   double  fp64 rounds as finely as the oracle: nothing is left to measure with.
 constexpr double run_risk = 1e-9;
 constexpr double tests_per_stage = 4;  // noise and slope of two sides
@@ -53,6 +53,11 @@ MacShift mac_noise(const Contract& contract, const MacNoise& mac) {
     case Algorithm::chain:
     case Algorithm::gemm_eigen:
       return {mac.chain, 0, 0};
+    case Algorithm::gemm_cublas: {
+      if (!contract.rounding) return {mac.chain, 0, 0};
+      const double operands = contract.rounding == Rounding::truncate ? mac.truncated : mac.nearest;
+      return {mac.activations + mac.weights + mac.chain, operands, 0};
+    }
     case Algorithm::chunk256:
       return {mac.chunk256, 0, 0};
     case Algorithm::tensor_k4f24:

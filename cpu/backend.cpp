@@ -200,7 +200,18 @@ std::vector<AlgorithmInfo> CpuBackend::algorithms() const {
   };
 }
 
-std::optional<Refusal> CpuBackend::refuses(const PlannedStage&) const { return std::nullopt; }
+std::vector<ExecutionAxis> CpuBackend::axes() const {
+  return {ExecutionAxis::threads, ExecutionAxis::instruction_set};
+}
+
+std::optional<Refusal> CpuBackend::refuses(const PlannedStage& planned) const {
+  for (const Contract& contract : planned.contracts)
+    if (contract.algorithm == Algorithm::gemm_cublas)
+      return Refusal{planned.stage.name, std::string(name(contract.algorithm)),
+                     "gemm:cublas is a library of the GPU; ask for it there "
+                     "(cuda:fp32,algorithm=gemm:cublas,promise=run_to_run), or for gemm:eigen"};
+  return std::nullopt;
+}
 
 Value CpuBackend::upload(const Tensor& tensor, const Execution& execution) {
   const Tensor kept = is_canonical(tensor, execution) ? tensor : with_canonical_nan(tensor);

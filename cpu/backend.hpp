@@ -12,6 +12,7 @@ class CpuBackend final : public Backend, public Oracle {
  public:
   BackendInfo info(const Execution& execution) const override;
   std::vector<AlgorithmInfo> algorithms() const override;
+  std::vector<ExecutionAxis> axes() const override;
   std::optional<Refusal> refuses(const PlannedStage& stage) const override;
   Value upload(const Tensor& tensor, const Execution& execution) override;
   Tensor download(const Value& value, const Execution& execution) override;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace parity::cuda {
 
@@ -14,10 +15,14 @@ using Status = int;
 inline constexpr Status success = 0;
 inline constexpr Status out_of_memory = 2;    ///< cudaErrorMemoryAllocation
 inline constexpr Status not_supported = 801;  ///< cudaErrorNotSupported
+/// The vendor's library of products cannot be loaded; its other statuses s are library_absent + s.
+inline constexpr Status library_absent = 10000;
 
 /// Handles of the runtime; null is none.
 using Stream = void*;
 using Event = void*;
+/// A vendor's library of matrix products (cuBLAS), opened on a device.
+using Library = void*;
 
 /// A `__global__` function with one argument, a plain struct by value.
 struct Kernel {
@@ -27,6 +32,25 @@ struct Kernel {
   /// Calls `entry` as the ordinary function that it is where no CUDA compiler made it; null where
   /// one did.
   void (*call)(const void* entry, const void* argument) = nullptr;
+};
+
+/// y = x w by a vendor's library: row-major float32 matrices on the device. All that decides how it is
+/// computed comes with the call; nothing stays behind for the next one.
+struct Gemm {
+  enum class Math {
+    fp32,  ///< operands as they are
+    tf32   ///< operands rounded to TF32, in the library's way
+  };
+  std::int64_t rows = 0, columns = 0, depth = 0;  ///< at least 1 each
+  const float* x = nullptr;                       ///< [rows][depth]
+  std::int64_t x_row = 0;                         ///< elements from one row to the next
+  const float* w = nullptr;                       ///< [depth][columns]
+  std::int64_t w_row = 0;
+  float* y = nullptr;  ///< [rows][columns]
+  std::int64_t y_row = 0;
+  Math math = Math::fp32;
+  void* workspace = nullptr;  ///< on the device, the library's until the product is done
+  std::size_t workspace_bytes = 0;
 };
 
 /// What a device says of itself.
@@ -78,6 +102,16 @@ class Api {
   /// `argument` is read before the call returns.
   virtual Status launch(const Kernel& kernel, Extent grid, Extent block, std::size_t shared_bytes,
                         const void* argument, Stream stream) = 0;
+
+  /// Loads the library where that has not been done, and opens it on the device in use: library_absent
+  /// where there is none.
+  virtual Status open_library(Library* library) = 0;
+  virtual Status close_library(Library library) = 0;
+  /// Major, minor, patch.
+  virtual Status library_version(Library library, int* version) = 0;
+  /// Asynchronous like launch().
+  virtual Status gemm(Library library, const Gemm& product, Stream stream) = 0;
+
   /// Clears the error that the last failed call left behind.
   virtual void clear_error() = 0;
   /// "out of memory (cudaErrorMemoryAllocation)"; valid until the next call.

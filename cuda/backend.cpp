@@ -28,6 +28,7 @@ std::string cannot(Algorithm algorithm, int capability, const std::string& devic
   switch (algorithm) {
     case Algorithm::chain:
     case Algorithm::chunk256:
+    case Algorithm::gemm_cublas:  // the session knows
     case Algorithm::lanes32:
     case Algorithm::elementwise:
     case Algorithm::move:
@@ -50,18 +51,23 @@ std::string cannot(Algorithm algorithm, int capability, const std::string& devic
   return "the CUDA backend does not know this algorithm";
 }
 
+constexpr std::pair<Rounding, ProductMath> tf32_maths[] = {
+    {Rounding::rna, ProductMath::tf32_rna},
+    {Rounding::rn, ProductMath::tf32_rn},
+    {Rounding::truncate, ProductMath::tf32_truncate}};
+
 /// What the operands of a product go through under a contract.
 ProductMath expected_math(const Contract& contract) {
-  if (!contract.rounding) return ProductMath::fp32;
-  switch (*contract.rounding) {
-    case Rounding::rna:
-      return ProductMath::tf32_rna;
-    case Rounding::rn:
-      return ProductMath::tf32_rn;
-    case Rounding::truncate:
-      break;
-  }
-  return ProductMath::tf32_truncate;
+  for (const auto& [rounding, math] : tf32_maths)
+    if (contract.rounding == rounding) return math;
+  return ProductMath::fp32;
+}
+
+/// The rounding to TF32 that a probe has seen, if it was one.
+std::optional<Rounding> rounding_of(ProductMath seen) {
+  for (const auto& [rounding, math] : tf32_maths)
+    if (seen == math) return rounding;
+  return std::nullopt;
 }
 
 }  // namespace
@@ -90,6 +96,7 @@ BackendInfo CudaBackend::info(const Execution&) const {
                     {"memory bytes", std::to_string(p.memory_bytes)},
                     {"driver supports", version_text(driver)},
                     {"runtime", version_text(runtime)}}};
+  if (const auto version = session_->library_version()) info.facts.emplace_back("cuBLAS", *version);
   for (const auto& [contract, math] : proven_)
     info.facts.emplace_back("products of " + contract, cuda::name(math) + ", by a probe");
   return info;
@@ -103,6 +110,9 @@ std::vector<AlgorithmInfo> CudaBackend::algorithms() const {
       {Algorithm::chunk256, macs, "chains of 256 terms added in order"},
       {Algorithm::tensor_k4f24, macs, "mma.sync of sm_80, 86, 87, 89; refused on other devices"},
       {Algorithm::tensor_k8f25, macs, "mma.sync of sm_90, 100, 120; refused on other devices"},
+      {Algorithm::gemm_cublas, macs,
+       "cuBLAS's product over im2col, its own order; a third opinion, not yet run on hardware "
+       "(algorithm=gemm:cublas,promise=run_to_run)"},
       {Algorithm::lanes32, op_names(Family::reduction), "32 interleaved lanes and an xor tree"},
       {Algorithm::elementwise, op_names(Family::elementwise) + ", MaxPool, ReduceMax",
        "one rounded sequence per element, or a selection"},
@@ -110,13 +120,23 @@ std::vector<AlgorithmInfo> CudaBackend::algorithms() const {
   };
 }
 
+std::vector<ExecutionAxis> CudaBackend::axes() const {
+  return {ExecutionAxis::streams, ExecutionAxis::workspace};
+}
+
 ProductMath CudaBackend::product_math(const Contract& contract) const {
   const auto probes = product_probes();
   const auto n = static_cast<std::int64_t>(probes.size());
-  std::vector<float> column, row;
-  for (const ProductProbe& probe : probes) {
-    column.push_back(probe.x);
-    row.push_back(probe.y);
+  // A column by a row: products of length one, those of the probe on the diagonal. A library is asked for
+  // a product large enough for the kernels that it means for large ones; what is added there is zeros.
+  const bool library = contract.algorithm == Algorithm::gemm_cublas;
+  constexpr std::int64_t large = 64;
+  const std::int64_t side = library ? large : n, depth = library ? large : 1;
+  std::vector<float> column(static_cast<std::size_t>(side * depth)),
+      row(static_cast<std::size_t>(depth * side));
+  for (std::size_t i = 0; i < probes.size(); ++i) {
+    column[i * static_cast<std::size_t>(depth)] = probes[i].x;
+    row[i] = probes[i].y;
   }
   const auto uploaded = [&](Shape shape, const std::vector<float>& values) {
     Fresh fresh({Type::float32, std::move(shape)}, Layout::row_major, *session_);
@@ -126,18 +146,18 @@ ProductMath CudaBackend::product_math(const Contract& contract) const {
         "uploading the product probe");
     return std::move(fresh).value();
   };
-  // A column by a row: products of length one, those of the probe on the diagonal.
-  const std::vector<Value> operands{uploaded({n, 1}, column), uploaded({1, n}, row)};
+  const std::vector<Value> operands{uploaded({side, depth}, column), uploaded({depth, side}, row)};
   const auto op = std::make_shared<const Op>(MatMul{.constant = MatMul::Constant::neither});
   const std::vector<std::shared_ptr<const Tensor>> parameters(2);
-  const TensorType output{Type::float32, {n, n}};
+  const TensorType output{Type::float32, {side, side}};
   const Epilogue none;
   PackCache packs;
+  const Execution execution;
   const Job job{contract,        operands,  op,    parameters, output,
-                Reading::values, *session_, packs, none};
+                Reading::values, *session_, packs, none,       execution};
   const Value product = cuda::run(std::get<MatMul>(static_cast<const Op::variant&>(*op)), job);
   std::vector<std::int64_t> diagonal;
-  for (std::int64_t i = 0; i < n; ++i) diagonal.push_back(i * n + i);
+  for (std::int64_t i = 0; i < n; ++i) diagonal.push_back(i * side + i);
   std::vector<float> answers;
   for (const double answer : elements_at(product, diagonal, *session_))
     answers.push_back(static_cast<float>(answer));
@@ -150,7 +170,8 @@ std::optional<Refusal> CudaBackend::refuses(const PlannedStage& planned) const {
   };
   for (std::size_t i = 0; i < planned.contracts.size(); ++i) {
     const Contract& contract = planned.contracts[i];
-    const std::string why = cannot(contract.algorithm, session_->capability(), session_->name());
+    std::string why = cannot(contract.algorithm, session_->capability(), session_->name());
+    if (contract.algorithm == Algorithm::gemm_cublas) why = session_->no_library();
     if (!why.empty()) return refusal(contract, why);
     if (!is_mac(*planned.stage.steps[i].op)) continue;
     Contract product = contract;
@@ -165,12 +186,17 @@ std::optional<Refusal> CudaBackend::refuses(const PlannedStage& planned) const {
       }
     }
     const ProductMath expected = expected_math(contract);
-    if (known->second != expected)
-      return refusal(contract, "a probe on " + session_->name() + " shows " +
-                                   cuda::name(known->second) + " where " + product.text() +
-                                   " means " + cuda::name(expected) +
-                                   ", so its results would not be what their name says; run "
-                                   "`paritylab doctor`");
+    if (known->second == expected) continue;
+    // Which rounding to TF32 a library has is its own affair, and can be asked for.
+    const std::optional<Rounding> rounding = rounding_of(known->second);
+    const bool other_rounding = contract.algorithm == Algorithm::gemm_cublas &&
+                                contract.rounding.has_value() && rounding.has_value();
+    return refusal(contract, "a probe on " + session_->name() + " shows " +
+                                 cuda::name(known->second) + " where " + product.text() +
+                                 " means " + cuda::name(expected) +
+                                 ", so its results would not be what their name says; " +
+                                 (other_rounding ? "ask for round=" + std::string(name(*rounding))
+                                                 : std::string("run `paritylab doctor`")));
   }
   return std::nullopt;
 }
@@ -207,7 +233,8 @@ bool CudaBackend::reads(const Value& value) const {
 }
 
 std::vector<Value> CudaBackend::run(const PlannedStage& planned, std::span<const Value> inputs,
-                                    Reading reading, const Execution&) {
+                                    Reading reading, const Execution& execution) {
+  session_->take_turn(execution.streams);
   launched_.push_back(planned.stage.name);
   std::vector<Value> read(inputs.begin(), inputs.end());
   if (reading == Reading::magnitudes && !bounds_itself(*planned.stage.steps.front().op))
@@ -230,7 +257,7 @@ std::vector<Value> CudaBackend::run(const PlannedStage& planned, std::span<const
       riders.count = static_cast<std::int32_t>(some);
     }
     const Job job{run.contract, run.inputs, run.step.op, run.step.parameters, run.output, reading,
-                  *session_,    packs_,     riders,      run.outputs};
+                  *session_,    packs_,     riders,      execution,           run.outputs};
     return {visit([&](const auto& op) { return values_of_room(cuda::run(op, job)); }, *run.step.op),
             static_cast<std::size_t>(riders.count)};
   });

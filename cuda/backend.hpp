@@ -20,6 +20,7 @@ class CudaBackend final : public Backend {
 
   BackendInfo info(const Execution& execution) const override;
   std::vector<AlgorithmInfo> algorithms() const override;
+  std::vector<ExecutionAxis> axes() const override;
   /// Also proves by a product's effect that the arithmetic of each contract is what its name says, once per
   /// arithmetic.
   std::optional<Refusal> refuses(const PlannedStage& stage) const override;

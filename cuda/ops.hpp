@@ -56,6 +56,7 @@ struct Job {
   PackCache& packs;
   /// Later steps of the stage that a MAC room must apply to its result, constants already on the device.
   const Epilogue& epilogue;
+  const Execution& execution;
   /// All that the op makes; `output` is the first.
   std::span<const TensorType> outputs = {};
 

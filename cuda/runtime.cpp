@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <string>
 
+#include "cuda/cublas.hpp"
+
 namespace parity::cuda {
 namespace {
 
@@ -94,8 +96,21 @@ class Runtime final : public Api {
                             dim3(block.x, block.y, block.z), arguments, shared_bytes, stream(s));
   }
 
+  Status open_library(Library* library) override { return cublas_->open(library); }
+  Status close_library(Library library) override { return cublas_->close(library); }
+  Status library_version(Library library, int* version) override {
+    return cublas_->version(library, version);
+  }
+  Status gemm(Library library, const Gemm& product, Stream s) override {
+    return cublas_->gemm(library, product, s);
+  }
+
   void clear_error() override { cudaGetLastError(); }
   const char* describe(Status status) override {
+    if (status >= library_absent) {
+      text_ = cublas_->describe(status);
+      return text_.c_str();
+    }
     const auto error = static_cast<cudaError_t>(status);
     text_ = std::string(cudaGetErrorString(error)) + " (" + cudaGetErrorName(error) + ")";
     return text_.c_str();
@@ -104,6 +119,7 @@ class Runtime final : public Api {
  private:
   static cudaStream_t stream(Stream s) { return static_cast<cudaStream_t>(s); }
   static cudaEvent_t event(Event e) { return static_cast<cudaEvent_t>(e); }
+  std::unique_ptr<Cublas> cublas_ = make_cublas();
   std::string text_;
 };
 

@@ -17,21 +17,62 @@ std::shared_ptr<Session> Session::open(std::shared_ptr<Api> api, int device) {
   const std::string action = "opening CUDA device " + std::to_string(device);
   session->check(session->api_->use_device(device), action);
   session->check(session->api_->properties(device, &session->properties_), action);
-  session->check(session->api_->create_stream(&session->stream_), action);
+  Stream stream = nullptr;
+  session->check(session->api_->create_stream(&stream), action);
+  session->streams_.push_back(stream);
   return session;
 }
 
 Session::~Session() {
   // Nobody is left to be told of errors here.
-  if (stream_ != nullptr) api_->synchronise(stream_);
+  for (const Stream stream : streams_) api_->synchronise(stream);
   drop_kept(0);
-  if (stream_ != nullptr) api_->destroy_stream(stream_);
+  if (library_ != nullptr) api_->close_library(library_);
+  if (reached_ != nullptr) api_->destroy_event(reached_);
+  for (const Stream stream : streams_) api_->destroy_stream(stream);
 }
 
 std::string Session::name() const {
   const std::string name = properties_.name;
   return (name.empty() ? "CUDA device " + std::to_string(device_) : name) + ", sm_" +
          std::to_string(capability());
+}
+
+void Session::take_turn(int streams) {
+  const std::size_t next = streams > 1 ? (turn_ + 1) % static_cast<std::size_t>(streams) : 0;
+  if (next == turn_) return;
+  const std::string action = "going on on another stream";
+  while (streams_.size() <= next) {
+    Stream made = nullptr;
+    check(api_->create_stream(&made), action);
+    streams_.push_back(made);
+  }
+  if (reached_ == nullptr) check(api_->create_event(&reached_), action);
+  check(api_->record(reached_, stream()), action);
+  check(api_->wait(streams_[next], reached_), action);
+  turn_ = next;
+}
+
+std::string Session::no_library() {
+  if (library_ != nullptr) return {};
+  const Status status = api_->open_library(&library_);
+  if (status == library_absent) return api_->describe(status);
+  check(status, "opening cuBLAS");
+  return {};
+}
+
+Library Session::library() {
+  if (const std::string why = no_library(); !why.empty())
+    throw Error(Fault::device, "cuBLAS cannot be used on " + name() + ": " + why + ".");
+  return library_;
+}
+
+std::optional<std::string> Session::library_version() {
+  if (library_ == nullptr) return std::nullopt;
+  int version[3] = {};
+  check(api_->library_version(library_, version), "asking cuBLAS for its version");
+  return std::to_string(version[0]) + "." + std::to_string(version[1]) + "." +
+         std::to_string(version[2]);
 }
 
 void Session::check(Status status, const std::string& action) {
@@ -46,11 +87,11 @@ void Session::check(Status status, const std::string& action) {
 
 void Session::drain() noexcept {
   // Copies that are still waiting name host memory that the exception is about to give back.
-  api_->synchronise(stream_);
+  if (!streams_.empty()) api_->synchronise(stream());
   api_->clear_error();  // or the next innocent check reports this error again
 }
 
-void Session::wait(const std::string& action) { check(api_->synchronise(stream_), action); }
+void Session::wait(const std::string& action) { check(api_->synchronise(stream()), action); }
 
 std::shared_ptr<void> Session::take(std::size_t bytes) {
   const std::size_t size = (std::max<std::size_t>(bytes, 1) + granule - 1) / granule * granule;

@@ -3,14 +3,16 @@
 #include <cstddef>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "cuda/api.hpp"
 #include "model/error.hpp"
 
 namespace parity::cuda {
 
-/// One opened device: its stream, the memory of values, and the one place where statuses become
+/// One opened device: its streams, the memory of values, and the one place where statuses become
 /// errors. Everything it owns is given back when the last value on the device is gone.
 class Session : public std::enable_shared_from_this<Session> {
  public:
@@ -20,7 +22,8 @@ class Session : public std::enable_shared_from_this<Session> {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  Queue queue() const { return {api_.get(), stream_}; }
+  /// The stream whose turn it is.
+  Queue queue() const { return {api_.get(), stream()}; }
   Api& api() const { return *api_; }
   int device() const { return device_; }
   const DeviceProperties& properties() const { return properties_; }
@@ -28,6 +31,18 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string name() const;
   /// major * 10 + minor.
   int capability() const { return properties_.major * 10 + properties_.minor; }
+
+  /// Gives the turn to the next of `streams` streams, round and round. Its work waits for all that was
+  /// given to the device before, so that there is one order, as on one stream.
+  void take_turn(int streams);
+
+  /// Why the vendor's library of products cannot be had, as a sentence without its end; empty when it is
+  /// open. Throws Fault::device when it is there and fails.
+  std::string no_library();
+  /// The library, opened the first time. Throws Fault::device when it cannot be had.
+  Library library();
+  /// "13.1.0" once it is open, else nothing.
+  std::optional<std::string> library_version();
 
   /// Throws Fault::device unless the call succeeded, once the stream is empty: "running stage 'blocks.1.3' on NVIDIA H200 …".
   void check(Status status, const std::string& action);
@@ -44,6 +59,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   Session(std::shared_ptr<Api> api, int device);
+  Stream stream() const { return streams_.empty() ? nullptr : streams_[turn_]; }
   void give_back(void* memory, std::size_t bytes) noexcept;
   /// Gives kept memory back to the device until at most `keep` bytes of it are left.
   void drop_kept(std::size_t keep) noexcept;
@@ -54,7 +70,10 @@ class Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<Api> api_;
   int device_;
   DeviceProperties properties_;
-  Stream stream_ = nullptr;
+  std::vector<Stream> streams_;
+  std::size_t turn_ = 0;  ///< the stream in use
+  Event reached_ = nullptr;
+  Library library_ = nullptr;
   std::multimap<std::size_t, void*> kept_;
   std::size_t kept_bytes_ = 0, live_ = 0, peak_ = 0;
   Status lost_ = success;  ///< of a release that had nobody to tell

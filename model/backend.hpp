@@ -28,6 +28,9 @@ struct AlgorithmInfo {
   std::string note;  ///< one sentence: what it is for, when it refuses
 };
 
+/// A field of Execution that a backend obeys.
+enum class ExecutionAxis { threads, instruction_set, streams, workspace };
+
 /// What a report says about where a side ran.
 struct BackendInfo {
   std::string name;                                        ///< "cpu", "cuda", "capture"
@@ -43,6 +46,8 @@ class Backend {
 
   virtual BackendInfo info(const Execution& execution) const = 0;
   virtual std::vector<AlgorithmInfo> algorithms() const = 0;
+  /// In which ways its executions can vary; the other fields mean nothing to it.
+  virtual std::vector<ExecutionAxis> axes() const = 0;
   /// Why this backend will not run the stage by these contracts; nothing when it will.
   virtual std::optional<Refusal> refuses(const PlannedStage& stage) const = 0;
 

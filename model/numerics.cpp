@@ -32,11 +32,12 @@ constexpr std::array<Named<Arch>, 9> archs{{{Arch::none, "none"},
                                             {Arch::sm_90, "sm_90"},
                                             {Arch::sm_100, "sm_100"},
                                             {Arch::sm_120, "sm_120"}}};
-constexpr std::array<Named<Algorithm>, 10> algorithms{{{Algorithm::chain, "chain"},
+constexpr std::array<Named<Algorithm>, 11> algorithms{{{Algorithm::chain, "chain"},
                                                        {Algorithm::chunk256, "chunk256"},
                                                        {Algorithm::tensor_k4f24, "tensor:k4f24"},
                                                        {Algorithm::tensor_k8f25, "tensor:k8f25"},
                                                        {Algorithm::gemm_eigen, "gemm:eigen"},
+                                                       {Algorithm::gemm_cublas, "gemm:cublas"},
                                                        {Algorithm::lanes32, "lanes32"},
                                                        {Algorithm::elementwise, "elementwise"},
                                                        {Algorithm::move, "move"},
@@ -128,6 +129,7 @@ Determinism promise_of(Algorithm algorithm) {
     case Algorithm::move:
       return Determinism::host_to_gpu;
     case Algorithm::gemm_eigen:
+    case Algorithm::gemm_cublas:
     case Algorithm::fp64:
     case Algorithm::exact:
       return Determinism::run_to_run;

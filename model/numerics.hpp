@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,6 +38,7 @@ enum class Algorithm {
   tensor_k4f24,  ///< "tensor:k4f24": TF32 tensor core of sm_80, 86, 87, 89
   tensor_k8f25,  ///< "tensor:k8f25": TF32 tensor core of sm_90, 100, 120
   gemm_eigen,    ///< "gemm:eigen": Eigen's own order
+  gemm_cublas,   ///< "gemm:cublas": cuBLAS's own order, in FP32 or with operands in TF32
   lanes32,       ///< "lanes32": 32 interleaved lanes and an xor tree
   elementwise,   ///< "elementwise": one rounded sequence per element
   move,          ///< "move": bits pass
@@ -70,13 +72,18 @@ struct Execution {
   int threads = 1;
   InstructionSet instruction_set = InstructionSet::best;
   int device = 0;
+  /// Of a GPU: stages take turns on so many streams.
+  int streams = 1;
+  /// Of a GPU: memory lent to each call of a vendor's library, which may choose its order by it and
+  /// promises no more than run_to_run. 32 MiB is what cuBLAS gives itself on sm_90.
+  std::int64_t workspace_bytes = std::int64_t{32} << 20;
 };
 
 /// What one step is computed by: the algorithm plus every clause of Numerics that the step reads.
 /// Equal text and a promise of host_to_gpu mean equal bits (law 1).
 struct Contract {
   Algorithm algorithm = Algorithm::elementwise;
-  std::optional<Rounding> rounding;  ///< only of tensor:*
+  std::optional<Rounding> rounding;  ///< of tensor:*, and of gemm:cublas in TF32
   BatchNormalisation batch_norm = BatchNormalisation::kept;
   std::string
       function;  ///< elementary function and whose sequence: "sigmoid=paritylab", else empty

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "model/arithmetic/bounds.hpp"
 #include "model/backend.hpp"
@@ -72,7 +73,15 @@ PlannedStage planned(Stage stage, const Numerics& numerics) {
 void demand(const std::vector<Refusal>& refusals, const Plan& plan) {
   if (refusals.empty()) return;
   std::string why = "no plan for " + plan.spec + ":";
-  for (const Refusal& refusal : refusals) why += " " + refusal.stage + ": " + refusal.why + ";";
+  std::set<std::string> told;
+  for (const Refusal& refusal : refusals) {
+    if (!told.insert(refusal.why).second) continue;
+    const auto same = std::count_if(refusals.begin(), refusals.end(),
+                                    [&](const Refusal& other) { return other.why == refusal.why; });
+    why += " " + refusal.stage;
+    if (same > 1) why += " and " + std::to_string(same - 1) + " more";
+    why += ": " + refusal.why + ";";
+  }
   why.back() = '.';
   throw Error(Fault::bad_request, why);
 }
@@ -119,6 +128,22 @@ Determinism PlannedStage::promise() const {
   Determinism weakest = Determinism::host_to_gpu;
   for (const Contract& contract : contracts) weakest = std::min(weakest, contract.promise);
   return weakest;
+}
+
+Numerics emulated(Numerics numerics) {
+  if (numerics.algorithm == Algorithm::gemm_cublas) numerics.algorithm.reset();
+  return numerics;
+}
+
+PlannedStage emulated(PlannedStage stage) {
+  for (Contract& contract : stage.contracts) {
+    if (contract.algorithm != Algorithm::gemm_cublas) continue;
+    contract.algorithm = Algorithm::chain;
+    if (contract.rounding) contract.algorithm = tensor_algorithm(stage.numerics.arch).value();
+    contract.promise = promise_of(contract.algorithm);
+  }
+  stage.numerics = emulated(stage.numerics);
+  return stage;
 }
 
 Plan make_plan(const std::vector<Stage>& stages, const Numerics& numerics, const Backend& backend,

@@ -39,6 +39,13 @@ struct Plan {
 
 class Backend;
 
+/// The stage as a processor can compute it: what a GPU's library does in an order of its own, by the
+/// contract that rounds the same operands, `chain` or the tensor core of the plan's arch; every other
+/// stage as it is. Its bits are another's, its error is of the same kind.
+PlannedStage emulated(PlannedStage stage);
+/// The same of a request.
+Numerics emulated(Numerics numerics);
+
 /// Decides every contract by select() and asks the backend whether it will keep them. A plan may
 /// strengthen the request, never weaken it: throws Fault::bad_request with every refusal when the
 /// backend will not.

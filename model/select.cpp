@@ -50,17 +50,20 @@ Contract mac_contract(const Op& op, const OperandTypes& types, const Numerics& n
   if (math == Math::exact) return of(Algorithm::exact);
   if (math == Math::fp32) {
     const Algorithm asked = numerics.algorithm.value_or(Algorithm::chain);
-    if (asked != Algorithm::chain && asked != Algorithm::chunk256 && asked != Algorithm::gemm_eigen)
+    if (asked != Algorithm::chain && asked != Algorithm::chunk256 &&
+        asked != Algorithm::gemm_eigen && asked != Algorithm::gemm_cublas)
       refuse("algorithm=" + std::string(name(asked)) + " is not an fp32 algorithm for " +
-             kind_of(op) + "; ask for chain, chunk256 or gemm:eigen, or for tf32@ARCH");
+             kind_of(op) +
+             "; ask for chain, chunk256, gemm:eigen or gemm:cublas, or for tf32@ARCH");
     return of(asked);
   }
   const std::optional<Algorithm> core = tensor_algorithm(numerics.arch);
   if (!core)
     refuse("tf32 needs an arch with a TF32 tensor core, not " + std::string(name(numerics.arch)) +
            "; write tf32@" + tensor_core_archs());
-  if (numerics.algorithm && *numerics.algorithm != *core)
-    refuse("algorithm=" + std::string(name(*numerics.algorithm)) + " is not the tensor core of " +
+  const Algorithm asked = numerics.algorithm.value_or(*core);
+  if (asked != *core && asked != Algorithm::gemm_cublas)
+    refuse("algorithm=" + std::string(name(asked)) + " is not the tensor core of " +
            std::string(name(numerics.arch)) + ", which is " + std::string(name(*core)));
   if (numerics.rounding == Rounding::rn && numerics.arch < Arch::sm_90)
     refuse("round=rn needs sm_90 or later: " + std::string(name(numerics.arch)) +
@@ -71,7 +74,7 @@ Contract mac_contract(const Op& op, const OperandTypes& types, const Numerics& n
     contract.stronger = true;
     return contract;
   }
-  Contract contract = of(*core);
+  Contract contract = of(asked);
   contract.rounding = numerics.rounding;
   return contract;
 }

@@ -22,8 +22,8 @@ const std::vector<std::string> function_sources = {"paritylab", "correct"};
 const std::vector<std::string> promises = {"not_guaranteed", "run_to_run", "gpu_to_gpu",
                                            "host_to_gpu"};
 /// Algorithms of a multiply-accumulate, the only ones that can be asked for by name.
-const std::vector<std::string> algorithms = {"chain", "chunk256", "tensor:k4f24", "tensor:k8f25",
-                                             "gemm:eigen"};
+const std::vector<std::string> algorithms = {"chain",        "chunk256",   "tensor:k4f24",
+                                             "tensor:k8f25", "gemm:eigen", "gemm:cublas"};
 
 /// Everything a parse carries along for its messages.
 struct Parse {

@@ -175,6 +175,7 @@ std::unique_ptr<const Packed> pack(const Contract& contract, const Window& windo
     case Algorithm::fp64:
     case Algorithm::exact:
       return pack_fp64(window, w);
+    case Algorithm::gemm_cublas:
     case Algorithm::lanes32:
     case Algorithm::elementwise:
     case Algorithm::move:

@@ -9,12 +9,13 @@
 #include "model/rounding.hpp"
 
 // Multiply-accumulate on the GPU: what Conv, ConvTranspose, MatMul and Gemm lower to. Three families
-// of kernels compute the same Window:
+// of kernels compute the same Window, and a vendor's library multiplies what it is gathered into:
 //
 //   plain    one thread per output, every order of the contracts spelled out: the reference in the
 //            tree, and the path for shapes that the tiled ones do not take
 //   simt     `chain` and `chunk256`: tiles in shared memory, FP32 fused multiply-adds in registers
 //   tensor   `tensor:*`: the same tiles, mma.sync.m16n8k8
+//   library  `gemm:cublas`: a matrix of taps (im2col), which the library multiplies
 //
 // The tiled families read weights that launch_pack laid out. No tile shape decides a bit: every
 // output's terms are taken in MAC order (model/arithmetic/window.hpp) by one thread.
@@ -111,6 +112,38 @@ struct TiledMacArgument {
   bool wide_writes;    ///< the same of y and OC
   Epilogue epilogue;
 };
+
+/// The taps of pixels of one class of outputs as a matrix: to[p][t*IC + ic], zero outside the image.
+struct GatherTapsArgument {
+  const float* x;        ///< channel 0 of the group
+  std::int64_t x_pixel;  ///< elements from one pixel of x to the next
+  std::int32_t IC, IH, IW;
+  MacAxis rows, columns;
+  std::int64_t first, count;  ///< pixels, as the class counts them
+  float* to;
+};
+Status launch_gather_taps(const Queue& queue, const GatherTapsArgument& argument);
+
+/// The weights that one class of outputs reads as matrices: to[g][t*IC + ic][oc].
+struct GatherWeightsArgument {
+  const float* w;
+  WeightStrides strides;  ///< g may also step over the matrices of a stack
+  std::int32_t G, IC, OC, KW;
+  MacAxis rows, columns;
+  float* to;
+};
+Status launch_gather_weights(const Queue& queue, const GatherWeightsArgument& argument);
+
+/// Products of pixels of one class to where they belong: from[p][oc].
+struct PlaceOutputsArgument {
+  const float* from;
+  float* y;              ///< channel 0 of the group
+  std::int64_t y_pixel;  ///< elements from one pixel of y to the next
+  std::int32_t OC, OH, OW;
+  MacAxis rows, columns;
+  std::int64_t first, count;  ///< pixels, as the class counts them
+};
+Status launch_place_outputs(const Queue& queue, const PlaceOutputsArgument& argument);
 
 /// Tiles of the simt family: pixels x output channels.
 enum class SimtTile { m128n64, m64n64, m128n128 };

@@ -16,8 +16,8 @@ struct AxisExtents {
   std::int64_t inputs, outputs, taps, stride, pad, dilation;
 };
 
-/// The classes of one axis, or 0 when they are too many or too long. Written to `axes`.
-int axis_classes(Window::Direction direction, const AxisExtents& e, MacAxis* axes) {
+/// The classes of one axis; none when it is too long.
+std::vector<MacAxis> axis_classes(Window::Direction direction, const AxisExtents& e) {
   const auto axis = [](std::int64_t first, std::int64_t step, std::int64_t count,
                        std::int64_t input_step, std::int64_t taps, std::int64_t tap,
                        std::int64_t tap_step, std::int64_t offset, std::int64_t offset_step) {
@@ -26,26 +26,32 @@ int axis_classes(Window::Direction direction, const AxisExtents& e, MacAxis* axe
                    i(tap),   i(tap_step), i(offset), i(offset_step)};
   };
   const std::int64_t reach = e.pad + e.taps * e.dilation + (e.outputs + 1) * e.stride + e.inputs;
-  if (reach > most_int) return 0;
-  if (direction == Window::Direction::forward) {
-    if (e.taps > most_mac_taps) return 0;
-    axes[0] = axis(0, 1, e.outputs, e.stride, e.taps, 0, 1, -e.pad, e.dilation);
-    return 1;
-  }
+  if (reach > most_int) return {};
+  if (direction == Window::Direction::forward)
+    return {axis(0, 1, e.outputs, e.stride, e.taps, 0, 1, -e.pad, e.dilation)};
+  std::vector<MacAxis> axes;
   const std::int64_t classes = std::min(e.stride, e.outputs);
-  if (classes > most_mac_classes) return 0;
   // Taps whose k*dilation agrees with the residue mod stride come in even steps.
   const std::int64_t tap_step = e.stride / std::gcd(e.stride, e.dilation);
   for (std::int64_t residue = 0; residue < classes; ++residue) {
     std::int64_t tap = 0;
     while (tap < e.taps && (residue + e.pad - tap * e.dilation) % e.stride != 0) ++tap;
     const std::int64_t taps = tap < e.taps ? (e.taps - 1 - tap) / tap_step + 1 : 0;
-    if (taps > most_mac_taps) return 0;
-    axes[residue] = axis(residue, e.stride, (e.outputs - residue + e.stride - 1) / e.stride, 1,
-                         taps, tap, tap_step, (residue + e.pad - tap * e.dilation) / e.stride,
-                         -tap_step * e.dilation / e.stride);
+    axes.push_back(axis(residue, e.stride, (e.outputs - residue + e.stride - 1) / e.stride, 1, taps,
+                        tap, tap_step, (residue + e.pad - tap * e.dilation) / e.stride,
+                        -tap_step * e.dilation / e.stride));
   }
-  return static_cast<int>(classes);
+  return axes;
+}
+
+/// How many there are when they fit into `axes` with all their taps, else 0.
+int fitted(const std::vector<MacAxis>& classes, MacAxis* axes) {
+  const bool fits = classes.size() <= most_mac_classes &&
+                    std::all_of(classes.begin(), classes.end(),
+                                [](const MacAxis& axis) { return axis.taps <= most_mac_taps; });
+  if (!fits) return 0;
+  std::copy(classes.begin(), classes.end(), axes);
+  return static_cast<int>(classes.size());
 }
 
 /// The outputs of a tile, and how well it makes them.
@@ -82,21 +88,29 @@ std::size_t cheapest(const TiledMacArgument& a, std::span<const Tile> tiles, int
 
 }  // namespace
 
-std::optional<TiledMacArgument> tiled(const Window& window) {
-  const std::int64_t taps = window.KH * window.KW;
-  if (window.IC == 0 || taps == 0) return std::nullopt;  // nothing to tile
+std::optional<MacClasses> classes_of(const Window& window) {
   if (window.N * window.OH * window.OW > most_int ||
       window.N * (window.IH + window.KH * window.dh) * (window.IW + window.KW * window.dw) >
           most_int ||
-      window.G * window.OC > most_int || window.G * window.IC > most_int ||
-      mac_packed_rows(window.IC, taps) * mac_panel > most_int)
+      window.G * window.OC > most_int || window.G * window.IC > most_int)
     return std::nullopt;
+  MacClasses classes{axis_classes(window.direction, {window.IH, window.OH, window.KH, window.sh,
+                                                     window.ph, window.dh}),
+                     axis_classes(window.direction, {window.IW, window.OW, window.KW, window.sw,
+                                                     window.pw, window.dw})};
+  if (classes.rows.empty() || classes.columns.empty()) return std::nullopt;
+  return classes;
+}
+
+std::optional<TiledMacArgument> tiled(const Window& window) {
+  const std::int64_t taps = window.KH * window.KW;
+  if (window.IC == 0 || taps == 0) return std::nullopt;  // nothing to tile
+  if (mac_packed_rows(window.IC, taps) * mac_panel > most_int) return std::nullopt;
+  const std::optional<MacClasses> classes = classes_of(window);
+  if (!classes) return std::nullopt;
   TiledMacArgument a{};
-  a.row_classes = axis_classes(
-      window.direction, {window.IH, window.OH, window.KH, window.sh, window.ph, window.dh}, a.rows);
-  a.column_classes =
-      axis_classes(window.direction,
-                   {window.IW, window.OW, window.KW, window.sw, window.pw, window.dw}, a.columns);
+  a.row_classes = fitted(classes->rows, a.rows);
+  a.column_classes = fitted(classes->columns, a.columns);
   if (a.row_classes == 0 || a.column_classes == 0) return std::nullopt;
   const auto i = [](std::int64_t value) { return static_cast<std::int32_t>(value); };
   a.N = i(window.N), a.G = i(window.G);

@@ -1,10 +1,18 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "cuda/mac/mac.hpp"
 
 namespace parity::cuda {
+
+/// The classes of a window's output pixels: each pair of a row and a column axis is one.
+struct MacClasses {
+  std::vector<MacAxis> rows, columns;
+};
+/// Nothing for extents beyond 31 bits.
+std::optional<MacClasses> classes_of(const Window& window);
 
 /// A window as the tiled kernels take it, operands and epilogue still to be filled in; nothing when
 /// only the plain kernels do: more classes of pixels or more taps than they have room for, or extents

@@ -41,23 +41,6 @@ class Stored {
   std::shared_ptr<void> memory_;
 };
 
-/// Device memory, kept by the cache or by this object.
-struct OnDevice {
-  const float* data = nullptr;
-  std::shared_ptr<void> memory;
-};
-
-/// The weights as the plain kernel reads them.
-OnDevice stored(const MacWeights& weights, const Job& job) {
-  if (weights.value != nullptr) return {weights.value, nullptr};
-  return {job.packs.get({weights.parameter}, "as stored", job.session,
-                        [&] {
-                          const auto values = weights.parameter->values<float>();
-                          return std::vector<float>(values.begin(), values.end());
-                        }),
-          nullptr};
-}
-
 /// The weights packed for tiles. A parameter's are kept; a value's and those of magnitudes, which are
 /// wanted once per stage, live for this run.
 OnDevice packed(const MacWeights& weights, const TiledMacArgument& window, PackedAs layout,
@@ -148,9 +131,21 @@ bool thin(const Window& window) { return window.G > 1 && window.OC < 8; }
 
 }  // namespace
 
+OnDevice stored(const MacWeights& weights, const Job& job) {
+  if (weights.value != nullptr) return {weights.value, nullptr};
+  return {job.packs.get({weights.parameter}, "as stored", job.session,
+                        [&] {
+                          const auto values = weights.parameter->values<float>();
+                          return std::vector<float>(values.begin(), values.end());
+                        }),
+          nullptr};
+}
+
 void run_mac(const Window& window, const float* x, const MacWeights& weights,
              const std::vector<MacItem>& items, const Epilogue& epilogue, float* y,
              const Job& job) {
+  if (job.contract.algorithm == Algorithm::gemm_cublas)
+    return run_gemm(window, x, weights, items, epilogue, y, job);
   const MacOrder order = order_of(job.contract);
   const bool tensor = order == MacOrder::k4f24 || order == MacOrder::k8f25;
   std::optional<TiledMacArgument> a = tiled(window);

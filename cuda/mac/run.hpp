@@ -29,6 +29,24 @@ struct MacItem {
 void run_mac(const Window& window, const float* x, const MacWeights& weights,
              const std::vector<MacItem>& items, const Epilogue& epilogue, float* y, const Job& job);
 
+/// The same by the vendor's library: `gemm:cublas`, values only.
+///
+/// The window is gathered into a matrix, some output pixels at a time, and multiplied. A 1x1 window is one
+/// already, and so are weights whose output channels lie side by side: they are read as they are. How
+/// many pixels go into one product depends on the window alone. The outputs of a transposed window that
+/// read the same taps are one product, so that no zero is multiplied that the contract does not name.
+void run_gemm(const Window& window, const float* x, const MacWeights& weights,
+              const std::vector<MacItem>& items, const Epilogue& epilogue, float* y,
+              const Job& job);
+
+/// Device memory, kept by the cache or by this object.
+struct OnDevice {
+  const float* data = nullptr;
+  std::shared_ptr<void> memory;
+};
+/// The weights as they are stored.
+OnDevice stored(const MacWeights& weights, const Job& job);
+
 /// A convolution, forward or transposed: bias and the job's epilogue included.
 Value run_convolution(const Window& window, const WeightStrides& strides, const Job& job);
 

@@ -42,36 +42,25 @@ __device__ __forceinline__ float element(const device::Float4& v, int i) {
 
 template <class Shape, MacOrder order, bool wide>
 __device__ __forceinline__ void simt(const TiledMacArgument& a) {
-  constexpr int rows = Shape::rows, depth = Shape::depth, stages = Shape::stages;
-  float* const shared = device::dynamic_shared<float>();
-  int* const output = reinterpret_cast<int*>(shared);
-  float* const ring = shared + Shape::pixels;
-
-  const MacPlace place = mac_place(a, Shape::width);
-  const std::int64_t first_pixel = place.tile * Shape::pixels;
-  if (first_pixel >= place.pixels) return;  // the whole block: a smaller class has fewer tiles
-  const MacMatrix none{0, 0, 0};
-  const MacMatrix matrix = a.matrices == nullptr ? none : a.matrices[place.matrix];
+  constexpr int rows = Shape::rows, depth = Shape::depth;
+  const MacBlock block = mac_block<Shape>(a);
+  const MacPlace& place = block.place;
+  if (block.first_pixel >= place.pixels) return;  // all of it: a smaller class has fewer tiles
+  float* const ring = block.ring;
   const int thread = static_cast<int>(device::thread_number());
 
   // What this thread copies: one float4 column of x_rows pixels.
   const int chunk = thread % Shape::x_chunks, copier = thread / Shape::x_chunks;
   constexpr int copiers = Shape::threads / Shape::x_chunks;
-  const float* const x = a.x + matrix.x + place.group * a.IC + chunk * 4;
+  const float* const x = a.x + block.matrix.x + place.group * a.IC + chunk * 4;
   MacRow row[Shape::x_rows];
-#pragma unroll
-  for (int i = 0; i < Shape::x_rows; ++i) {
-    const int p = copier + i * copiers;
-    int number = 0;
-    row[i] = mac_row(a, place, first_pixel + p, number);
-    if (chunk == 0) output[p] = number;
-  }
+  mac_rows<copiers>(a, block, copier, chunk, row);
   const int panels = static_cast<int>(mac_panels(a.OC));
   const std::int64_t panel_floats = mac_packed_rows(a.IC, a.taps) * mac_panel;
   constexpr int panels_here = Shape::width / mac_panel;
   const int first_panel = place.stretch * panels_here;
   const float* const w =
-      a.w + matrix.w +
+      a.w + block.matrix.w +
       (static_cast<std::int64_t>(place.group) * panels + first_panel) * panel_floats;
 
   MacCursor cursor;
@@ -122,23 +111,7 @@ __device__ __forceinline__ void simt(const TiledMacArgument& a) {
 
   const int tiles =
       static_cast<int>(mac_packed_rows(a.IC, place.rows->taps * place.columns->taps)) / depth;
-#pragma unroll
-  for (int s = 0; s < stages - 1; ++s) {
-    if (s < tiles) {
-      start_stage(s);
-      cursor.advance(a, place, depth);
-    }
-    device::commit_copies();
-  }
-  int reading = 0, writing = stages - 1;
-  for (int t = 0; t < tiles; ++t) {
-    device::wait_copies<stages - 2>();
-    device::barrier();  // the stage to read is here, and nobody reads the one to write any more
-    if (t + stages - 1 < tiles) {
-      start_stage(writing);
-      cursor.advance(a, place, depth);
-    }
-    device::commit_copies();
+  mac_stages<Shape>(a, place, cursor, tiles, start_stage, [&](int t, int reading) {
     const float* const xs = ring + reading * Shape::stage_floats + ty * Shape::x_pitch;
     const float* const ws = ring + reading * Shape::stage_floats + Shape::x_floats + tx * 4;
 #pragma unroll
@@ -171,11 +144,8 @@ __device__ __forceinline__ void simt(const TiledMacArgument& a) {
           acc[i][j] = 0;
         }
     }
-    reading = reading + 1 == stages ? 0 : reading + 1;
-    writing = writing + 1 == stages ? 0 : writing + 1;
-  }
+  });
 
-  device::barrier();  // the finished tile takes the stages' place
 #pragma unroll
   for (int i = 0; i < rows; ++i) {
     float closed[8];
@@ -188,8 +158,7 @@ __device__ __forceinline__ void simt(const TiledMacArgument& a) {
     device::store4(to + Shape::width / 2, {closed[4], closed[5], closed[6], closed[7]});
   }
   device::barrier();
-  mac_store<Shape::pixels, Shape::width, Shape::sum_pitch, Shape::threads>(a, place, a.y + matrix.y,
-                                                                           ring, output);
+  mac_store<Shape>(a, block);
 }
 
 template <class Shape, MacOrder order, bool wide>

@@ -53,34 +53,23 @@ __device__ __forceinline__ std::uint32_t carried(std::uint32_t bits) {
 
 template <class Shape, Rounding rounding, bool wide>
 __device__ __forceinline__ void tensor(const TiledMacArgument& a) {
-  float* const shared = device::dynamic_shared<float>();
-  int* const output = reinterpret_cast<int*>(shared);
-  float* const ring = shared + Shape::pixels;
-
-  const MacPlace place = mac_place(a, Shape::width);
-  const std::int64_t first_pixel = place.tile * Shape::pixels;
-  if (first_pixel >= place.pixels) return;  // the whole block: a smaller class has fewer tiles
-  const MacMatrix none{0, 0, 0};
-  const MacMatrix matrix = a.matrices == nullptr ? none : a.matrices[place.matrix];
+  const MacBlock block = mac_block<Shape>(a);
+  const MacPlace& place = block.place;
+  if (block.first_pixel >= place.pixels) return;  // all of it: a smaller class has fewer tiles
+  float* const ring = block.ring;
   const int thread = static_cast<int>(device::thread_number());
 
   // What this thread copies: one piece of x_rows pixels and of w_rows output channels.
   const int piece = thread % Shape::pieces, copier = thread / Shape::pieces;
-  const float* const x = a.x + matrix.x + place.group * a.IC + piece * 4;
+  const float* const x = a.x + block.matrix.x + place.group * a.IC + piece * 4;
   MacRow row[Shape::x_rows];
-#pragma unroll
-  for (int i = 0; i < Shape::x_rows; ++i) {
-    const int p = copier + i * Shape::copiers;
-    int number = 0;
-    row[i] = mac_row(a, place, first_pixel + p, number);
-    if (piece == 0) output[p] = number;
-  }
+  mac_rows<Shape::copiers>(a, block, copier, piece, row);
   const int rows = static_cast<int>(mac_packed_rows(a.IC, a.taps));
   const int packed_channels = static_cast<int>(mac_panels(a.OC)) * mac_panel;
   const int first_channel = place.stretch * Shape::width + copier;
   // w[g][oc][k row]
   const float* const w =
-      a.w + matrix.w +
+      a.w + block.matrix.w +
       (static_cast<std::int64_t>(place.group) * packed_channels + first_channel) * rows + piece * 4;
   const int copy_at = swizzled(copier, piece);
 
@@ -124,27 +113,12 @@ __device__ __forceinline__ void tensor(const TiledMacArgument& a) {
 
   const int blocks = (a.IC + Shape::depth - 1) / Shape::depth;
   const int stages_in_all = blocks * place.rows->taps * place.columns->taps;
-#pragma unroll
-  for (int s = 0; s < Shape::stages - 1; ++s) {
-    if (s < stages_in_all) {
-      start_stage(s);
-      cursor.advance(a, place, Shape::depth);
-    }
-    device::commit_copies();
-  }
-  int reading = 0, writing = Shape::stages - 1;
-  int block = 0, taps_left = place.rows->taps * place.columns->taps;  // of the stage that is read
-  for (int t = 0; t < stages_in_all; ++t) {
-    device::wait_copies<Shape::stages - 2>();
-    device::barrier();  // the stage to read is here, and nobody reads the one to write any more
-    if (t + Shape::stages - 1 < stages_in_all) {
-      start_stage(writing);
-      cursor.advance(a, place, Shape::depth);
-    }
-    device::commit_copies();
+  int first_channel_read = 0;  // of the block that is read, and how many taps of it are left
+  int taps_left = place.rows->taps * place.columns->taps;
+  mac_stages<Shape>(a, place, cursor, stages_in_all, start_stage, [&](int, int reading) {
     const float* const xs = ring + reading * Shape::stage_floats;
     const float* const ws = xs + Shape::x_floats;
-    const int groups = MacCursor::length(a, block) / 8;
+    const int groups = MacCursor::length(a, first_channel_read) / 8;
     const auto multiply = [&](int g) {
       std::uint32_t wk[Shape::n_tiles][2];
 #pragma unroll
@@ -178,13 +152,10 @@ __device__ __forceinline__ void tensor(const TiledMacArgument& a) {
     }
     if (--taps_left == 0) {
       taps_left = place.rows->taps * place.columns->taps;
-      block += Shape::depth;
+      first_channel_read += Shape::depth;
     }
-    reading = reading + 1 == Shape::stages ? 0 : reading + 1;
-    writing = writing + 1 == Shape::stages ? 0 : writing + 1;
-  }
+  });
 
-  device::barrier();  // the finished tile takes the stages' place
 #pragma unroll
   for (int m = 0; m < Shape::m_tiles; ++m) {
 #pragma unroll
@@ -199,8 +170,7 @@ __device__ __forceinline__ void tensor(const TiledMacArgument& a) {
     }
   }
   device::barrier();
-  mac_store<Shape::pixels, Shape::width, Shape::sum_pitch, Shape::threads>(a, place, a.y + matrix.y,
-                                                                           ring, output);
+  mac_store<Shape>(a, block);
 }
 
 template <class Shape, Rounding rounding, bool wide>

@@ -135,6 +135,70 @@ struct MacCursor {
   }
 };
 
+/// What a block of a tiled kernel works on, and its shared memory: the numbers of its outputs, then the
+/// stages, whose place the finished tile takes.
+struct MacBlock {
+  MacPlace place;
+  std::int64_t first_pixel;
+  MacMatrix matrix;
+  int* output;
+  float* ring;
+};
+template <class Shape>
+__device__ __forceinline__ MacBlock mac_block(const TiledMacArgument& a) {
+  float* const shared = device::dynamic_shared<float>();
+  const MacPlace place = mac_place(a, Shape::width);
+  const MacMatrix none{0, 0, 0};
+  return {place, place.tile * Shape::pixels,
+          a.matrices == nullptr ? none : a.matrices[place.matrix], reinterpret_cast<int*>(shared),
+          shared + Shape::pixels};
+}
+
+/// The pixels that this thread copies one piece of, `copiers` apart from `copier` on; who copies the first
+/// piece notes their outputs.
+template <int copiers, int count>
+__device__ __forceinline__ void mac_rows(const TiledMacArgument& a, const MacBlock& block,
+                                         int copier, int piece, MacRow (&row)[count]) {
+#pragma unroll
+  for (int i = 0; i < count; ++i) {
+    const int p = copier + i * copiers;
+    int number = 0;
+    row[i] = mac_row(a, block.place, block.first_pixel + p, number);
+    if (piece == 0) block.output[p] = number;
+  }
+}
+
+/// Goes through `count` stages in a ring of Shape::stages: start(s) begins to copy the one that the cursor is
+/// at into place s, multiply(t, s) takes the t-th from place s while others are on their way.
+template <class Shape, class Start, class Multiply>
+__device__ __forceinline__ void mac_stages(const TiledMacArgument& a, const MacPlace& place,
+                                           MacCursor& cursor, int count, const Start& start,
+                                           const Multiply& multiply) {
+  constexpr int stages = Shape::stages;
+#pragma unroll
+  for (int s = 0; s < stages - 1; ++s) {
+    if (s < count) {
+      start(s);
+      cursor.advance(a, place, Shape::depth);
+    }
+    device::commit_copies();
+  }
+  int reading = 0, writing = stages - 1;
+  for (int t = 0; t < count; ++t) {
+    device::wait_copies<stages - 2>();
+    device::barrier();  // the stage to read is here, and nobody reads the one to write any more
+    if (t + stages - 1 < count) {
+      start(writing);
+      cursor.advance(a, place, Shape::depth);
+    }
+    device::commit_copies();
+    multiply(t, reading);
+    reading = reading + 1 == stages ? 0 : reading + 1;
+    writing = writing + 1 == stages ? 0 : writing + 1;
+  }
+  device::barrier();  // the finished tile takes the stages' place
+}
+
 /// Copies channels c … c + 3 of a tap, zeros where it lies outside or the channels end; in one piece
 /// when the argument has wide_reads.
 template <bool wide>
@@ -148,18 +212,22 @@ __device__ __forceinline__ void mac_copy(float* to, const float* from, bool insi
   }
 }
 
-/// Writes a finished tile from shared memory through the epilogue. `sums` [pixels][pitch], closed;
-/// `output` [pixels] as mac_row gave it.
-template <int pixels, int width, int pitch, int threads>
-__device__ __forceinline__ void mac_store(const TiledMacArgument& a, const MacPlace& place,
-                                          float* y, const float* sums, const int* output) {
-  constexpr int chunks = width / 4;
-  for (int i = static_cast<int>(device::thread_number()); i < pixels * chunks; i += threads) {
+/// Writes a finished tile from shared memory, [pixels][sum_pitch] where the stages were, closed, through the
+/// epilogue.
+template <class Shape>
+__device__ __forceinline__ void mac_store(const TiledMacArgument& a, const MacBlock& block) {
+  const MacPlace& place = block.place;
+  const float* const sums = block.ring;
+  const int* const output = block.output;
+  float* const y = a.y + block.matrix.y;
+  constexpr int chunks = Shape::width / 4;
+  for (int i = static_cast<int>(device::thread_number()); i < Shape::pixels * chunks;
+       i += Shape::threads) {
     const int p = i / chunks, column = i % chunks * 4;
-    const int oc = place.stretch * width + column;
+    const int oc = place.stretch * Shape::width + column;
     if (output[p] < 0 || oc >= a.OC) continue;
     const int channel = place.group * a.OC + oc;
-    device::Float4 v = device::load4(sums + p * pitch + column);
+    device::Float4 v = device::load4(sums + p * Shape::sum_pitch + column);
     for (int s = 0; s < a.epilogue.count; ++s) {
       // Beyond the last channel there is no constant to read, and nothing to store.
       const EpilogueStep& step = a.epilogue.steps[s];

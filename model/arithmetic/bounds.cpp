@@ -39,6 +39,19 @@ Allowance mac_allowance(const Contract& contract, std::int64_t terms, std::int64
     case Algorithm::chain:
     case Algorithm::gemm_eigen:  // any order of n products and n - 1 sums is within gamma(n)
       return on_computed_magnitude(gamma(terms), n * smallest_rounding, terms);
+    case Algorithm::gemm_cublas: {
+      if (!contract.rounding)
+        return on_computed_magnitude(gamma(terms), n * smallest_rounding, terms);
+      // Operands as under tensor:*, but a library takes what kernel it likes: the rounding is that of
+      // the worst, truncation. A term passes at most n tensor-core steps, in any order and maybe alone
+      // in each, of which one loses at most (4 + 1)*2^-24 + 2^-23 = 7u (k4f24; k8f25 loses 6.5u), and
+      // at most n additions of partial sums.
+      constexpr double r = 0x1p-10;
+      constexpr std::int64_t units_per_term = 7 + 1;
+      const double operand = 2 * r + r * r;
+      return on_computed_magnitude(operand + gamma(units_per_term * terms) * (1 + r) * (1 + r),
+                                   n * (0x1p-149 + smallest_rounding), terms);
+    }
     case Algorithm::chunk256: {
       // A term is rounded at most once per term of its chunk and once per chunk added behind it.
       const std::int64_t chunks = (terms + 255) / 256;

@@ -3,6 +3,7 @@
 #include "cpu/backend.hpp"
 #include "model/arithmetic/bounds.hpp"
 #include "model/select.hpp"
+#include "tests/model/accepting.hpp"
 #include "tests/model/small_graph.hpp"
 
 namespace parity {
@@ -45,6 +46,22 @@ TEST(Select, Chunk256IsAskedForByNameAndKeepsTheStrongestPromise) {
   numerics.conv = Math::tf32;
   numerics.arch = Arch::sm_90;
   EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), numerics), Error);
+}
+
+TEST(Select, ALibrarysOrderIsAskedForByNameAndPromisesRunToRun) {
+  Numerics numerics = numerics_of(Math::fp32);
+  numerics.algorithm = Algorithm::gemm_cublas;
+  EXPECT_THROW((void)select(conv_op(1), conv_types(16, 1), numerics), Error)
+      << "host_to_gpu was promised for a library's order";
+  numerics.promise = Determinism::run_to_run;
+  EXPECT_EQ(select(conv_op(1), conv_types(16, 1), numerics).text(), "gemm:cublas");
+  Numerics tf32 = numerics_of(Math::tf32, Arch::sm_90);
+  tf32.algorithm = Algorithm::gemm_cublas;
+  tf32.rounding = Rounding::truncate;
+  tf32.promise = Determinism::run_to_run;
+  const Contract contract = select(conv_op(1), conv_types(16, 1), tf32);
+  EXPECT_EQ(contract.text(), "gemm:cublas/truncate");
+  EXPECT_EQ(contract.promise, Determinism::run_to_run);
 }
 
 TEST(Select, CorrectlyRoundedFunctionsAreAClauseOfTheContract) {
@@ -125,6 +142,33 @@ TEST_F(Planned, FoldingIsAClauseOfTheNumericsAndOfTheContract) {
   EXPECT_EQ(
       make_plan(stages, numerics_of(Math::fp32), backend, "cpu:fp32").stages[0].contract_text(),
       "chain");
+}
+
+TEST_F(Planned, TheProcessorHasNoLibraryOfTheGpu) {
+  for (const Math math : {Math::fp32, Math::tf32}) {
+    Numerics numerics = numerics_of(math, math == Math::tf32 ? Arch::sm_80 : Arch::none);
+    numerics.algorithm = Algorithm::gemm_cublas;
+    numerics.promise = Determinism::run_to_run;
+    try {
+      (void)make_plan(stages, numerics, backend, "cpu:SPEC");
+      FAIL() << "the processor accepted gemm:cublas";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("cuda:fp32,algorithm=gemm:cublas"),
+                std::string::npos)
+          << error.what();
+      // One sentence for both stages.
+      EXPECT_EQ(std::string(error.what()).find("no plan for cpu:SPEC: b.0 and 1 more: "), 0U)
+          << error.what();
+    }
+    // What stands in for it where the processor examines a stage of it.
+    const Accepting gpu(backend);
+    const Plan plan = make_plan(stages, numerics, gpu, "cuda:SPEC");
+    const PlannedStage stage = emulated(plan.stages[0]);
+    EXPECT_EQ(stage.contract_text(), math == Math::tf32 ? "tensor:k4f24/rna" : "chain");
+    EXPECT_FALSE(backend.refuses(stage));
+    EXPECT_EQ(make_plan(stages, stage.numerics, backend, "cpu:SPEC").stages[0].contract_text(),
+              stage.contract_text());
+  }
 }
 
 TEST_F(Planned, PlansAreFilesAndReplayed) {

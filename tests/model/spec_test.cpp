@@ -100,7 +100,7 @@ TEST(Spec, RefusalsSayWhatThereIs) {
       {"cpu:tf32@sm_90,round=up", "'up' is no operand rounding; there is rna, truncate, rn."},
       {"cpu:fp32,algorithm=lanes32",
        "'lanes32' is no multiply-accumulate algorithm; there is chain, chunk256, tensor:k4f24, "
-       "tensor:k8f25, gemm:eigen."},
+       "tensor:k8f25, gemm:eigen, gemm:cublas."},
       {"cpu:fp32,functions=corect",
        "'corect' is no source of elementary functions; there is paritylab, correct; did you mean "
        "'correct'?"},

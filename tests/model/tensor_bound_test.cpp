@@ -150,6 +150,30 @@ TEST(TensorBound, NoDotProductLeavesItsAllowance) {
   EXPECT_GT(found.largest_share["adversarial, tensor:k8f25/truncate"], 0.5);
 }
 
+TEST(TensorBound, ALibrarysBoundCoversEveryTensorCoreAndEveryOrder) {
+  Contract library;
+  library.algorithm = Algorithm::gemm_cublas;
+  // Whole groups: a step of zeros alone, which the core's own bound counts, loses nothing.
+  for (const std::int64_t channels : {8, 64, 2304}) {
+    for (const Algorithm core : {Algorithm::tensor_k4f24, Algorithm::tensor_k8f25})
+      for (const Rounding rounding : {Rounding::rna, Rounding::truncate}) {
+        Contract own;
+        own.algorithm = core;
+        own.rounding = rounding;
+        library.rounding = Rounding::rna;  // what it says; a kernel of its choice may truncate
+        const Allowance wide = mac_allowance(library, channels, 0),
+                        narrow = mac_allowance(own, channels, tensor_steps(own, channels, 1));
+        EXPECT_GE(wide.coefficient, narrow.coefficient) << own.text() << ", " << channels;
+        EXPECT_GE(wide.underflow, narrow.underflow) << own.text() << ", " << channels;
+      }
+    library.rounding.reset();
+    Contract chain;
+    chain.algorithm = Algorithm::chain;
+    EXPECT_EQ(mac_allowance(library, channels, 0).coefficient,
+              mac_allowance(chain, channels, 0).coefficient);
+  }
+}
+
 TEST(TensorBound, NoAccumulationOfExactOperandsLeavesItsClause) {
   Sweep found;
   sweep(Operands::tf32, 100'000, found);

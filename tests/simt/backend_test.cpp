@@ -94,17 +94,32 @@ Graph tiny_net() {
   return graph.finish();
 }
 
+/// The library of products, on streams that take turns: more kinds of calls than our own kernels need.
+Numerics by_library() {
+  Numerics numerics = numerics_of(Math::fp32);
+  numerics.algorithm = Algorithm::gemm_cublas;
+  numerics.promise = Determinism::run_to_run;
+  return numerics;
+}
+
 // Every call of a whole diff fails once, in three ways: the diff ends with an Error, or the call had nobody
 // to tell (memory given back at the very end). Nothing leaks, nothing hangs, and no verdict is made of it.
-TEST(SimtBackend, AnyFailingCallEndsTheDiffAndNothingLeaks) {
+void any_failing_call_ends_the_diff(const Numerics& on_gpu, int streams) {
   constexpr cuda::Status illegal_address = 700, unknown = 999;
   std::int64_t calls = 0;
+  const auto twin_diff = [&] {
+    TwinDiff twin(tiny_net());
+    twin.execution.streams = streams;
+    return twin;
+  };
   {
     Gpu gpu;
-    TwinDiff twin(tiny_net());
+    TwinDiff twin = twin_diff();
     const std::int64_t before = gpu.api->calls();
-    (void)twin.run(gpu.backend, fp32(), fp32());
+    (void)twin.run(gpu.backend, fp32(), on_gpu);
     calls = gpu.api->calls() - before;
+    EXPECT_EQ(gpu.api->products().empty(), on_gpu.algorithm != Algorithm::gemm_cublas);
+    EXPECT_EQ(gpu.api->streams_used().size(), static_cast<std::size_t>(streams));
   }
   ASSERT_GT(calls, 50);
   for (const cuda::Status status : {illegal_address, unknown, cuda::out_of_memory})
@@ -113,11 +128,11 @@ TEST(SimtBackend, AnyFailingCallEndsTheDiffAndNothingLeaks) {
       {
         Gpu gpu;
         api = gpu.api;
-        TwinDiff twin(tiny_net());
+        TwinDiff twin = twin_diff();
         api->fail_call(n, status);
         bool failed = false;
         try {
-          const RunRecord record = twin.run(gpu.backend, fp32(), fp32());
+          const RunRecord record = twin.run(gpu.backend, fp32(), on_gpu);
           // One failing allocation is tried again after kept memory was given back.
           EXPECT_EQ(status, cuda::out_of_memory) << "call " << n << " failed unseen";
           EXPECT_EQ(exit_code_of(record), 0);
@@ -130,6 +145,12 @@ TEST(SimtBackend, AnyFailingCallEndsTheDiffAndNothingLeaks) {
       }
       EXPECT_EQ(api->live(), 0U) << "call " << n << " with status " << status << " leaks";
     }
+}
+TEST(SimtBackend, AnyFailingCallEndsTheDiffAndNothingLeaks) {
+  any_failing_call_ends_the_diff(fp32(), 1);
+}
+TEST(SimtBackend, AnyFailingCallOfALibraryOnTwoStreamsEndsTheDiffAndNothingLeaks) {
+  any_failing_call_ends_the_diff(by_library(), 2);
 }
 
 TEST(SimtBackend, OpeningReportsEveryFailingCall) {

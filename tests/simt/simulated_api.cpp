@@ -4,6 +4,9 @@
 #include <cstring>
 #include <utility>
 
+#include "model/arithmetic/bits.hpp"
+#include "model/arithmetic/tf32.hpp"
+
 namespace parity::simt {
 namespace {
 
@@ -47,20 +50,28 @@ void SimulatedApi::break_down(const std::string& why) {
   if (broken_ != success) return;
   broken_ = launch_failure;
   why_ = why;
-  deferred_.clear();
+  for (auto& [stream, queue] : deferred_) queue.work.clear();
 }
 
-Status SimulatedApi::defer(std::function<void()> work) {
-  deferred_.push_back(std::move(work));
+Status SimulatedApi::defer(Stream stream, std::function<void()> work) {
+  Queued& queue = deferred_[stream];
+  queue.work.push_back(std::move(work));
+  ++queue.given;
   return success;
 }
 
-void SimulatedApi::run_deferred() {
-  while (!deferred_.empty()) {
-    const std::function<void()> work = std::move(deferred_.front());
-    deferred_.pop_front();
+void SimulatedApi::run_stream(Stream stream, std::int64_t until) {
+  Queued& queue = deferred_[stream];
+  while (!queue.work.empty() && queue.done < until) {
+    const std::function<void()> work = std::move(queue.work.front());
+    queue.work.pop_front();
+    ++queue.done;
     work();
   }
+}
+
+void SimulatedApi::run_deferred() {
+  for (auto& [stream, queue] : deferred_) run_stream(stream, queue.given);
 }
 
 void* SimulatedApi::handle() { return reinterpret_cast<void*>(next_handle_++); }
@@ -153,34 +164,34 @@ Status SimulatedApi::release(void* pointer) {
   return status != success ? status : broken_;
 }
 
-Status SimulatedApi::copy_in(void* to, const void* from, std::size_t bytes, Stream) {
+Status SimulatedApi::copy_in(void* to, const void* from, std::size_t bytes, Stream stream) {
   if (const Status status = begin(); status != success) return status;
-  return defer([this, to, from, bytes] {
+  return defer(stream, [this, to, from, bytes] {
     require_device(to, bytes, "the target of a copy");
     if (broken_ == success) std::memcpy(to, from, bytes);
   });
 }
 
-Status SimulatedApi::copy_out(void* to, const void* from, std::size_t bytes, Stream) {
+Status SimulatedApi::copy_out(void* to, const void* from, std::size_t bytes, Stream stream) {
   if (const Status status = begin(); status != success) return status;
-  return defer([this, to, from, bytes] {
+  return defer(stream, [this, to, from, bytes] {
     require_device(from, bytes, "the source of a copy");
     if (broken_ == success) std::memcpy(to, from, bytes);
   });
 }
 
-Status SimulatedApi::copy_within(void* to, const void* from, std::size_t bytes, Stream) {
+Status SimulatedApi::copy_within(void* to, const void* from, std::size_t bytes, Stream stream) {
   if (const Status status = begin(); status != success) return status;
-  return defer([this, to, from, bytes] {
+  return defer(stream, [this, to, from, bytes] {
     require_device(to, bytes, "the target of a copy");
     require_device(from, bytes, "the source of a copy");
     if (broken_ == success) std::memmove(to, from, bytes);
   });
 }
 
-Status SimulatedApi::fill(void* to, int byte, std::size_t bytes, Stream) {
+Status SimulatedApi::fill(void* to, int byte, std::size_t bytes, Stream stream) {
   if (const Status status = begin(); status != success) return status;
-  return defer([this, to, byte, bytes] {
+  return defer(stream, [this, to, byte, bytes] {
     require_device(to, bytes, "the target of a fill");
     if (broken_ == success) std::memset(to, byte, bytes);
   });
@@ -197,9 +208,9 @@ Status SimulatedApi::destroy_stream(Stream stream) {
   return streams_.erase(stream) == 1 ? status : invalid_handle;
 }
 
-Status SimulatedApi::synchronise(Stream) {
+Status SimulatedApi::synchronise(Stream stream) {
   if (const Status status = begin(); status != success) return status;
-  run_deferred();
+  run_stream(stream, deferred_[stream].given);
   for (const auto& [pointer, buffer] : buffers_) check_guards(pointer, buffer);
   return broken_;
 }
@@ -215,8 +226,17 @@ Status SimulatedApi::destroy_event(cuda::Event event) {
   return events_.erase(event) == 1 ? status : invalid_handle;
 }
 
-Status SimulatedApi::record(cuda::Event, Stream) { return begin(); }
-Status SimulatedApi::wait(Stream, cuda::Event) { return begin(); }
+Status SimulatedApi::record(cuda::Event event, Stream stream) {
+  if (const Status status = begin(); status != success) return status;
+  recorded_[event] = {stream, deferred_[stream].given};
+  return success;
+}
+
+Status SimulatedApi::wait(Stream stream, cuda::Event event) {
+  if (const Status status = begin(); status != success) return status;
+  const auto [other, until] = recorded_[event];
+  return defer(stream, [this, other = other, until = until] { run_stream(other, until); });
+}
 
 Status SimulatedApi::elapsed(float* milliseconds, cuda::Event, cuda::Event) {
   if (const Status status = begin(); status != success) return status;
@@ -225,22 +245,92 @@ Status SimulatedApi::elapsed(float* milliseconds, cuda::Event, cuda::Event) {
 }
 
 Status SimulatedApi::launch(const cuda::Kernel& kernel, Extent grid, Extent block,
-                            std::size_t shared_bytes, const void* argument, Stream) {
+                            std::size_t shared_bytes, const void* argument, Stream stream) {
   if (const Status status = begin(); status != success) return status;
   // max_align_t words hold any argument.
   using Word = std::max_align_t;
   auto words = std::make_shared<std::vector<Word>>(kernel.argument_bytes / sizeof(Word) + 1);
   std::memcpy(words->data(), argument, kernel.argument_bytes);
   kernels_.insert(kernel.name);
-  return defer([this, kernel, grid, block, shared_bytes, words] {
+  streams_used_.insert(stream);
+  return defer(stream, [this, kernel, grid, block, shared_bytes, words] {
     const std::string problem =
         run_grid(kernel, grid, block, shared_bytes, words->data(), settings, stacks_, barriers_);
     if (!problem.empty()) break_down(problem);
   });
 }
 
+Status SimulatedApi::open_library(cuda::Library* library) {
+  *library = nullptr;
+  if (const Status status = begin(); status != success) return status;
+  if (!this->library.present) return cuda::library_absent;
+  *library = *libraries_.insert(handle()).first;
+  return success;
+}
+
+Status SimulatedApi::close_library(cuda::Library library) {
+  const Status status = begin();
+  return libraries_.erase(library) == 1 ? status : invalid_handle;
+}
+
+Status SimulatedApi::library_version(cuda::Library library, int* version) {
+  if (const Status status = begin(); status != success) return status;
+  if (libraries_.count(library) == 0) return invalid_handle;
+  std::fill_n(version, 3, 1);
+  return success;
+}
+
+Status SimulatedApi::gemm(cuda::Library library, const cuda::Gemm& product, Stream stream) {
+  if (const Status status = begin(); status != success) return status;
+  if (libraries_.count(library) == 0) return invalid_handle;
+  if (product.rows < 1 || product.columns < 1 || product.depth < 1 ||
+      product.x_row < product.depth || product.w_row < product.columns ||
+      product.y_row < product.columns ||
+      (product.workspace_bytes > 0) != (product.workspace != nullptr))
+    return invalid_value;
+  products_.emplace_back(product, stream);
+  return defer(stream, [this, product] { multiply(product); });
+}
+
+void SimulatedApi::multiply(const cuda::Gemm& p) {
+  const auto extent = [](std::int64_t rows, std::int64_t row, std::int64_t columns) {
+    return static_cast<std::size_t>((rows - 1) * row + columns) * sizeof(float);
+  };
+  require_device(p.x, extent(p.rows, p.x_row, p.depth), "the left operand of a product");
+  require_device(p.w, extent(p.depth, p.w_row, p.columns), "the right operand of a product");
+  require_device(p.y, extent(p.rows, p.y_row, p.columns), "what a product makes");
+  if (p.workspace_bytes > 0) {
+    require_device(p.workspace, p.workspace_bytes, "the workspace of a product");
+    // It is the library's: whatever lay there is gone.
+    if (broken_ == success) std::memset(p.workspace, poison, p.workspace_bytes);
+  }
+  if (broken_ != success) return;
+  const bool tf32 = p.math == cuda::Gemm::Math::tf32 || library.always_tf32;
+  const auto operand = [&](float value) {
+    return tf32 ? float_of(round_to_tf32(bits_of(value), library.rounding)) : value;
+  };
+  const bool splits =
+      library.splits_from_bytes > 0 && p.workspace_bytes >= library.splits_from_bytes;
+  const auto sum = [&](std::int64_t r, std::int64_t c, std::int64_t first, std::int64_t last) {
+    float total = 0;
+    for (std::int64_t k = last; k-- > first;) {
+      // Separate statements: each is rounded.
+      const float term = operand(p.x[r * p.x_row + k]) * operand(p.w[k * p.w_row + c]);
+      total = total + term;
+    }
+    return total;
+  };
+  for (std::int64_t r = 0; r < p.rows; ++r)
+    for (std::int64_t c = 0; c < p.columns; ++c) {
+      const std::int64_t middle = splits ? p.depth / 2 : 0;
+      const float head = sum(r, c, 0, middle), tail = sum(r, c, middle, p.depth);
+      p.y[r * p.y_row + c] = splits ? head + tail : tail;
+    }
+}
+
 const char* SimulatedApi::describe(Status status) {
   if (status == cuda::out_of_memory) return "out of memory (cudaErrorMemoryAllocation)";
+  if (status == cuda::library_absent) return "the simulated GPU has no library of products";
   text_ = broken_ != success && status == broken_
               ? "unspecified launch failure (cudaErrorLaunchFailure): " + why_
               : "simulated error " + std::to_string(status);

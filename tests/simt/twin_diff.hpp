@@ -20,14 +20,16 @@ struct TwinDiff {
   cpu::CpuBackend cpu;
   Execution execution{1};
 
-  RunRecord run(cuda::CudaBackend& gpu, const Numerics& on_cpu, const Numerics& on_gpu) {
+  RunRecord run(cuda::CudaBackend& gpu, const Numerics& on_cpu, const Numerics& on_gpu,
+                std::size_t attribute = attribute_none) {
     const Plan a = make_plan(stages, on_cpu, cpu, "a"), b = make_plan(stages, on_gpu, gpu, "b");
     return diff({.graph = graph,
                  .stages = stages,
                  .a = {cpu, a, execution},
                  .b = {gpu, b, execution, &cpu},
                  .referee = {cpu, cpu, execution},
-                 .inputs = inputs});
+                 .inputs = inputs,
+                 .attribute = attribute});
   }
 };
 
