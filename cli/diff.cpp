@@ -25,6 +25,7 @@
 #include "model/files/npz.hpp"
 #include "model/nearest.hpp"
 #include "model/text.hpp"
+#include "reports/summary.hpp"
 
 namespace parity::cli {
 namespace {
@@ -170,8 +171,15 @@ void write_bundle(BundleFolder& folder, std::optional<Repro>& repro, const RunRe
   repro->tool_version = record.tool_version;
   repro->tool_commit = record.tool_commit;
   repro->command = record.command;
-  repro->verdict = name(record.stages[stage].verdict);
-  repro->reason = record.stages[stage].reason;
+  const StageResult& result = record.stages[stage];
+  repro->verdict = name(result.verdict);
+  repro->reason = result.reason;
+  if (!result.diagnoses.empty())
+    repro->looks_like = reports::diagnosis_name(result.diagnoses.front()) + ": " +
+                        result.diagnoses.front().evidence;
+  if (result.attribution)
+    repro->cause = reports::shares_text(*result.attribution) + "; " +
+                   reports::certificate_text(*result.attribution);
   repro->algorithms = every_algorithm(repro->graph, repro->inputs, *processor.backend, execution);
   folder.write(*repro);
   fmt::print(stderr, "the bundle {} holds stage {}; `paritylab repro {}` replays it.\n", path,
