@@ -360,7 +360,8 @@ void add_diff(CLI::App& program, Invocation& invocation) {
   command
       ->add_option("--decision", options->decisions,
                    "what is decided by an output: OUTPUT=argmax[:AXIS], topk:K[:AXIS], threshold:T "
-                   "or sigmoid:T; one that flips makes the exit code 1; repeatable")
+                   "or sigmoid:T; AXIS is 1 unless named (0 of a vector), -1 is the last; one that "
+                   "flips makes the exit code 1; repeatable")
       ->type_name("OUTPUT=RULE")
       ->allow_extra_args(false);
   add_report_options(*command, options->reports);

@@ -334,7 +334,9 @@ ToleranceAnswer tolerance(const RunRecord& record) {
 }
 
 std::string decision_text(const DecisionResult& decision) {
-  const std::string about = decision.output + " " + decision.rule + ": ";
+  const std::string along =
+      decision.axis ? fmt::format(" (along axis {} of {})", *decision.axis, decision.shape) : "";
+  const std::string about = decision.output + " " + decision.rule + along + ": ";
   if (!decision.not_judged.empty()) return about + "not judged, " + decision.not_judged;
   const std::string of =
       " of " + grouped(decision.decisions) + (decision.decisions == 1 ? " decision" : " decisions");

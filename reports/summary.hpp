@@ -72,7 +72,7 @@ struct ToleranceAnswer {
 };
 ToleranceAnswer tolerance(const RunRecord& record);
 
-/// "logits argmax:1: 0 of 48 flipped, 3 could flip within the bound (…)": one named decision.
+/// "logits argmax (along axis 1 of 1x48): 0 of 1 decision flipped, 1 could flip within the bound: …": one named decision.
 std::string decision_text(const DecisionResult& decision);
 /// "flipped at [0,3]: a 1.25, b 1.249; …": the places that flipped or are nearest to it.
 std::vector<std::string> decision_points(const DecisionResult& decision);
