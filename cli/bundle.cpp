@@ -39,7 +39,7 @@ constexpr const char* of_b = "b/";
 const std::vector<std::string> file_names = {"manifest.json", "model.onnx", "inputs.npz",
                                              "expected.npz"};
 
-bool is_archive(const std::string& path) { return path.ends_with(".zip"); }
+bool is_archive(const std::string& path) { return has_suffix(path, ".zip"); }
 
 ordered_json digests_json(const std::vector<NamedTensor>& tensors) {
   ordered_json list = ordered_json::array();

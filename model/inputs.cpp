@@ -16,18 +16,12 @@
 #include "model/generator.hpp"
 #include "model/nearest.hpp"
 #include "model/onnx/tensor_file.hpp"
+#include "model/text.hpp"
 
 namespace parity {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool has_suffix(const std::string& path, std::string_view suffix) {
-  return path.size() > suffix.size() &&
-         std::equal(suffix.rbegin(), suffix.rend(), path.rbegin(), [](char a, char b) {
-           return a == std::tolower(static_cast<unsigned char>(b));
-         });
-}
 
 [[noreturn]] void neither(const std::string& text, const std::string& source) {
   const bool file_like = source.find('/') != std::string::npos || has_suffix(source, ".npz") ||
