@@ -743,7 +743,10 @@ class Walk {
                       .inputs = inputs,
                       .a_output = for_referee(a),
                       .b_output = for_referee(l),
-                      .fault = stage.blame == Blame::b ? proved_fault(stage) : ProvedFault{}});
+                      .fault = stage.blame == Blame::a || stage.blame == Blame::b
+                                   ? proved_fault(stage)
+                                   : ProvedFault{},
+                      .a_blamed = stage.blame == Blame::a});
   }
 
   static constexpr std::uint64_t sample_seed = 7;

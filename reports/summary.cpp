@@ -255,11 +255,18 @@ std::string causes_text(const RunRecord& record) {
       parts.push_back(cause.what + " " + percent_in_tenths(cause.share));
   if (parts.empty()) return "";
   std::int64_t attributed = 0, certified = 0, sampled = 0;
+  double certified_share = 0;
   for (const StageResult& stage : record.stages) {
-    attributed += stage.attribution.has_value();
-    certified += stage.attribution && !stage.attribution->certificate.empty();
-    sampled += stage.attribution && stage.attribution->certificate.empty() &&
-               !stage.attribution->summation.empty();
+    // What makes nothing of the final error has no part in its causes.
+    if (!stage.attribution || !(answers.attributed_share == 0 || stage.share_of_final > 0))
+      continue;
+    ++attributed;
+    if (!stage.attribution->certificate.empty()) {
+      ++certified;
+      certified_share += stage.share_of_final;
+    } else if (!stage.attribution->summation.empty()) {
+      ++sampled;
+    }
   }
   std::string text = join(parts, ", ");
   if (answers.attributed_share > 0)
@@ -269,8 +276,12 @@ std::string causes_text(const RunRecord& record) {
   else
     text += fmt::format(" (in {}", stages_of(static_cast<std::size_t>(attributed)));
   if (sampled > 0) text += fmt::format("; {} on a sample", sampled);
-  return text + fmt::format("; {} explained bit for bit)",
-                            certified == attributed ? "all" : std::to_string(certified));
+  if (certified == attributed) return text + "; all explained bit for bit)";
+  if (certified == 0) return text + "; none explained bit for bit)";
+  // A count alone reads as a contradiction where the others make nearly all of it.
+  const std::string of_it =
+      answers.attributed_share > 0 ? ", with " + percent(certified_share) + " of it," : "";
+  return text + fmt::format("; {}{} explained bit for bit)", certified, of_it);
 }
 
 std::string certificate_text(const Attribution& attribution) {
