@@ -299,6 +299,14 @@ std::string shares_text(const Attribution& attribution) {
   return join(parts, ", ");
 }
 
+bool has_amplification(const StageResult& stage) {
+  return stage.amplification != 0 && std::isfinite(stage.amplification);
+}
+
+std::string amplification_text(const StageResult& stage, int digits) {
+  return has_amplification(stage) ? "×" + brief(stage.amplification, digits) : "–";
+}
+
 std::string max_at_end(const BlockResult& block, int digits) {
   return std::isnan(block.max_abs) ? "–" : brief(block.max_abs, digits);
 }
@@ -312,12 +320,16 @@ std::vector<std::string> growth(const RunRecord& record) {
   }
   if (all.empty()) return parts;
   const StageResult* stage = find(record, all.back().stage);
-  if (stage && stage->split && stage->split->norm_a > 0)
+  if (!stage || !stage->split) return parts;
+  const Split& split = *stage->split;
+  // Where an input or a's own values are infinite, so are the norms, and no ratio says anything.
+  const bool finite = std::isfinite(split.introduced) && std::isfinite(split.inherited) &&
+                      std::isfinite(split.norm_a);
+  if (finite && split.norm_a > 0)
     parts.back() += fmt::format(
         " (there, as norms relative to a's: introduced {}, inherited {}{})",
-        brief(stage->split->introduced / stage->split->norm_a, 2),
-        brief(stage->split->inherited / stage->split->norm_a, 2),
-        stage->amplification == 0 ? "" : "; amplification ×" + brief(stage->amplification, 2));
+        brief(split.introduced / split.norm_a, 2), brief(split.inherited / split.norm_a, 2),
+        has_amplification(*stage) ? "; amplification " + amplification_text(*stage, 2) : "");
   return parts;
 }
 

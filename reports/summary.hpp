@@ -55,6 +55,11 @@ std::string certificate_text(const Attribution& attribution);
 /// The bars of a stage's waterfall in words.
 std::string shares_text(const Attribution& attribution);
 
+/// "×1.3"; "–" where nothing was inherited, or so much that no ratio is finite.
+std::string amplification_text(const StageResult& stage, int digits = 3);
+/// Whether there is one.
+bool has_amplification(const StageResult& stage);
+
 /// max |b - a| at the end of a block, "–" where its last stage was not compared.
 std::string max_at_end(const BlockResult& block, int digits);
 

@@ -71,6 +71,21 @@ TEST(Text, SaysWhatItsFiguresMeasure) {
   EXPECT_NE(write_text(record).find("l: a fed with b's inputs"), std::string::npos);
 }
 
+TEST(Text, ARatioOfWhatIsNotFiniteIsNoFigure) {
+  RunRecord record = samples::clean_tf32();
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (StageResult& stage : record.stages) {
+    stage.amplification = stage.id == 0 ? std::numeric_limits<double>::quiet_NaN() : infinity;
+    if (stage.split) stage.split->inherited = infinity;
+  }
+  for (const std::string& text : {write_text(record), write_markdown(record), write_html(record)}) {
+    EXPECT_EQ(text.find("×inf"), std::string::npos);
+    EXPECT_EQ(text.find("×NaN"), std::string::npos);
+    EXPECT_EQ(text.find("inherited inf;"), std::string::npos);
+    EXPECT_EQ(text.find("inherited inf)"), std::string::npos);
+  }
+}
+
 TEST(Text, WhatIsExplainedBitForBitIsMeasuredAsTheCausesAre) {
   RunRecord record = samples::clean_tf32();
   std::vector<StageResult*> attributed;
