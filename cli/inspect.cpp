@@ -46,7 +46,7 @@ Overview overview_of(const Graph& graph) {
       const TensorInfo& tensor = graph.tensor(id);
       std::vector<Extent> shape;
       for (const std::int64_t extent : tensor.type.shape) shape.push_back({extent, {}});
-      edges.push_back({tensor.name, to_string(tensor.type.type), std::move(shape)});
+      edges.push_back({tensor.name, tensor.element_text(), std::move(shape)});
     }
     return edges;
   };

@@ -249,7 +249,7 @@ class Importer final : public Surroundings {
             "input " + shown(input.name) +
             " is needed before the network runs and became a constant");
       } else {
-        k.id = builder_.add_input(input.name, input.type);
+        k.id = builder_.add_input(input.name, input.type, input.declared);
       }
       known_.emplace(input.name, std::move(k));
     }
@@ -474,7 +474,10 @@ class Importer final : public Surroundings {
       const Known& k = known(info.name());
       if (k.refused) throw unsupported(*k.refused);
     }
-    for (const onnx::ValueInfoProto& info : model_.proto->graph().output()) add_output(info.name());
+    for (const onnx::ValueInfoProto& info : model_.proto->graph().output()) {
+      add_output(info.name());
+      declare(info);
+    }
     if (builder_.graph().outputs.empty())
       throw Error(Fault::bad_model,
                   model_.name +
@@ -486,6 +489,14 @@ class Importer final : public Surroundings {
   void require_tensor(const std::string& name) const {
     if (!model_.sources.contains(name))
       throw Error(Fault::bad_model, model_.name + ": its output " + shown(name) +
+  /// Keeps what the file calls the elements of an output that the lab holds in a wider type.
+  void declare(const onnx::ValueInfoProto& info) {
+    const Known& k = known(info.name());
+    const std::string type = declared_output(info).type;
+    if (k.id && k.type.type == Type::int64 && type == "int32")
+      builder_.graph().tensors[index_of(*k.id)].declared = type;
+  }
+
                                         " is made by no node and is no input");
   }
 
@@ -683,7 +694,7 @@ std::vector<ModelInput> onnx_inputs(const std::filesystem::path& file,
     if (!input.unsupported.empty())
       throw Error(Fault::bad_model, "input " + shown(input.name) + " of " + model.name +
                                         " cannot be used: " + input.unsupported);
-    inputs.push_back({input.name, input.type});
+    inputs.push_back({input.name, input.type, input.declared});
   }
   return inputs;
 }
