@@ -161,6 +161,38 @@ TEST(Inspect, ThePartBeforeWhatCannotRunHasStages) {
   EXPECT_EQ(ended.out.find("cannot run"), std::string::npos) << ended.out;
 }
 
+TEST(Inspect, EveryStageIsListedWithTheTensorsThatItMakes) {
+  const Workshop workshop;
+  workshop.write("m.onnx", OnnxFile().bytes());
+  const Ended ended = paritylab(workshop, "inspect m.onnx");
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_NE(ended.out.find("ops        tensor\n"), std::string::npos) << ended.out;
+  EXPECT_NE(ended.out.find("Conv Relu  y\n"), std::string::npos) << ended.out;
+  EXPECT_EQ(ended.out.find("partial"), std::string::npos) << ended.out;
+}
+
+TEST(Inspect, WhatCanBeCutBesideWhatCannotRunIsListedAsPartial) {
+  OnnxFile file;
+  add_what_cannot_run(file);
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  const Ended text = paritylab(workshop, "inspect m.onnx");
+  EXPECT_EQ(text.code, 3);
+  EXPECT_NE(text.out.find("partial: the 2 stages that can be cut all the same; --until"),
+            std::string::npos)
+      << text.out;
+  const Ended ended = paritylab(workshop, "inspect m.onnx --json");
+  const auto document = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(document.at("partial"), true);
+  ASSERT_EQ(document.at("stages").size(), 2U);
+  for (const auto& stage : document.at("stages")) {
+    const std::string tensor = stage.at("outputs").at(0).get<std::string>();
+    EXPECT_NE(text.out.find("  " + tensor + "\n"), std::string::npos) << text.out;
+    const Ended part = paritylab(workshop, "run m.onnx --on cpu:fp32 --until '" + tensor + "'");
+    EXPECT_EQ(part.code, 0) << part.err;
+  }
+}
+
 TEST(Inspect, AnInputOfInt32IsCalledSo) {
   OnnxFile file;
   auto* ids = file.graph->add_input();
