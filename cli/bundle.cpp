@@ -31,12 +31,15 @@ using nlohmann::ordered_json;
 constexpr int bundle_schema = 1;
 /// Of tensors in a bundle together: what a stage of a large network needs, not what fills a disk.
 constexpr std::uint64_t largest_bytes = std::uint64_t{1} << 34;
+constexpr const char* what_it_is =
+    "A bundle is a folder or a .zip about one stage, which `paritylab diff MODEL --b SPEC --repro "
+    "BUNDLE` writes";
 constexpr const char* of_a = "a/";
 constexpr const char* of_b = "b/";
 const std::vector<std::string> file_names = {"manifest.json", "model.onnx", "inputs.npz",
                                              "expected.npz"};
 
-bool is_archive(const std::string& path) { return path.ends_with(".zip"); }
+bool is_archive(const std::string& path) { return has_suffix(path, ".zip"); }
 
 ordered_json digests_json(const std::vector<NamedTensor>& tensors) {
   ordered_json list = ordered_json::array();
@@ -65,6 +68,8 @@ ordered_json manifest_of(const Repro& repro) {
   json["stage"] = repro.stage;
   json["verdict"] = repro.verdict;
   json["reason"] = repro.reason;
+  json["looks_like"] = repro.looks_like;
+  json["cause"] = repro.cause;
   json["inputs"] = digests_json(repro.inputs);
   json["a"] = side_json(repro.a);
   json["b"] = side_json(repro.b);
@@ -129,6 +134,15 @@ AlgorithmBits algorithm_of_json(const nlohmann::json& json, const std::string& p
   return bits;
 }
 
+void unpack_bundle(const std::string& path, const std::filesystem::path& folder) {
+  try {
+    unpack(path, file_names, folder, largest_bytes);
+  } catch (const Error& error) {
+    if (error.fault() != Fault::bad_input) throw;
+    throw damaged(path, error.what() + std::string(". ") + what_it_is);
+  }
+}
+
 }  // namespace
 
 BundleFolder::BundleFolder(std::string path) : path_(std::move(path)) {
@@ -181,14 +195,16 @@ Repro read_bundle(const std::string& path) {
   std::error_code ignored;
   std::optional<ScratchFolder> unpacked;
   try {
-    if (std::filesystem::is_regular_file(folder, ignored)) {
+    if (!std::filesystem::exists(folder, ignored))
+      throw damaged(path, std::string("there is no such file or folder. ") + what_it_is);
+    if (std::filesystem::is_directory(folder, ignored)) {
+      for (const std::string& name : file_names)
+        if (!std::filesystem::exists(folder / name, ignored))
+          throw damaged(path, "the folder lacks " + name + ". " + what_it_is);
+    } else {
       unpacked.emplace();
       folder = unpacked->path("");
-      unpack(path, file_names, folder, largest_bytes);
-    } else if (!std::filesystem::is_directory(folder, ignored)) {
-      throw damaged(path,
-                    "it is neither a folder nor a .zip; `paritylab diff MODEL --b SPEC --repro "
-                    "BUNDLE` makes one");
+      unpack_bundle(path, folder);
     }
     const nlohmann::json json =
         nlohmann::json::parse(read_text_file((folder / "manifest.json").string()));
@@ -203,6 +219,9 @@ Repro read_bundle(const std::string& path) {
     json.at("stage").get_to(repro.stage);
     json.at("verdict").get_to(repro.verdict);
     json.at("reason").get_to(repro.reason);
+    // Bundles of the first releases have neither.
+    repro.looks_like = json.value("looks_like", "");
+    repro.cause = json.value("cause", "");
     repro.inputs =
         tensors_of(json.at("inputs"), "", read_npz(folder / "inputs.npz", largest_bytes), path);
     const std::vector<NamedTensor> expected = read_npz(folder / "expected.npz", largest_bytes);

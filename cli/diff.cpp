@@ -25,6 +25,7 @@
 #include "model/files/npz.hpp"
 #include "model/nearest.hpp"
 #include "model/text.hpp"
+#include "reports/summary.hpp"
 
 namespace parity::cli {
 namespace {
@@ -170,8 +171,15 @@ void write_bundle(BundleFolder& folder, std::optional<Repro>& repro, const RunRe
   repro->tool_version = record.tool_version;
   repro->tool_commit = record.tool_commit;
   repro->command = record.command;
-  repro->verdict = name(record.stages[stage].verdict);
-  repro->reason = record.stages[stage].reason;
+  const StageResult& result = record.stages[stage];
+  repro->verdict = name(result.verdict);
+  repro->reason = result.reason;
+  if (!result.diagnoses.empty())
+    repro->looks_like = reports::diagnosis_name(result.diagnoses.front()) + ": " +
+                        result.diagnoses.front().evidence;
+  if (result.attribution)
+    repro->cause = reports::shares_text(*result.attribution) + "; " +
+                   reports::certificate_text(*result.attribution);
   repro->algorithms = every_algorithm(repro->graph, repro->inputs, *processor.backend, execution);
   folder.write(*repro);
   fmt::print(stderr, "the bundle {} holds stage {}; `paritylab repro {}` replays it.\n", path,
@@ -352,7 +360,8 @@ void add_diff(CLI::App& program, Invocation& invocation) {
   command
       ->add_option("--decision", options->decisions,
                    "what is decided by an output: OUTPUT=argmax[:AXIS], topk:K[:AXIS], threshold:T "
-                   "or sigmoid:T; one that flips makes the exit code 1; repeatable")
+                   "or sigmoid:T; AXIS is 1 unless named (0 of a vector), -1 is the last; one that "
+                   "flips makes the exit code 1; repeatable")
       ->type_name("OUTPUT=RULE")
       ->allow_extra_args(false);
   add_report_options(*command, options->reports);

@@ -46,7 +46,7 @@ Overview overview_of(const Graph& graph) {
       const TensorInfo& tensor = graph.tensor(id);
       std::vector<Extent> shape;
       for (const std::int64_t extent : tensor.type.shape) shape.push_back({extent, {}});
-      edges.push_back({tensor.name, to_string(tensor.type.type), std::move(shape)});
+      edges.push_back({tensor.name, tensor.element_text(), std::move(shape)});
     }
     return edges;
   };
@@ -148,7 +148,12 @@ ordered_json json_of(const std::vector<DeclaredEdge>& edges) {
   return list;
 }
 
-/// Stages and memory are known of what can be run only.
+/// All stages of a model that can be run, else those that can be cut beside what cannot.
+std::span<const Stage> stages_of(const Overview& model, const Runnable* runnable) {
+  return runnable ? runnable->stages : std::span<const Stage>(model.stages);
+}
+
+/// Memory is known of what can be run only.
 void print_json(const Overview& model, const Runnable* runnable) {
   ordered_json document;
   document["model"] = model.name;
@@ -175,8 +180,9 @@ void print_json(const Overview& model, const Runnable* runnable) {
   for (const Unsupported& each : model.unsupported)
     document["unsupported"].push_back(
         {{"node", each.node}, {"op", each.op_type}, {"reason", each.reason}});
+  document["partial"] = !runnable;
   document["stages"] = ordered_json::array();
-  for (const Stage& stage : runnable ? runnable->stages : std::span<const Stage>()) {
+  for (const Stage& stage : stages_of(model, runnable)) {
     ordered_json row = {{"id", stage.id},
                         {"name", stage.name},
                         {"block", stage.block},
@@ -201,19 +207,24 @@ std::string work_by_op(const Overview& model) {
   return text;
 }
 
+/// The tensors that a stage makes, as --from, --until and recordings call them: the one that it is
+/// judged by first.
 void print_stages(std::span<const Stage> stages) {
-  std::size_t widest = 5, widest_shape = 5;
+  std::size_t widest = 5, widest_shape = 5, widest_ops = 3;
   for (const Stage& stage : stages) {
     widest = std::max(widest, stage.name.size());
     widest_shape = std::max(widest_shape, to_string(stage.output_types.at(0).shape).size());
+    widest_ops = std::max(widest_ops, fmt::format("{}", fmt::join(op_types(stage), " ")).size());
   }
-  fmt::print("{:>4}  {:<{}}  {:<{}}  {:>9}  ops\n", "id", "stage", widest, "shape", widest_shape,
-             "MAC");
+  widest_ops = std::min<std::size_t>(widest_ops, 40);
+  fmt::print("{:>4}  {:<{}}  {:<{}}  {:>9}  {:<{}}  tensor\n", "id", "stage", widest, "shape",
+             widest_shape, "MAC", "ops", widest_ops);
   for (const Stage& stage : stages)
-    fmt::print("{:>4}  {:<{}}  {:<{}}  {:>9}  {}\n", stage.id, stage.name, widest,
+    fmt::print("{:>4}  {:<{}}  {:<{}}  {:>9}  {:<{}}  {}\n", stage.id, stage.name, widest,
                to_string(stage.output_types.at(0).shape), widest_shape,
                stage.macs == 0 ? "-" : scaled(static_cast<double>(stage.macs)),
-               fmt::join(op_types(stage), " "));
+               fmt::format("{}", fmt::join(op_types(stage), " ")), widest_ops,
+               fmt::join(stage.output_names, " "));
 }
 
 void print_unsupported(const Overview& model) {
@@ -262,7 +273,13 @@ void print_text(const Overview& model, const Runnable* runnable) {
     fmt::print("open    input {}: {}, to see stages, work and memory\n", shown(input.name),
                input.hint);
   print_unsupported(model);
-  if (runnable) print_stages(runnable->stages);
+  const std::span<const Stage> stages = stages_of(model, runnable);
+  if (!runnable && !stages.empty())
+    fmt::print(
+        "partial: the {} that can be cut all the same; --until with a stage or tensor of "
+        "them runs the part up to it\n",
+        stages.size() == 1 ? "stage" : fmt::format("{} stages", stages.size()));
+  if (runnable || !stages.empty()) print_stages(stages);
 }
 
 void print(const Options& options, const Overview& model, const Runnable* runnable) {
@@ -327,7 +344,12 @@ void add_inspect(CLI::App& program, Invocation& invocation) {
       "Examples:\n"
       "  paritylab inspect model.onnx --shape x=1x3x224x224\n"
       "  paritylab inspect sample:second/A --json\n"
-      "Extents that the file leaves open are listed with the options that give them.\n"
+      "Extents that the file leaves open are listed with the options that give them. The stage\n"
+      "table ends with the ONNX tensors that each stage makes: --from, --until and recordings "
+      "take\n"
+      "these names or the stages'. Of a model with unsupported nodes it lists the stages that can "
+      "be\n"
+      "cut all the same.\n"
       "Exit codes: 0 the model can be run, its extents given · 2 usage · 3 model or input invalid, "
       "or unsupported "
       "(told all the same) · 5 environment");

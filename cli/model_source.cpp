@@ -82,7 +82,7 @@ std::vector<TensorInfo> bind_inputs(const ModelOptions& options, InputRequests& 
   if (whole) import.bindings = requests.named();
   std::vector<TensorInfo> inputs;
   for (const ModelInput& input : onnx_inputs(options.model, import))
-    inputs.push_back({input.name, input.type});
+    inputs.push_back({input.name, input.type, input.declared});
   if (!whole) return {};
   // Weights and shapes given as inputs are small; what is larger waits until its memory is known.
   for (BoundInput& each : requests.bind_small(inputs, {}, largest_early_bytes))

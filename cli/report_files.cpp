@@ -1,5 +1,6 @@
 #include "cli/report_files.hpp"
 
+#include <fmt/format.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -68,6 +69,26 @@ void ReportFiles::write(const RunRecord& record) {
   std::FILE* const stream = data_on_stdout ? stderr : stdout;
   std::fwrite(text.data(), 1, text.size(), stream);
   std::fflush(stream);
+}
+
+SweepFiles::SweepFiles(const std::vector<std::string>& paths) {
+  for (const std::string& path : paths) {
+    const Format format = format_of(path);
+    if (format != Format::html && format != Format::json)
+      throw Error(Fault::bad_request,
+                  "--report " + path + ": a sweep is written as .html or .json.");
+    files_.emplace_back(format, OutputFile(path));
+  }
+}
+
+void SweepFiles::write(const SweepRecord& record, bool as_json) {
+  bool data_on_stdout = as_json;
+  for (auto& [format, file] : files_) {
+    data_on_stdout = data_on_stdout || file.is_standard_output();
+    file.write(format == Format::html ? write_sweep_html(record) : write_sweep_json(record));
+  }
+  if (as_json) fmt::print("{}", write_sweep_json(record));
+  fmt::print(data_on_stdout ? stderr : stdout, "{}", write_sweep_text(record));
 }
 
 TextStyle style_of(int file_descriptor, Rows rows) {

@@ -2,10 +2,12 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "cli/output.hpp"
 #include "reports/reports.hpp"
+#include "reports/sweep.hpp"
 
 namespace parity::cli {
 
@@ -34,6 +36,18 @@ class ReportFiles {
   };
   std::vector<File> files_;
   Rows rows_;
+};
+
+/// The same of a sweep, which is written as a page or as data.
+class SweepFiles {
+ public:
+  /// Throws Fault::bad_request for any other format, Fault::io for a path that cannot be written.
+  explicit SweepFiles(const std::vector<std::string>& paths);
+  /// `as_json`: the data on standard output too.
+  void write(const SweepRecord& record, bool as_json);
+
+ private:
+  std::vector<std::pair<Format, OutputFile>> files_;
 };
 
 /// How this terminal wants its text: width, colour (NO_COLOR, TERM) and glyphs (the locale's

@@ -59,6 +59,8 @@ void print_text(const Repro& repro, const ReplayRecord& record, const std::strin
              printable(repro.model), printable(repro.tool_version));
   if (!repro.verdict.empty())
     fmt::print("there   {}: {}\n", printable(repro.verdict), printable(repro.reason));
+  if (!repro.looks_like.empty()) fmt::print("        looks like {}\n", printable(repro.looks_like));
+  if (!repro.cause.empty()) fmt::print("        cause: {}\n", printable(repro.cause));
   fmt::print("here    {}\n", device);
   std::size_t contract = 8, beside = 6;
   for (const ReplayRow& row : record.rows) {
@@ -92,6 +94,10 @@ void print_json(const Repro& repro, const ReplayRecord& record, const std::strin
   document["paritylab_replay"] = 1;
   document["model"] = repro.model;
   document["stage"] = repro.stage;
+  document["there"] = {{"verdict", repro.verdict},
+                       {"reason", repro.reason},
+                       {"looks_like", repro.looks_like},
+                       {"cause", repro.cause}};
   document["device"] = device;
   document["a"] = side_json(repro.a, record.own_a, record.tried_a);
   document["b"] = side_json(repro.b, record.own_b, record.tried_b);

@@ -13,6 +13,7 @@
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
 #include "model/files/npz.hpp"
+#include "model/text.hpp"
 
 namespace parity::cli {
 namespace {
@@ -24,11 +25,18 @@ struct Options {
   std::string plan, output, capture, digests, save_plan;
 };
 
-std::optional<OutputFile> opened(const std::string& path) {
+/// A file for tensors. The name says what it holds: whoever asks for another format gets a refusal
+/// and not an .npz under its name.
+std::optional<OutputFile> opened(const char* option, const std::string& path) {
   if (path.empty()) return std::nullopt;
   if (path == "-")
     throw Error(Fault::bad_request,
                 "an .npz is no text and does not go to standard output; name a file instead of -.");
+  if (!has_suffix(path, ".npz"))
+    throw Error(Fault::bad_request,
+                fmt::format("{} {} cannot be written: tensors go into a .npz (NumPy reads it: "
+                            "numpy.load(FILE)), and the name must end so.",
+                            option, path));
   return OutputFile(path);
 }
 
@@ -53,8 +61,8 @@ ExitCode run_command(const Options& options) {
       options.model.model,
       std::vector<std::string>{options.output, options.capture, options.digests, options.save_plan},
       files_read(options.model, {spec.plan_file}));
-  std::optional<OutputFile> output = opened(options.output);
-  std::optional<OutputFile> capture = opened(options.capture);
+  std::optional<OutputFile> output = opened("--output", options.output);
+  std::optional<OutputFile> capture = opened("--capture", options.capture);
   std::optional<OutputFile> plan_file;
   if (!options.save_plan.empty()) plan_file.emplace(options.save_plan);
   std::optional<OutputFile> digest_file;

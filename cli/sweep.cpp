@@ -13,10 +13,9 @@
 #include "cli/model_source.hpp"
 #include "cli/output.hpp"
 #include "cli/progress.hpp"
+#include "cli/report_files.hpp"
 #include "cli/version.hpp"
 #include "model/text.hpp"
-#include "reports/reports.hpp"
-#include "reports/sweep.hpp"
 
 namespace parity::cli {
 namespace {
@@ -229,19 +228,6 @@ SweepPoint diff_at(const Setting& setting, const Options& options, const Process
   return point_of(record, names, inputs);
 }
 
-/// Report files of a sweep: pages and data.
-std::vector<std::pair<Format, OutputFile>> opened(const std::vector<std::string>& paths) {
-  std::vector<std::pair<Format, OutputFile>> files;
-  for (const std::string& path : paths) {
-    const Format format = format_of(path);
-    if (format != Format::html && format != Format::json)
-      throw Error(Fault::bad_request,
-                  "--report " + path + ": a sweep is written as .html or .json.");
-    files.emplace_back(format, OutputFile(path));
-  }
-  return files;
-}
-
 ExitCode sweep_command(const Options& options) {
   if (options.axes.empty())
     throw Error(Fault::bad_request,
@@ -286,7 +272,7 @@ ExitCode sweep_command(const Options& options) {
                         " cannot be run.");
   }
   require_distinct(options.model.model, options.reports, files_read(options.model));
-  auto files = opened(options.reports);
+  SweepFiles files(options.reports);
   const Execution execution = execution_of(options.execution);
   const Processor processor = open_processor();
 
@@ -315,13 +301,7 @@ ExitCode sweep_command(const Options& options) {
     }
   }
   conclude(record);
-  bool data_on_stdout = options.as_json;
-  for (auto& [format, file] : files) {
-    data_on_stdout = data_on_stdout || file.is_standard_output();
-    file.write(format == Format::html ? write_sweep_html(record) : write_sweep_json(record));
-  }
-  if (options.as_json) fmt::print("{}", write_sweep_json(record));
-  fmt::print(data_on_stdout ? stderr : stdout, "{}", write_sweep_text(record));
+  files.write(record, options.as_json);
   return static_cast<ExitCode>(record.exit_code);
 }
 

@@ -129,7 +129,8 @@ struct Probe {
 
 class Waterfall {
  public:
-  explicit Waterfall(const AttributionRequest& request) : r_(request), fault_(request.fault) {}
+  explicit Waterfall(const AttributionRequest& request)
+      : r_(request), fault_(request.a_blamed ? ProvedFault{} : request.fault) {}
 
   std::optional<Attribution> run() {
     const Split whole = r_.host.split(r_.a_output, r_.b_output, r_.b_output, r_.execution);
@@ -353,7 +354,8 @@ class Waterfall {
     Arithmetic best = said;
     double residual = probe(said).residual;
     for (const Arithmetic& other : others) {
-      if (!result_.certificate.empty() || runs_ >= most_runs - 1) break;
+      // The path keeps a run, and where a is wrong, what a should be another.
+      if (!result_.certificate.empty() || runs_ >= most_runs - (r_.a_blamed ? 2 : 1)) break;
       const Probe& made = probe(other);
       if (!(made.residual < residual / 2) && !made.same_bits) continue;
       residual = made.residual;
@@ -470,14 +472,21 @@ class Waterfall {
     // float32 are switched from the other end, which explains the same error.
     const bool backwards = tf32(own.numerics) && !tf32(target.numerics);
     const std::vector<Switch> switches = backwards ? path(target, own) : path(own, target);
+    // What a's own arithmetic makes is a, unless it is made coarser for a recording, or a is wrong.
+    const bool a_is_its_own = !r_.recorded_in_half && !r_.a_blamed;
     const auto at = [&](const Arithmetic& arithmetic) {
-      return text(arithmetic) == text(own) && !r_.recorded_in_half ? 0 : probe(arithmetic).onto;
+      return a_is_its_own && text(arithmetic) == text(own) ? 0 : probe(arithmetic).onto;
     };
     const double reached = at(target);
     double before = backwards ? reached : at(own);
     std::vector<CauseShare> shares;
     if (r_.recorded_in_half)
       shares.push_back({Cause::recording, "recording rounded to float16", at(own)});
+    if (r_.a_blamed)
+      shares.push_back({Cause::fault,
+                        r_.fault.words.empty() ? "a is not what its own contract computes"
+                                               : "fault of a: " + r_.fault.words,
+                        at(own)});
     for (const Switch& each : switches) {
       const double after = at(each.after);
       shares.push_back({each.cause, each.what, backwards ? before - after : after - before});

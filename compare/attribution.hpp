@@ -89,6 +89,9 @@ struct AttributionRequest {
   /// What of a recording was rounded to float16 when it was made.
   bool recorded_in_half = false, inputs_in_half = false;
   ProvedFault fault = {};
+  /// Whether a is the side that is wrong, and the fault a's: then a's output is not what a's own
+  /// arithmetic makes.
+  bool a_blamed = false;
 };
 
 /// Nothing where a's and b's bits agree or differ by infinities and NaN alone.

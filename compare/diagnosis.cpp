@@ -31,6 +31,8 @@ constexpr std::int64_t large_macs = 50'000'000;
 /// A counterfactual explains a difference when at most this part of its energy is left.
 constexpr double left_of_explained = 0.01;
 constexpr std::size_t most_diagnoses = 3;
+/// What rounding alone moves an element by; a change of weights is seldom as small.
+constexpr std::int64_t few_ulp = 16;
 
 bool same(double x, double y) { return canonical_bits(x) == canonical_bits(y); }
 
@@ -312,6 +314,55 @@ class Examination {
     return 0;
   }
 
+  /// The axes along which a stage has weights, a scale or a bias of its own per index: the features
+  /// of a product stand last, channels second.
+  std::vector<std::size_t> channel_axes() const {
+    const std::size_t rank = p_.shape.size();
+    std::vector<std::size_t> axes;
+    const bool product = std::holds_alternative<MatMul>(*of_.planned.stage.steps.front().op);
+    if (product && rank > 0 && rank != 2) axes.push_back(rank - 1);
+    if (rank >= 2) axes.push_back(1);
+    return axes;
+  }
+  std::int64_t index_along(std::size_t axis, std::int64_t i) const {
+    return i / element_count(p_.shape, axis + 1, p_.shape.size()) % p_.shape[axis];
+  }
+  bool has_parameters() const {
+    const std::vector<Step>& steps = of_.planned.stage.steps;
+    return std::any_of(steps.begin(), steps.end(), [](const Step& step) {
+      return std::any_of(step.parameters.begin(), step.parameters.end(),
+                         [](const auto& parameter) { return parameter != nullptr; });
+    });
+  }
+
+  /// Where one element alone differs: notes that its channel has another scale, when all that the
+  /// channel holds besides would be as it is.
+  bool whole_channel(std::size_t at) {
+    if (!has_parameters() || p_.r[at] == 0) return false;
+    const double factor = p_.s[at] / p_.r[at];
+    for (const std::size_t axis : channel_axes()) {
+      if (p_.shape[axis] < 2) continue;
+      const std::int64_t c = index_along(axis, static_cast<std::int64_t>(at));
+      bool consistent = true;
+      for (std::int64_t i = 0; i < p_.size() && consistent; ++i) {
+        const auto u = static_cast<std::size_t>(i);
+        if (u == at || index_along(axis, i) != c) continue;
+        consistent =
+            (p_.r[u] == 0 && p_.s[u] == 0) ||
+            (!of_.tolerance.empty() && std::fabs(factor * p_.r[u] - p_.s[u]) <= of_.tolerance[u]);
+      }
+      if (!consistent) continue;
+      found_.push_back(named_as(
+          Bug::channel_scaled, Proof::pattern, 1,
+          fmt::format("one of {} elements differs, and it is all by which channel {} of {} shows "
+                      "itself: by the factor {:.8g}, as other weights, another scale or bias of "
+                      "that channel make it",
+                      p_.size(), c, p_.shape[axis], factor)));
+      return true;
+    }
+    return false;
+  }
+
   bool one_element() {
     if (p_.count != 1) return false;
     const std::size_t i = static_cast<std::size_t>(
@@ -336,8 +387,10 @@ class Examination {
     }
     if (!std::isfinite(p_.r[i]) || !std::isfinite(p_.s[i])) return false;  // no distance to name
     const auto ulp = static_cast<std::int64_t>(s - r);
-    found_.push_back(named_as(Bug::ulp_bumped, of_.tolerance.empty() ? Proof::bits : Proof::pattern,
-                              1,
+    const bool channel = (ulp > few_ulp || ulp < -few_ulp) && whole_channel(i);
+    // What another fault explains as well is not proved.
+    const bool certain = of_.tolerance.empty() && !channel;
+    found_.push_back(named_as(Bug::ulp_bumped, certain ? Proof::bits : Proof::pattern, 1,
                               fmt::format("one of {} elements differs, by {} ULP: {} became {}",
                                           p_.size(), ulp, p_.r[i], p_.s[i])));
     return true;
@@ -780,27 +833,43 @@ class Examination {
   }
 
   void one_channel() {
-    const std::set<std::int64_t> channels =
-        places([&](std::int64_t i) { return p_.channel_of(i); });
-    if (channels.size() != 1 || p_.channels() < 2) return;
-    const std::int64_t c = *channels.begin();
-    const auto in = [&](std::int64_t i) { return p_.channel_of(i) == c; };
-    const double confidence = overlap(in);
-    const Line scaled = line_through(in, false, true), moved = line_through(in, true, false);
-    if (std::min(scaled.left, moved.left) < 0.1) {
-      const bool scale = scaled.left <= moved.left;
-      found_.push_back(
-          named_as(scale ? Bug::channel_scaled : Bug::channel_offset, Proof::pattern,
-                   confidence * (1 - std::min(scaled.left, moved.left)),
-                   scale ? fmt::format("only channel {} of {} differs, by the factor {:.8g}", c,
-                                       p_.channels(), scaled.slope)
-                         : fmt::format("only channel {} of {} differs, by {:+.6g} everywhere", c,
-                                       p_.channels(), moved.offset)));
+    for (const std::size_t axis : channel_axes()) {
+      const std::int64_t C = p_.shape[axis];
+      const std::set<std::int64_t> channels =
+          places([&](std::int64_t i) { return index_along(axis, i); });
+      if (channels.size() != 1 || C < 2) continue;
+      const std::int64_t c = *channels.begin();
+      const auto in = [&](std::int64_t i) { return index_along(axis, i) == c; };
+      const double confidence = overlap(in);
+      const Line scaled = line_through(in, false, true), moved = line_through(in, true, false),
+                 both = line_through(in, true, true);
+      const double simple = std::min(scaled.left, moved.left);
+      follows_a_line_ = simple < 0.1 || both.left < left_of_explained;
+      if (simple < 0.1) {
+        const bool scale = scaled.left <= moved.left;
+        found_.push_back(named_as(
+            scale ? Bug::channel_scaled : Bug::channel_offset, Proof::pattern,
+            confidence * (1 - simple),
+            scale ? fmt::format("only channel {} of {} differs, by the factor {:.8g}: its "
+                                "weights or its scale",
+                                c, C, scaled.slope)
+                  : fmt::format("only channel {} of {} differs, by {:+.6g} everywhere: its "
+                                "bias",
+                                c, C, moved.offset)));
+      } else if (follows_a_line_) {
+        found_.push_back(named_as(
+            Bug::channel_scaled, Proof::pattern, confidence * (1 - both.left),
+            fmt::format("only channel {} of {} differs, by the factor {:.8g} and {:+.6g}: its "
+                        "weights or its scale, before something is added",
+                        c, C, both.slope, both.offset)));
+      } else {
+        found_.push_back(shaped_as("one_channel", confidence,
+                                   fmt::format("only channel {} of {} differs, at {}: what is that "
+                                               "channel's own is wrong, its weights or its scale",
+                                               c, C, elements(p_.count))));
+      }
       return;
     }
-    found_.push_back(shaped_as(
-        "one_channel", confidence,
-        fmt::format("only channel {} of {} differs, at {}", c, p_.channels(), elements(p_.count))));
   }
 
   void tail_channels() {
@@ -821,6 +890,8 @@ class Examination {
 
   void lane() {
     if (p_.count < 2 || p_.size() < 64) return;
+    // A channel of the last axis lies in the same lanes throughout; a law says more than a place.
+    if (follows_a_line_) return;
     const auto of = [&](std::int64_t i) { return i % 32; };
     const std::set<std::int64_t> lanes = places(of);
     if (lanes.size() > 4) return;
@@ -983,6 +1054,7 @@ class Examination {
   Seat seat_;
   std::vector<Diagnosis> found_;
   std::vector<std::int64_t> sample_;
+  bool follows_a_line_ = false;  ///< one channel's values, of the reference's
 };
 
 }  // namespace

@@ -744,7 +744,10 @@ class Walk {
                       .a_output = for_referee(a),
                       .b_output = for_referee(l),
                       .within_bound = stage.verdict == Verdict::within_bound,
-                      .fault = stage.blame == Blame::b ? proved_fault(stage) : ProvedFault{}});
+                      .fault = stage.blame == Blame::a || stage.blame == Blame::b
+                                   ? proved_fault(stage)
+                                   : ProvedFault{},
+                      .a_blamed = stage.blame == Blame::a});
   }
 
   static constexpr std::uint64_t sample_seed = 7;

@@ -44,6 +44,10 @@ T number(std::string_view text, std::string_view part) {
   return value;
 }
 
+bool has_axis(const Decision& decision) {
+  return decision.rule == Decision::Rule::argmax || decision.rule == Decision::Rule::top_k;
+}
+
 std::size_t axis_of(const Decision& decision, const Shape& shape) {
   const std::int64_t axis = decision.axis.value_or(shape.size() > 1 ? 1 : 0);
   return normalised_axis(axis, shape.size(), "--decision " + decision.output + "=" + decision.text);
@@ -267,7 +271,7 @@ void check_decisions(std::span<const Decision> decisions, const Graph& graph) {
       throw Error(Fault::bad_request, "--decision " + decision.output + "=" + decision.text +
                                           ": the output is " + to_string(type) +
                                           ", and only float32 ones have margins.");
-    if (decision.rule != Decision::Rule::argmax && decision.rule != Decision::Rule::top_k) continue;
+    if (!has_axis(decision)) continue;
     const std::size_t rank = type.shape.size();
     const std::int64_t axis = decision.axis.value_or(rank > 1 ? 1 : 0);
     if (axis < -static_cast<std::int64_t>(rank) || axis >= static_cast<std::int64_t>(rank))
@@ -286,6 +290,7 @@ DecisionResult judge_decision(const Decision& decision, const Tensor& a, const T
                               const Tensor* magnitude, const Allowance& allowance) {
   DecisionResult result = named(decision);
   result.shape = to_string(a.shape());
+  if (has_axis(decision)) result.axis = static_cast<int>(axis_of(decision, a.shape()));
   result.bound_coefficient = allowance.coefficient;
   Judged values{doubles(a), doubles(b), {}};
   for (std::size_t i = 0; i < values.a.size(); ++i) {

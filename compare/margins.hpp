@@ -24,7 +24,7 @@ struct Decision {
   };
   std::string output;  ///< ONNX name of a graph output
   Rule rule = Rule::argmax;
-  std::optional<std::int64_t> axis;  ///< of argmax and top_k; none: 1, or the only one
+  std::optional<std::int64_t> axis;  ///< of argmax and top_k; none: 1, or 0 of a vector
   std::int64_t k = 1;
   double threshold = 0;  ///< as written: of the probability for sigmoid
   std::string text;      ///< the rule as written: "argmax:1"

@@ -140,7 +140,8 @@ struct DecisionPoint {
 
 /// What somebody decides by an output, taken by both sides (compare/margins.hpp has the rule).
 struct DecisionResult {
-  std::string output, rule, shape;  ///< "logits", "argmax:1", "1x10"
+  std::string output, rule, shape;  ///< "logits", "argmax:-1", "1x10"
+  std::optional<int> axis;          ///< of argmax and topk: what it decides along, from 0
   std::int64_t decisions = 0;
   std::int64_t flipped = 0;     ///< b decides otherwise than a
   std::int64_t could_flip = 0;  ///< it did not, but within the bound it could

@@ -30,8 +30,11 @@ struct Repro {
   std::string tool_version, tool_commit, command;
   std::string model, model_digest, stage;  ///< where it was cut out
   std::string verdict, reason;             ///< of the diff
-  Graph graph;                             ///< the stage alone
-  std::vector<NamedTensor> inputs;         ///< by the names of the graph's inputs
+  /// The diff's own words for the fault that the stage looks like and for the causes of its error.
+  /// Empty: it was not diagnosed, not attributed.
+  std::string looks_like, cause;
+  Graph graph;                      ///< the stage alone
+  std::vector<NamedTensor> inputs;  ///< by the names of the graph's inputs
   SideBits a, b;
   std::vector<AlgorithmBits> algorithms;
 };

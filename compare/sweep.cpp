@@ -257,20 +257,6 @@ SweepPoint point_of(const RunRecord& record, std::span<const std::string> input_
   return point;
 }
 
-std::vector<std::vector<std::size_t>> combinations(const std::vector<SweepAxis>& axes) {
-  std::vector<std::vector<std::size_t>> all = {{}};
-  for (const SweepAxis& axis : axes) {
-    std::vector<std::vector<std::size_t>> longer;
-    for (const auto& each : all)
-      for (std::size_t value = 0; value < axis.values.size(); ++value) {
-        longer.push_back(each);
-        longer.back().push_back(value);
-      }
-    all = std::move(longer);
-  }
-  return all;
-}
-
 void conclude(SweepRecord& record) {
   record.findings.clear();
   record.exit_code = 0;

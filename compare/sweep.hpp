@@ -14,9 +14,6 @@ namespace parity {
 SweepPoint point_of(const RunRecord& record, std::span<const std::string> input_names,
                     std::span<const Tensor> inputs);
 
-/// Every combination of values as positions on the axes, the last axis fastest.
-std::vector<std::vector<std::size_t>> combinations(const std::vector<SweepAxis>& axes);
-
 /// Fills findings and the exit code (5, 3, 1, 4 before 0) from the points:
 ///   - along each axis, with the others held: from which value on the outputs differ, and from which
 ///     a stage diverges, and which stage does it;

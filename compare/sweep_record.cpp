@@ -25,4 +25,18 @@ std::string setting_text(const std::vector<SweepAxis>& axes, const std::vector<s
   return text;
 }
 
+std::vector<std::vector<std::size_t>> combinations(const std::vector<SweepAxis>& axes) {
+  std::vector<std::vector<std::size_t>> all = {{}};
+  for (const SweepAxis& axis : axes) {
+    std::vector<std::vector<std::size_t>> longer;
+    for (const auto& each : all)
+      for (std::size_t value = 0; value < axis.values.size(); ++value) {
+        longer.push_back(each);
+        longer.back().push_back(value);
+      }
+    all = std::move(longer);
+  }
+  return all;
+}
+
 }  // namespace parity

@@ -55,6 +55,9 @@ struct SweepRecord {
 /// Whether the values are numbers that grow, so that "from here on" means something.
 bool is_size(const SweepAxis& axis);
 
+/// Every combination of values as positions on the axes, the last axis fastest.
+std::vector<std::vector<std::size_t>> combinations(const std::vector<SweepAxis>& axes);
+
 /// "seq=10 b=cpu:fp64": the values of a point on all axes but `without`.
 std::string setting_text(const std::vector<SweepAxis>& axes, const std::vector<std::size_t>& at,
                          std::size_t without = static_cast<std::size_t>(-1));

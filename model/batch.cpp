@@ -61,7 +61,8 @@ Rebatched with_items(const Graph& graph, std::int64_t times) {
   for (const TensorId id : graph.inputs) {
     TensorType type = graph.tensor(id).type;
     type.shape.front() = after;
-    moved[id] = builder.add_input(graph.tensor(id).name, std::move(type));
+    moved[id] =
+        builder.add_input(graph.tensor(id).name, std::move(type), graph.tensor(id).declared);
     of_input[id] = true;
   }
   for (const Step& step : graph.steps) {

@@ -26,12 +26,21 @@ void lint(const Tensor& tensor, const std::string& where, std::vector<std::strin
 
 }  // namespace
 
+std::string TensorInfo::element_text() const {
+  return declared.empty() ? to_string(type.type) : declared;
+}
+
+std::string accepted_types(const TensorInfo& input) {
+  // Integers of any width are read as int64, exactly.
+  return input.type.type == Type::int64 ? "int32 or int64" : input.element_text();
+}
+
 GraphBuilder::GraphBuilder(std::string name) { graph_.name = std::move(name); }
 
-TensorId GraphBuilder::add_input(std::string name, TensorType type) {
+TensorId GraphBuilder::add_input(std::string name, TensorType type, std::string declared) {
   element_count(type.shape);
   const auto id = static_cast<TensorId>(graph_.tensors.size());
-  graph_.tensors.push_back({std::move(name), std::move(type)});
+  graph_.tensors.push_back({std::move(name), std::move(type), std::move(declared)});
   graph_.inputs.push_back(id);
   return id;
 }

@@ -32,7 +32,14 @@ struct Step {
 struct TensorInfo {
   std::string name;
   TensorType type;
+  /// The element type as the file names it where the lab holds its values in a wider one: "int32".
+  std::string declared = {};
+
+  /// "float32", "int32": what the file says.
+  std::string element_text() const;
 };
+/// The element types of tensors that may be given for it: "float32", "int32 or int64".
+std::string accepted_types(const TensorInfo& input);
 
 /// A network specialised to concrete shapes: constants folded, steps in topological order.
 struct Graph {
@@ -57,7 +64,7 @@ class GraphBuilder {
  public:
   explicit GraphBuilder(std::string name);
 
-  TensorId add_input(std::string name, TensorType type);
+  TensorId add_input(std::string name, TensorType type, std::string declared = {});
   /// Appends a step and its outputs (named by `outputs`). Parameters are made NaN-canonical;
   /// `constants` are the names that a lint calls them by, as far as somebody knows them. Throws what
   /// the op's infer throws, with the node named.

@@ -16,18 +16,12 @@
 #include "model/generator.hpp"
 #include "model/nearest.hpp"
 #include "model/onnx/tensor_file.hpp"
+#include "model/text.hpp"
 
 namespace parity {
 namespace {
 
 namespace fs = std::filesystem;
-
-bool has_suffix(const std::string& path, std::string_view suffix) {
-  return path.size() > suffix.size() &&
-         std::equal(suffix.rbegin(), suffix.rend(), path.rbegin(), [](char a, char b) {
-           return a == std::tolower(static_cast<unsigned char>(b));
-         });
-}
 
 [[noreturn]] void neither(const std::string& text, const std::string& source) {
   const bool file_like = source.find('/') != std::string::npos || has_suffix(source, ".npz") ||
@@ -50,16 +44,23 @@ std::string quoted_list(const std::vector<std::string>& names) {
   return names.empty() ? "none" : fmt::format("'{}'", fmt::join(names, "', '"));
 }
 
+/// "int32 1x3".
+std::string type_text(const TensorInfo& tensor) {
+  return tensor.element_text() + " " + to_string(tensor.type.shape);
+}
+
 /// The tensor, when it is what the input wants. Nothing is converted: rounding an input is the
 /// user's to see.
 Tensor fitted(const Tensor& tensor, const TensorInfo& input, const std::string& origin) {
   if (tensor.type() == input.type) return tensor;
-  const std::string advice = tensor.shape().size() != input.type.shape.size() ? "the ranks differ"
-                             : tensor.shape() != input.type.shape             ? "the shapes differ"
-                                                                  : "the element types differ";
-  throw Error(Fault::bad_input, "the input '" + input.name + "' is " + to_string(input.type) +
-                                    ", but " + origin + " holds " + to_string(tensor.type()) +
-                                    ": " + advice + ". Save the tensor as the input wants it.");
+  const std::string advice =
+      tensor.shape().size() != input.type.shape.size() ? "the ranks differ"
+      : tensor.shape() != input.type.shape
+          ? "the shapes differ"
+          : "the element types differ, and it takes " + accepted_types(input);
+  throw Error(Fault::bad_input, "the input '" + input.name + "' is " + type_text(input) + ", but " +
+                                    origin + " holds " + to_string(tensor.type()) + ": " + advice +
+                                    ". Save the tensor as the input wants it.");
 }
 
 bool is_float(Type type) { return type == Type::float32 || type == Type::float64; }
@@ -89,7 +90,8 @@ std::string default_generator(Type type) {
 }  // namespace
 
 std::string BoundInput::text() const {
-  return to_string(tensor.type()) + " from " + origin + ", digest " + to_string(digest(tensor));
+  const TensorInfo input{name, tensor.type(), declared};
+  return type_text(input) + " from " + origin + ", digest " + to_string(digest(tensor));
 }
 
 InputRequests::InputRequests(std::span<const std::string> options) {
@@ -304,7 +306,10 @@ std::vector<BoundInput> InputRequests::bind_small(
     bound[i] = {names[i], made(generator, i), generator};
   }
   std::vector<BoundInput> all;
-  for (std::optional<BoundInput>& each : bound) all.push_back(std::move(*each));
+  for (std::size_t i = 0; i < bound.size(); ++i) {
+    all.push_back(std::move(*bound[i]));
+    all.back().declared = inputs[i].declared;
+  }
   return all;
 }
 

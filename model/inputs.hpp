@@ -17,6 +17,7 @@ struct BoundInput {
   std::string name;
   Tensor tensor;
   std::string origin;
+  std::string declared = {};  ///< as in TensorInfo
 
   /// "float32 1x64x512x512 from pillars:7, digest 3f…": what a record says of it.
   std::string text() const;

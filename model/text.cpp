@@ -63,4 +63,13 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+bool has_suffix(std::string_view path, std::string_view suffix) {
+  const auto lower = [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  };
+  return path.size() > suffix.size() &&
+         std::equal(suffix.rbegin(), suffix.rend(), path.rbegin(),
+                    [&](char wanted, char found) { return wanted == lower(found); });
+}
+
 }  // namespace parity

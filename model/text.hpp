@@ -14,4 +14,7 @@ std::string shown_type(std::string_view op_type);
 
 bool is_utf8(std::string_view text);
 
+/// Whether a file's name says that it is of a kind: ".npz" at its end, in any case, behind a name.
+bool has_suffix(std::string_view path, std::string_view suffix);
+
 }  // namespace parity

@@ -1,6 +1,6 @@
-#include <algorithm>
 #include <string>
 
+#include "model/text.hpp"
 #include "reports/escape.hpp"
 #include "reports/reports.hpp"
 
@@ -29,24 +29,16 @@ const FormatRow& row_of(Format format) {
   throw Error(Fault::internal, "a report format has no row in reports/formats.cpp");
 }
 
-bool ends_with(std::string_view text, std::string_view suffix) {
-  return !suffix.empty() && text.size() > suffix.size() &&
-         text.substr(text.size() - suffix.size()) == suffix;
-}
-
 }  // namespace
 
 std::string_view name(Format format) { return row_of(format).name; }
 
 Format format_of(std::string_view path) {
   if (path == "-") return Format::json;
-  std::string lower(path);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
   std::string suffixes;
   for (const FormatRow& row : formats) {
-    if (ends_with(lower, row.suffix) || ends_with(lower, row.other_suffix)) return row.format;
+    if (has_suffix(path, row.suffix)) return row.format;
+    if (!row.other_suffix.empty() && has_suffix(path, row.other_suffix)) return row.format;
     suffixes += (suffixes.empty() ? "" : ", ") + std::string(row.suffix) + " (" +
                 std::string(row.name) + ")";
   }

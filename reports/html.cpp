@@ -336,7 +336,7 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
                                    brief(stage.split->accumulated), brief(stage.split->norm_a)));
   if (stage.conversion != 0)
     pairs.add("rounding a's input to float", brief(stage.conversion) + " of the RMS of a");
-  if (stage.amplification != 0) pairs.add("amplification", "×" + brief(stage.amplification));
+  if (has_amplification(stage)) pairs.add("amplification", amplification_text(stage));
   if (stage.share_of_final != 0)
     pairs.add("share of the final error", percent(stage.share_of_final));
   std::string nodes;
@@ -514,9 +514,8 @@ std::string stage_row(const RunRecord& record, const StageResult& stage) {
   out += stage.introduced ? number_cell(static_cast<double>(stage.introduced->differing),
                                         grouped(stage.introduced->differing))
                           : number_cell(nan, "–");
-  out += stage.amplification == 0
-             ? number_cell(nan, "–")
-             : number_cell(stage.amplification, "×" + brief(stage.amplification));
+  out +=
+      number_cell(has_amplification(stage) ? stage.amplification : nan, amplification_text(stage));
   out += number_cell(stage.share_of_final, markup(percent(stage.share_of_final)));
   return out + "</tr>\n";
 }

@@ -343,6 +343,21 @@ std::string write_json(const RunRecord& record) {
   return writer.take();
 }
 
+RecordKind record_kind(std::string_view text) {
+  const nlohmann::json json = reports::parsed(text);
+  if (json.is_object() && json.contains("paritylab_sweep")) return RecordKind::sweep;
+  if (json.is_object() && json.contains("schema")) return RecordKind::run;
+  std::string other;
+  if (json.is_object())
+    for (const auto& entry : json.items())
+      if (entry.key().rfind("paritylab_", 0) == 0)
+        other =
+            " (its field " + reports::printable(entry.key().substr(0, 40)) + " says what it is)";
+  throw Error(Fault::bad_input, "the file holds no record of a `diff` or a `sweep`" + other +
+                                    ". Give one that `paritylab diff ... --report FILE.json` or "
+                                    "`paritylab sweep ... --report FILE.json` wrote.");
+}
+
 RunRecord read_json(std::string_view text) {
   const nlohmann::json json = reports::parsed(text);
   if (json.is_object() && json.contains("schema") && json["schema"] != reports::schema_version)

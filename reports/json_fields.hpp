@@ -228,6 +228,7 @@ void fields(Archive& field, S& s) {
   field("output", s.output);
   field("rule", s.rule);
   field("shape", s.shape);
+  field("axis", s.axis);
   field("decisions", s.decisions);
   field("flipped", s.flipped);
   field("could_flip", s.could_flip);

@@ -202,9 +202,9 @@ double names_height(const Row& row) { return row.named() ? 84 : 24; }
 /// Shortened for the pointer's sake; the table and the section of the stage tell all.
 std::string origin_tip(const RunRecord& record, std::size_t i) {
   const StageResult& stage = record.stages[i];
-  return fmt::format("{}/{}  {}\namplification ×{}, {} of the final error", i + 1,
+  return fmt::format("{}/{}  {}\namplification {}, {} of the final error", i + 1,
                      record.stages.size(), shortened(printable(name_of(stage)), 80),
-                     brief(stage.amplification), percent(stage.share_of_final));
+                     amplification_text(stage), percent(stage.share_of_final));
 }
 
 std::string error_tip(const RunRecord& record, std::size_t i) {

@@ -53,6 +53,11 @@ std::string write_json(const RunRecord& record);
 /// document or of another schema version.
 RunRecord read_json(std::string_view text);
 
+/// What a JSON file that --report wrote holds: one diff, or a sweep (reports/sweep.hpp).
+enum class RecordKind { run, sweep };
+/// Throws Fault::bad_input, saying which files are meant, when it holds neither.
+RecordKind record_kind(std::string_view json);
+
 /// One self-contained page: no network, no file beside it, readable with scripts and style sheets
 /// blocked.
 std::string write_html(const RunRecord& record);

@@ -255,11 +255,18 @@ std::string causes_text(const RunRecord& record) {
       parts.push_back(cause.what + " " + percent_in_tenths(cause.share));
   if (parts.empty()) return "";
   std::int64_t attributed = 0, certified = 0, sampled = 0;
+  double certified_share = 0;
   for (const StageResult& stage : record.stages) {
-    attributed += stage.attribution.has_value();
-    certified += stage.attribution && !stage.attribution->certificate.empty();
-    sampled += stage.attribution && stage.attribution->certificate.empty() &&
-               !stage.attribution->summation.empty();
+    // What makes nothing of the final error has no part in its causes.
+    if (!stage.attribution || !(answers.attributed_share == 0 || stage.share_of_final > 0))
+      continue;
+    ++attributed;
+    if (!stage.attribution->certificate.empty()) {
+      ++certified;
+      certified_share += stage.share_of_final;
+    } else if (!stage.attribution->summation.empty()) {
+      ++sampled;
+    }
   }
   std::string text = join(parts, ", ");
   if (answers.attributed_share > 0)
@@ -269,8 +276,12 @@ std::string causes_text(const RunRecord& record) {
   else
     text += fmt::format(" (in {}", stages_of(static_cast<std::size_t>(attributed)));
   if (sampled > 0) text += fmt::format("; {} on a sample", sampled);
-  return text + fmt::format("; {} explained bit for bit)",
-                            certified == attributed ? "all" : std::to_string(certified));
+  if (certified == attributed) return text + "; all explained bit for bit)";
+  if (certified == 0) return text + "; none explained bit for bit)";
+  // A count alone reads as a contradiction where the others make nearly all of it.
+  const std::string of_it =
+      answers.attributed_share > 0 ? ", with " + percent(certified_share) + " of it," : "";
+  return text + fmt::format("; {}{} explained bit for bit)", certified, of_it);
 }
 
 std::string certificate_text(const Attribution& attribution) {
@@ -288,6 +299,14 @@ std::string shares_text(const Attribution& attribution) {
   return join(parts, ", ");
 }
 
+bool has_amplification(const StageResult& stage) {
+  return stage.amplification != 0 && std::isfinite(stage.amplification);
+}
+
+std::string amplification_text(const StageResult& stage, int digits) {
+  return has_amplification(stage) ? "×" + brief(stage.amplification, digits) : "–";
+}
+
 std::string max_at_end(const BlockResult& block, int digits) {
   return std::isnan(block.max_abs) ? "–" : brief(block.max_abs, digits);
 }
@@ -301,12 +320,16 @@ std::vector<std::string> growth(const RunRecord& record) {
   }
   if (all.empty()) return parts;
   const StageResult* stage = find(record, all.back().stage);
-  if (stage && stage->split && stage->split->norm_a > 0)
+  if (!stage || !stage->split) return parts;
+  const Split& split = *stage->split;
+  // Where an input or a's own values are infinite, so are the norms, and no ratio says anything.
+  const bool finite = std::isfinite(split.introduced) && std::isfinite(split.inherited) &&
+                      std::isfinite(split.norm_a);
+  if (finite && split.norm_a > 0)
     parts.back() += fmt::format(
         " (there, as norms relative to a's: introduced {}, inherited {}{})",
-        brief(stage->split->introduced / stage->split->norm_a, 2),
-        brief(stage->split->inherited / stage->split->norm_a, 2),
-        stage->amplification == 0 ? "" : "; amplification ×" + brief(stage->amplification, 2));
+        brief(split.introduced / split.norm_a, 2), brief(split.inherited / split.norm_a, 2),
+        has_amplification(*stage) ? "; amplification " + amplification_text(*stage, 2) : "");
   return parts;
 }
 
@@ -334,7 +357,9 @@ ToleranceAnswer tolerance(const RunRecord& record) {
 }
 
 std::string decision_text(const DecisionResult& decision) {
-  const std::string about = decision.output + " " + decision.rule + ": ";
+  const std::string along =
+      decision.axis ? fmt::format(" (along axis {} of {})", *decision.axis, decision.shape) : "";
+  const std::string about = decision.output + " " + decision.rule + along + ": ";
   if (!decision.not_judged.empty()) return about + "not judged, " + decision.not_judged;
   const std::string of =
       " of " + grouped(decision.decisions) + (decision.decisions == 1 ? " decision" : " decisions");

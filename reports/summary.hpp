@@ -55,6 +55,11 @@ std::string certificate_text(const Attribution& attribution);
 /// The bars of a stage's waterfall in words.
 std::string shares_text(const Attribution& attribution);
 
+/// "×1.3"; "–" where nothing was inherited, or so much that no ratio is finite.
+std::string amplification_text(const StageResult& stage, int digits = 3);
+/// Whether there is one.
+bool has_amplification(const StageResult& stage);
+
 /// max |b - a| at the end of a block, "–" where its last stage was not compared.
 std::string max_at_end(const BlockResult& block, int digits);
 
@@ -72,7 +77,7 @@ struct ToleranceAnswer {
 };
 ToleranceAnswer tolerance(const RunRecord& record);
 
-/// "logits argmax:1: 0 of 48 flipped, 3 could flip within the bound (…)": one named decision.
+/// "logits argmax (along axis 1 of 1x48): 0 of 1 decision flipped, 1 could flip within the bound: …": one named decision.
 std::string decision_text(const DecisionResult& decision);
 /// "flipped at [0,3]: a 1.25, b 1.249; …": the places that flipped or are nearest to it.
 std::vector<std::string> decision_points(const DecisionResult& decision);

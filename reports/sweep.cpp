@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "reports/escape.hpp"
 #include "reports/numbers.hpp"
@@ -15,8 +13,6 @@
 namespace parity {
 namespace reports {
 namespace {
-
-using nlohmann::ordered_json;
 
 std::int64_t count(const SweepPoint& point, Verdict verdict) {
   return point.counts[static_cast<std::size_t>(verdict)];
@@ -144,47 +140,6 @@ std::string headline_of(const SweepRecord& record) {
   return text;
 }
 
-ordered_json number(double value) {
-  if (std::isfinite(value)) return value;
-  return std::isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity";
-}
-
-ordered_json digests(const std::vector<std::pair<std::string, Digest>>& all) {
-  ordered_json object = ordered_json::object();
-  for (const auto& [name, digest] : all) object[name] = to_string(digest);
-  return object;
-}
-
-ordered_json json_of(const SweepRecord& record, const SweepPoint& point) {
-  ordered_json row;
-  row["at"] = ordered_json::object();
-  for (std::size_t k = 0; k < record.axes.size(); ++k)
-    row["at"][record.axes[k].name] = record.axes[k].values[point.at[k]];
-  row["exit_code"] = point.exit_code;
-  if (!point.refused.empty()) {
-    row["refused"] = point.refused;
-    return row;
-  }
-  row["counts"] = ordered_json::object();
-  for (const Verdict verdict : {Verdict::same_bits, Verdict::within_bound, Verdict::diverged,
-                                Verdict::untrusted, Verdict::not_run})
-    row["counts"][std::string(name(verdict))] = count(point, verdict);
-  row["same_bits"] = point.same_bits;
-  row["beyond_tolerance"] = point.beyond_tolerance;
-  row["output"] = point.output;
-  row["max_abs"] = number(point.max_abs);
-  row["relative"] = number(point.relative);
-  row["first_different"] = point.first_different;
-  row["first_diverging"] = point.first_diverging;
-  row["first_untrusted"] = point.first_untrusted;
-  row["largest_share"] = {{"stage", point.largest_share}, {"share", number(point.share)}};
-  row["unmoved"] = point.unmoved;
-  row["inputs"] = digests(point.inputs);
-  row["outputs"] = digests(point.outputs);
-  row["times"] = {{"seconds", point.seconds}};
-  return row;
-}
-
 }  // namespace
 }  // namespace reports
 
@@ -213,26 +168,6 @@ std::string write_sweep_text(const SweepRecord& record) {
   out += line(table.heads);
   for (const auto& row : table.rows) out += line(row);
   return out;
-}
-
-std::string write_sweep_json(const SweepRecord& record) {
-  using nlohmann::ordered_json;
-  ordered_json document;
-  document["paritylab_sweep"] = 1;
-  document["tool"] = {{"version", record.tool_version}, {"commit", record.tool_commit}};
-  document["command"] = record.command;
-  document["model"] = record.model;
-  document["axes"] = ordered_json::array();
-  for (const SweepAxis& axis : record.axes)
-    document["axes"].push_back({{"name", axis.name}, {"values", axis.values}});
-  document["findings"] = ordered_json::array();
-  for (const SweepFinding& finding : record.findings)
-    document["findings"].push_back({{"warning", finding.warning}, {"text", finding.text}});
-  document["points"] = ordered_json::array();
-  for (const SweepPoint& point : record.points)
-    document["points"].push_back(reports::json_of(record, point));
-  document["exit_code"] = record.exit_code;
-  return document.dump(2, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
 std::string write_sweep_html(const SweepRecord& record) {

@@ -209,7 +209,7 @@ std::vector<Column> table_columns(const std::vector<const StageResult*>& stages,
         share_of_bound(*stage),
         largest(stage->introduced),
         largest(stage->accumulated),
-        stage->amplification == 0 ? "–" : "×" + brief(stage->amplification, 2),
+        amplification_text(*stage, 2),
         percent(stage->share_of_final)};
     for (std::size_t i = 0; i < table.size(); ++i) table[i].cells.push_back(row[i]);
   }

@@ -206,6 +206,9 @@ class Importer final : public Surroundings {
             input ? std::string() : refused.node->proto->op_type(),
             refused.why.starts_with(prefix) ? refused.why.substr(prefix.size()) : refused.why}});
     }
+    if (result.refused.empty()) return result;
+    cut_off();
+    if (!builder_.graph().outputs.empty()) result.stages = cut(with_idioms(builder_.finish()));
     return result;
   }
 
@@ -249,7 +252,7 @@ class Importer final : public Surroundings {
             "input " + shown(input.name) +
             " is needed before the network runs and became a constant");
       } else {
-        k.id = builder_.add_input(input.name, input.type);
+        k.id = builder_.add_input(input.name, input.type, input.declared);
       }
       known_.emplace(input.name, std::move(k));
     }
@@ -474,13 +477,24 @@ class Importer final : public Surroundings {
       const Known& k = known(info.name());
       if (k.refused) throw unsupported(*k.refused);
     }
-    for (const onnx::ValueInfoProto& info : model_.proto->graph().output()) add_output(info.name());
+    for (const onnx::ValueInfoProto& info : model_.proto->graph().output()) {
+      add_output(info.name());
+      declare(info);
+    }
     if (builder_.graph().outputs.empty())
       throw Error(Fault::bad_model,
                   model_.name +
                       " computes nothing that can be compared: it has no output that a float32 "
                       "operation makes");
     return with_idioms(builder_.finish());
+  }
+
+  /// Keeps what the file calls the elements of an output that the lab holds in a wider type.
+  void declare(const onnx::ValueInfoProto& info) {
+    const Known& k = known(info.name());
+    const std::string type = declared_output(info).type;
+    if (k.id && k.type.type == Type::int64 && type == "int32")
+      builder_.graph().tensors[index_of(*k.id)].declared = type;
   }
 
   void require_tensor(const std::string& name) const {
@@ -507,18 +521,9 @@ class Importer final : public Surroundings {
       builder_.add_output(id);
   }
 
-  /// The part up to options_.until: everything that could be imported is kept, cut off where
-  /// refused nodes begin, so that stages have the names and limits they have in the whole network.
-  Graph part() {
+  /// Makes outputs of whatever ends where refused nodes begin, and of options_.until.
+  void cut_off() {
     const std::string& until = options_.until;
-    if (model_.sources.contains(until)) {
-      const Known& k = known(until);
-      if (k.refused) throw unsupported(*k.refused);
-      if (k.constant && !k.id)
-        throw Error(Fault::bad_request, "--until names " + shown(until) +
-                                            ", which is a constant of " + model_.name +
-                                            " and is not computed");
-    }
     std::set<std::string> ends;
     for (const onnx::ValueInfoProto& info : model_.proto->graph().output())
       if (model_.sources.contains(info.name())) ends.insert(info.name());
@@ -532,6 +537,21 @@ class Importer final : public Surroundings {
       if (found == known_.end() || found->second.refused || !found->second.id) continue;
       add_output(name);
     }
+  }
+
+  /// The part up to options_.until: everything that could be imported is kept, cut off where
+  /// refused nodes begin, so that stages have the names and limits they have in the whole network.
+  Graph part() {
+    const std::string& until = options_.until;
+    if (model_.sources.contains(until)) {
+      const Known& k = known(until);
+      if (k.refused) throw unsupported(*k.refused);
+      if (k.constant && !k.id)
+        throw Error(Fault::bad_request, "--until names " + shown(until) +
+                                            ", which is a constant of " + model_.name +
+                                            " and is not computed");
+    }
+    cut_off();
     const Graph everything = with_idioms(builder_.finish());
     try {
       return part_of(everything, {}, until);
@@ -683,7 +703,7 @@ std::vector<ModelInput> onnx_inputs(const std::filesystem::path& file,
     if (!input.unsupported.empty())
       throw Error(Fault::bad_model, "input " + shown(input.name) + " of " + model.name +
                                         " cannot be used: " + input.unsupported);
-    inputs.push_back({input.name, input.type});
+    inputs.push_back({input.name, input.type, input.declared});
   }
   return inputs;
 }

@@ -41,6 +41,7 @@ struct ImportOptions {
 struct ModelInput {
   std::string name;
   TensorType type;
+  std::string declared;  ///< as in TensorInfo
 };
 
 /// Opsets of the default domain whose operators the lab knows; others are refused.

@@ -43,7 +43,7 @@ Declared declared(const onnx::ValueInfoProto& info) {
       input.unsupported = "it is " + type_name(tensor.elem_type()) +
                           "; the lab's networks read float32, int64, int32 and bool";
   }
-  input.edge.type = input.type ? to_string(*input.type) : type_name(tensor.elem_type());
+  input.edge.type = type_name(tensor.elem_type());
   if (!tensor.has_shape()) return input;
   input.edge.shape.emplace();
   for (const onnx::TensorShapeProto::Dimension& dim : tensor.shape().dim()) {
@@ -149,6 +149,11 @@ class Specialiser {
                         did_you_mean(name, dims));
   }
 
+  static TensorInfo info(const Declared& input) {
+    const bool widened = input.edge.type != to_string(*input.type);
+    return {input.edge.name, {*input.type, {}}, widened ? input.edge.type : std::string()};
+  }
+
   void check_type(const Declared& input, const TensorType& given) const {
     if (!input.type || *input.type == given.type) return;
     std::string advice;
@@ -156,9 +161,12 @@ class Specialiser {
       advice =
           ". Convert it, so that the rounding is yours and visible (NumPy: "
           "x.astype(numpy.float32))";
-    throw Error(Fault::bad_input, "input " + shown(input.edge.name) + " of " + model_.name +
-                                      " must be " + to_string(*input.type) +
-                                      ", but the tensor given is " + to_string(given) + advice);
+    const std::string accepted = accepted_types(info(input));
+    throw Error(
+        Fault::bad_input,
+        "input " + shown(input.edge.name) + " of " + model_.name + " must be " + accepted +
+            (accepted == input.edge.type ? "" : " (the file says " + input.edge.type + ")") +
+            ", but the tensor given is " + to_string(given) + advice);
   }
 
   void give(const std::string& dim, std::int64_t value, const std::string& by) {
@@ -271,8 +279,8 @@ class Specialiser {
 
   DeclaredInput decided(const Declared& input) const {
     const std::string& name = input.edge.name;
-    if (!input.type) return {name, {}, input.unsupported};
-    DeclaredInput result{name, {*input.type, {}}, {}};
+    if (!input.type) return {name, {}, {}, input.unsupported};
+    DeclaredInput result{name, {*input.type, {}}, info(input).declared, {}};
     const std::optional<std::vector<Extent>> shape = known_shape(input);
     if (!shape)
       throw Error(Fault::bad_request, "input " + shown(name) + " of " + model_.name +

@@ -14,6 +14,7 @@ namespace parity::onnx_import {
 struct DeclaredInput {
   std::string name;
   TensorType type;
+  std::string declared;  ///< as in TensorInfo
   std::string unsupported;
 };
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
 
 #include "model/onnx/node_view.hpp"
@@ -105,20 +106,72 @@ void lint_epsilons(const Model& model, Remarks& remarks) {
   }
 }
 
+/// Whether every element is zero; not known, and so false, of what lies in another file.
+bool is_zero(const onnx::TensorProto& tensor) {
+  if (tensor.data_location() == onnx::TensorProto::EXTERNAL) return false;
+  const auto zero = [](const auto& values) {
+    return std::all_of(values.begin(), values.end(), [](auto value) { return value == 0; });
+  };
+  return zero(tensor.raw_data()) && zero(tensor.float_data()) && zero(tensor.double_data()) &&
+         zero(tensor.int32_data()) && zero(tensor.int64_data()) && zero(tensor.uint64_data());
+}
+
+/// Which tensors are zeros that the file itself holds, however its exporter spelled them.
+class Zeros {
+ public:
+  explicit Zeros(const Model& model) : constants_(constants_of(model)) {
+    for (const FlatNode& node : model.nodes)
+      for (const std::string& output : node.proto->output()) made_by_[output] = node.proto.get();
+  }
+
+  bool holds(const std::string& tensor) const {
+    std::vector<std::string> open = {tensor};
+    std::set<std::string> seen = {tensor};
+    while (!open.empty()) {
+      const std::string name = std::move(open.back());
+      open.pop_back();
+      if (const auto constant = constants_.find(name); constant != constants_.end()) {
+        if (!is_zero(*constant->second)) return false;
+        continue;
+      }
+      const auto maker = made_by_.find(name);
+      if (maker == made_by_.end()) return false;
+      const onnx::NodeProto& node = *maker->second;
+      if (node.op_type() == "ConstantOfShape") {
+        const onnx::AttributeProto* value = attribute(node, "value");
+        if (value != nullptr && !is_zero(value->t())) return false;
+        continue;
+      }
+      // What only moves or repeats its first input; what joins all of them.
+      static const std::set<std::string> moving = {"Cast",     "Expand",    "Flatten",  "Gather",
+                                                   "Identity", "Reshape",   "Slice",    "Squeeze",
+                                                   "Tile",     "Transpose", "Unsqueeze"};
+      const bool joins = node.op_type() == "Concat";
+      if (!joins && !moving.contains(node.op_type())) return false;
+      for (int i = 0; i < (joins ? node.input_size() : std::min(1, node.input_size())); ++i)
+        if (seen.insert(node.input(i)).second) open.push_back(node.input(i));
+    }
+    return true;
+  }
+
+ private:
+  ConstantProtos constants_;
+  std::unordered_map<std::string, const onnx::NodeProto*> made_by_;
+};
+
 void tell_implicit_states(const Model& model, Remarks& remarks) {
-  constexpr int initial_state = 5;                       // GRU, LSTM and RNN have initial_h there
-  std::unordered_map<std::string, std::string> made_by;  // tensor -> op
-  for (const FlatNode& node : model.nodes)
-    for (const std::string& output : node.proto->output()) made_by[output] = node.proto->op_type();
+  constexpr int initial_state = 5, initial_memory = 6;  // of GRU, LSTM and RNN; LSTM's memory
+  const Zeros zeros(model);
   std::vector<const FlatNode*> found;
   for (const FlatNode& node : model.nodes) {
     const std::string& op = node.proto->op_type();
     if (op != "GRU" && op != "LSTM" && op != "RNN") continue;
-    const bool absent =
-        node.proto->input_size() <= initial_state || node.proto->input(initial_state).empty();
+    const auto zero = [&](int index) {
+      return node.proto->input_size() <= index || node.proto->input(index).empty() ||
+             zeros.holds(node.proto->input(index));
+    };
     // PyTorch writes the zeros down.
-    if (absent || made_by[node.proto->input(initial_state)] == "ConstantOfShape")
-      found.push_back(&node);
+    if (zero(initial_state) && (op != "LSTM" || zero(initial_memory))) found.push_back(&node);
   }
   if (found.empty()) return;
   remarks.notes.push_back(called(found) +
@@ -215,6 +268,28 @@ void lint_batch(const Model& model, Remarks& remarks) {
   }
 }
 
+/// Of an input with open extents, one that is fixed behind the first counts its features or channels.
+/// Where more are, a length is among them: that of the example which the exporter was given.
+void tell_fixed_extents(const Model& model, Remarks& remarks) {
+  for (const onnx::ValueInfoProto* input : batched_inputs(model)) {
+    const onnx::TensorShapeProto& shape = input->type().tensor_type().shape();
+    bool open = is_open(shape.dim(0));
+    std::vector<std::string> fixed;
+    for (int axis = 1; axis < shape.dim_size(); ++axis) {
+      open = open || is_open(shape.dim(axis));
+      if (is_open(shape.dim(axis))) continue;
+      fixed.push_back(std::to_string(shape.dim(axis).dim_value()) + " on axis " +
+                      std::to_string(axis));
+    }
+    if (!open || fixed.size() < 2) continue;
+    remarks.notes.push_back(fmt::format(
+        "input {} leaves extents open, but is fixed to {}: one of them may count "
+        "features or channels, the other{} a length (time, height, width) that the "
+        "exporter took from its example; export it with dynamic axes to run others",
+        shown(input->name()), fmt::join(fixed, " and "), fixed.size() == 2 ? " is" : "s are"));
+  }
+}
+
 }  // namespace
 
 std::vector<const FlatNode*> training_nodes(const Model& model) {
@@ -230,6 +305,7 @@ Remarks remarks_on(const Model& model) {
   tell_batch_norms(model, remarks);
   tell_implicit_states(model, remarks);
   lint_batch(model, remarks);
+  tell_fixed_extents(model, remarks);
   lint_epsilons(model, remarks);
   lint_training_and_control(model, remarks);
   return remarks;

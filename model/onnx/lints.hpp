@@ -9,8 +9,8 @@ namespace parity::onnx_import {
 
 /// What a reader of a file should know before believing a comparison.
 struct Remarks {
-  /// BatchNormalization folded or kept, recurrent nodes that start from an implicit zero state, a
-  /// batch that is baked into the file.
+  /// BatchNormalization folded or kept, recurrent nodes that start from a zero state of the file's
+  /// own, a batch that is baked into the file, lengths that it fixes though other extents are open.
   std::vector<std::string> notes;
   /// What looks wrong though it runs: an epsilon far from usual or unlike its fellows', a Reshape
   /// that fixes the batch of a network whose inputs leave it open, training mode, live dropout,

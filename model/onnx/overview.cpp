@@ -127,6 +127,7 @@ Overview survey(const Model& model, const ImportOptions& options) {
     overview.notes = std::move(walked.notes);
     overview.lints = std::move(walked.lints);
     overview.macs = std::move(walked.macs);
+    overview.stages = std::move(walked.stages);
     for (Refusal& each : walked.refused) {
       if (each.node == nullptr)
         overview.unsupported.push_back(std::move(each.told));

@@ -55,6 +55,9 @@ struct Overview {
   /// Every node that is known not to run. While extents are open, or behind another such node, only
   /// what is wrong at any extents is known.
   std::vector<Unsupported> unsupported;
+  /// Beside such nodes, while no extent is open: the stages that can be cut all the same, under the
+  /// names that --until takes. Nothing behind an unsupported node is among them.
+  std::vector<Stage> stages;
 };
 
 /// Looks at a file as import_onnx would specialise it. Throws as that does for what is no model, and

@@ -20,6 +20,7 @@ struct Walked {
   std::vector<std::string> notes, lints;
   std::map<std::string, std::int64_t> macs;  ///< by op type, of the nodes that can be imported
   std::vector<Refusal> refused;
+  std::vector<Stage> stages;  ///< of what can be imported; empty where nothing is refused
 };
 /// Nodes behind a refused one are not reached. Throws as import_onnx does, but for what is refused.
 Walked walk(const Model& model, const ImportOptions& options);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "model/arithmetic/fill.hpp"
+#include "model/files/npz.hpp"
 #include "tests/cli/onnx_files.hpp"
 #include "tests/cli/program.hpp"
 
@@ -158,6 +159,72 @@ TEST(Inspect, ThePartBeforeWhatCannotRunHasStages) {
   const Ended ended = paritylab(workshop, "inspect m.onnx --until y");
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_EQ(ended.out.find("cannot run"), std::string::npos) << ended.out;
+}
+
+TEST(Inspect, EveryStageIsListedWithTheTensorsThatItMakes) {
+  const Workshop workshop;
+  workshop.write("m.onnx", OnnxFile().bytes());
+  const Ended ended = paritylab(workshop, "inspect m.onnx");
+  EXPECT_EQ(ended.code, 0) << ended.err;
+  EXPECT_NE(ended.out.find("ops        tensor\n"), std::string::npos) << ended.out;
+  EXPECT_NE(ended.out.find("Conv Relu  y\n"), std::string::npos) << ended.out;
+  EXPECT_EQ(ended.out.find("partial"), std::string::npos) << ended.out;
+}
+
+TEST(Inspect, WhatCanBeCutBesideWhatCannotRunIsListedAsPartial) {
+  OnnxFile file;
+  add_what_cannot_run(file);
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  const Ended text = paritylab(workshop, "inspect m.onnx");
+  EXPECT_EQ(text.code, 3);
+  EXPECT_NE(text.out.find("partial: the 2 stages that can be cut all the same; --until"),
+            std::string::npos)
+      << text.out;
+  const Ended ended = paritylab(workshop, "inspect m.onnx --json");
+  const auto document = nlohmann::json::parse(ended.out);
+  EXPECT_EQ(document.at("partial"), true);
+  ASSERT_EQ(document.at("stages").size(), 2U);
+  for (const auto& stage : document.at("stages")) {
+    const std::string tensor = stage.at("outputs").at(0).get<std::string>();
+    EXPECT_NE(text.out.find("  " + tensor + "\n"), std::string::npos) << text.out;
+    const Ended part = paritylab(workshop, "run m.onnx --on cpu:fp32 --until '" + tensor + "'");
+    EXPECT_EQ(part.code, 0) << part.err;
+  }
+}
+
+TEST(Inspect, AnInputOfInt32IsCalledSo) {
+  OnnxFile file;
+  auto* ids = file.graph->add_input();
+  OnnxFile::edge(ids, "ids", {3});
+  ids->mutable_type()->mutable_tensor_type()->set_elem_type(onnx::TensorProto::INT32);
+  file.node("Gather", "gather", {"x", "ids"}, "c");
+  attribute(file.graph->mutable_node(2), "axis", onnx::AttributeProto::INT)->set_i(3);
+  file.node("Add", "twice", {"ids", "ids"}, "d");
+  OnnxFile::edge(file.graph->add_output(), "c", {1, 2, 4, 3});
+  auto* negative = file.graph->add_output();
+  OnnxFile::edge(negative, "d", {3});
+  negative->mutable_type()->mutable_tensor_type()->set_elem_type(onnx::TensorProto::INT32);
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  for (const char* options : {"", " --until c"}) {
+    const Ended told = paritylab(workshop, std::string("inspect m.onnx") + options);
+    EXPECT_EQ(told.code, 0) << told.err;
+    EXPECT_NE(told.out.find("ids  int32 3\n"), std::string::npos) << told.out;
+  }
+  EXPECT_NE(paritylab(workshop, "inspect m.onnx").out.find("d  int32 3\n"), std::string::npos);
+  const Ended ran = paritylab(workshop, "run m.onnx --on cpu:fp32 --input ids=zeros");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.out.find("ids  int32 3 from zeros"), std::string::npos) << ran.out;
+  write_npz(workshop.path("floats.npz"),
+            std::vector<NamedTensor>{{"ids", Tensor::of<float>({3}, {1, 2, 3})}});
+  const Ended refused =
+      paritylab(workshop, "run m.onnx --on cpu:fp32 --input x=ones --input ids=floats.npz");
+  EXPECT_EQ(refused.code, 3) << refused.err;
+  EXPECT_NE(refused.err.find("must be int32 or int64 (the file says int32), but the tensor given "
+                             "is float32 3"),
+            std::string::npos)
+      << refused.err;
 }
 
 TEST(Inspect, WeightsOfAnotherTypeNameTheNodeThatReadsThem) {

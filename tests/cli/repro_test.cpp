@@ -73,6 +73,49 @@ TEST(ReproCommand, ARecordingsStageIsBundledToo) {
       << ended.out;
 }
 
+TEST(ReproCommand, AReplayRepeatsWhatTheDiffSaidOfTheStage) {
+  const Workshop workshop;
+  ASSERT_EQ(
+      paritylab(workshop, "run sample:second/narrow --on cpu:tf32@sm_90 --capture all.npz").code,
+      0);
+  const Ended made =
+      paritylab(workshop, "diff sample:second/narrow --b capture:all.npz --repro b.zip");
+  ASSERT_EQ(made.code, 1) << made.err;
+  const Ended ended = paritylab(workshop, "repro b.zip");
+  for (const std::string& said :
+       {std::string("diverged: the capture leaves the bound of any order of its arithmetic"),
+        std::string("tf32 unnoticed (proved bit for bit): computed so that the operands were "
+                    "rounded to TF32"),
+        std::string("tf32 operand rounding (rna) 100.0 %, accumulator (tensor:k8f25/rna) <0.1 %"),
+        std::string("explained bit for bit by tensor:k8f25/rna")}) {
+    EXPECT_NE(made.out.find(said), std::string::npos) << made.out;
+    EXPECT_NE(ended.out.find(said), std::string::npos) << said << "\n" << ended.out;
+  }
+  const auto document = nlohmann::json::parse(paritylab(workshop, "repro b.zip --json").out);
+  EXPECT_EQ(document.at("there").at("verdict"), "diverged");
+  EXPECT_EQ(document.at("there").at("looks_like").get<std::string>().rfind("tf32 unnoticed", 0),
+            0U);
+}
+
+TEST(ReproCommand, WhatIsNoBundleIsToldWhatABundleIs) {
+  const Workshop workshop;
+  workshop.write("empty/file", "");
+  workshop.write("text.zip", "text");
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {"nosuch.zip", "there is no such file or folder"},
+      {"empty", "the folder lacks manifest.json"},
+      {"text.zip", "no consistent ZIP archive"}};
+  for (const auto& [bundle, why] : cases) {
+    const Ended ended = paritylab(workshop, "repro " + bundle);
+    EXPECT_EQ(ended.code, 3) << ended.err;
+    EXPECT_EQ(ended.err.rfind("paritylab: the bundle " + bundle + " cannot be replayed: ", 0), 0U)
+        << ended.err;
+    EXPECT_NE(ended.err.find(why), std::string::npos) << ended.err;
+    EXPECT_NE(ended.err.find("A bundle is a folder or a .zip about one stage"), std::string::npos)
+        << ended.err;
+  }
+}
+
 TEST(ReproCommand, ARecordingThatNothingMakesIsIncomplete) {
   const Workshop workshop;
   ASSERT_EQ(paritylab(workshop,

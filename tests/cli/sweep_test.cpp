@@ -32,6 +32,57 @@ TEST(SweepCommand, RunsEveryPointAndSaysWhereItBegins) {
   EXPECT_NE(html.find("blocks.0.0"), std::string::npos);
 }
 
+TEST(SweepCommand, ARecordIsRenderedAgain) {
+  const Workshop workshop;
+  const Ended made =
+      paritylab(workshop,
+                "sweep sample:second/narrow --until blocks.0.3 --axis b=cpu:fp32,cpu:tf32@sm_90 "
+                "--axis input=normal:7,zeros --report s.json --report s.html");
+  ASSERT_EQ(made.code, 0) << made.err;
+  const Ended again = paritylab(workshop, "report s.json --report again.json --report again.html");
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.out, made.out);
+  EXPECT_EQ(workshop.read("again.json"), workshop.read("s.json"));
+  EXPECT_EQ(workshop.read("again.html"), workshop.read("s.html"));
+  EXPECT_EQ(paritylab(workshop, "report s.json --report s.xml").code, 2);
+}
+
+TEST(SweepCommand, ARecordThatIsNoneIsRefusedWithASentence) {
+  const Workshop workshop;
+  workshop.write("bad.npz", "no archive");
+  ASSERT_EQ(paritylab(workshop,
+                      "sweep sample:second/narrow --until blocks.0.0 --axis b=cpu:fp32,cpu:fp64 "
+                      "--axis input=normal:7,bad.npz --report s.json")
+                .code,
+            3)
+      << "two points refused";
+  const std::string record = workshop.read("s.json");
+  ASSERT_EQ(paritylab(workshop, "report s.json").code, 0);
+  const auto refused = [&](const std::string& text, const std::string& why) {
+    workshop.write("changed.json", text);
+    const Ended ended = paritylab(workshop, "report changed.json");
+    EXPECT_EQ(ended.code, 3) << ended.out << ended.err;
+    EXPECT_EQ(ended.err.rfind("paritylab: ", 0), 0U) << ended.err;
+    EXPECT_NE(ended.err.find(why), std::string::npos) << ended.err;
+  };
+  const auto with = [&](const std::string& from, const std::string& to) {
+    std::string changed = record;
+    const std::size_t at = changed.find(from);
+    if (at == std::string::npos) throw std::runtime_error(from);
+    return changed.replace(at, from.size(), to);
+  };
+  refused(with("\"paritylab_sweep\": 1", "\"paritylab_sweep\": 2"), "schema version 2");
+  refused(with("\"paritylab_sweep\": 1", "\"paritylab_sweep\": \"1\""), "schema version");
+  refused(with("\"paritylab_sweep\": 1", "\"paritylab_bench\": 1"), "paritylab_bench");
+  refused(with("\"cpu:fp64\"\n", "\"cpu:exact\"\n"), "combinations of its axes");
+  refused(with("\"cpu:fp64\"\n", "\"cpu:fp64\", \"cpu:exact\"\n"),
+          "as many as its axes have combinations");
+  refused(with("\"same_bits\": true", "\"same_bits\": 7"), "boolean");
+  refused(record.substr(0, record.size() / 2), "no JSON");
+  refused("{}", "no record of a `diff` or a `sweep`");
+  refused("[]", "no record of a `diff` or a `sweep`");
+}
+
 TEST(SweepCommand, NamedExtentsOfAnExportWithAndWithoutAnInitialState) {
   const Workshop workshop;
   for (const char* const network : {"codenet.folded", "codenet_state.folded"}) {

@@ -101,6 +101,10 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"mma --arch sm_90 none.csv", "none.csv", 2},
         Refused{"run sample:second/narrow", "--on is missing", 2},
         Refused{"run sample:second/narrow --on cpu:fp32 --output -", "name a file", 2},
+        Refused{"run sample:second/narrow --on cpu:fp32 --output o.txt",
+                "--output o.txt cannot be written: tensors go into a .npz", 2},
+        Refused{"run sample:second/narrow --on cpu:fp32 --capture all", "tensors go into a .npz",
+                2},
         Refused{"run sample:second/narrow --on capture:x.npz", "computes nothing", 2},
         Refused{"diff sample:second/narrow --b cpu:fp64 --input nrmal:7", "did you mean 'normal'?",
                 2},
@@ -118,12 +122,12 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(Program, UnwritablePathIsRefusedBeforeTheRun) {
   const Workshop workshop;
-  workshop.write("folder/keep", "");
-  const Ended ended =
-      paritylab(workshop, "run sample:second/narrow --on cpu:fp32 --output folder --capture c.npz");
+  workshop.write("folder.npz/keep", "");
+  const Ended ended = paritylab(
+      workshop, "run sample:second/narrow --on cpu:fp32 --output folder.npz --capture c.npz");
   EXPECT_EQ(ended.code, 5);
   EXPECT_NE(ended.err.find("it is a folder"), std::string::npos) << ended.err;
-  EXPECT_EQ(workshop.files(), (std::vector<std::string>{"folder", "folder/keep"}));
+  EXPECT_EQ(workshop.files(), (std::vector<std::string>{"folder.npz", "folder.npz/keep"}));
 }
 
 TEST(Program, LostStandardOutputIsNoSuccess) {

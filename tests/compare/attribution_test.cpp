@@ -113,6 +113,30 @@ TEST(Attribution, AProvedFaultStandsInTheWaterfall) {
   }
 }
 
+TEST(Attribution, WhereAIsWrongItsFaultIsTheCause) {
+  Bench bench(small_net());
+  const std::unique_ptr<Backend> faulty = inject(bench.cpu, {2, Bug::kernel_axes_swapped});
+  const Plan plan_a = make_plan(bench.stages, named("fp32"), *faulty, "a");
+  for (const char* b : {"fp32", "sm_90"}) {
+    SCOPED_TRACE(b);
+    const Plan plan_b = make_plan(bench.stages, named(b), bench.cpu, "b");
+    const RunRecord record = diff({.graph = bench.graph,
+                                   .stages = bench.stages,
+                                   .a = {*faulty, plan_a, bench.execution},
+                                   .b = {bench.cpu, plan_b, bench.execution},
+                                   .referee = {bench.cpu, bench.cpu, bench.execution},
+                                   .inputs = bench.inputs,
+                                   .attribute = attribute_all});
+    ASSERT_EQ(record.stages[2].blame, Blame::a);
+    const Attribution& attribution = *record.stages[2].attribution;
+    EXPECT_EQ(largest(attribution), Cause::fault);
+    EXPECT_EQ(attribution.causes.front().what, "fault of a: kernel axes swapped");
+    EXPECT_EQ(attribution.certificate, record.stages[2].contract_b) << "b is what it says";
+    for (const CauseShare& share : attribution.causes) EXPECT_NE(share.cause, Cause::rest);
+    expect_whole(attribution);
+  }
+}
+
 TEST(Attribution, SeesThatASideComputesOtherThanItSays) {
   // b says chain and rounds its operands like the device it hides.
   Bench bench(small_net());

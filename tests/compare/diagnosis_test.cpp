@@ -143,6 +143,51 @@ TEST(Diagnosis, AChannelOnTheLastAxisIsNoLane) {
       << found.evidence;
 }
 
+/// A product with 10 features, or a convolution of 10 channels with a bias; the weights of feature 3
+/// are `factor` times as large as they should be.
+Graph of_ten_features(const Shape& x_shape, float factor) {
+  constexpr std::int64_t features = 10, wrong = 3;
+  GraphBuilder graph("ten features");
+  const TensorId x = graph.add_input("x", {Type::float32, x_shape});
+  const bool image = x_shape.size() == 4;
+  const std::int64_t in = image ? x_shape[1] : x_shape.back();
+  const Shape shape = image ? Shape{features, in, 3, 3} : Shape{in, features};
+  const Tensor drawn = filled({Type::float32, shape}, Fill::real, 3);
+  std::vector<float> w(drawn.values<float>().begin(), drawn.values<float>().end());
+  for (std::size_t k = 0; k < w.size(); ++k) {
+    const auto at = static_cast<std::int64_t>(k);
+    if ((image ? at / (in * 9) : at % features) == wrong) w[k] *= factor;
+  }
+  Conv2d conv;
+  conv.window = {{3, 3}, {1, 1}, {1, 1}, {1, 1}, {1, 1}};
+  const std::optional<Tensor> weights = Tensor::of<float>(shape, std::move(w));
+  const std::optional<Tensor> bias = filled({Type::float32, {features}}, Fill::real, 4);
+  graph.add_output(image ? graph.add_step(conv, {x}, {weights, bias}, "/0/Conv", {"y"}, "Conv")[0]
+                         : graph.add_step(MatMul{}, {x}, {weights, std::nullopt}, "/0/MatMul",
+                                          {"y"}, "MatMul")[0]);
+  return graph.finish();
+}
+
+TEST(Diagnosis, OtherWeightsOfOneFeatureAreNoBumpOfAnElement) {
+  for (const Shape& shape :
+       {Shape{1, 20}, Shape{7, 20}, Shape{1, 5, 20}, Shape{1, 4, 6, 6}, Shape{1, 4, 1, 1}}) {
+    SCOPED_TRACE(to_string(shape));
+    Bench right(of_ten_features(shape, 1)), wrong(of_ten_features(shape, 1.01F));
+    const Diagnosis found = first_of(judged(right, recorded(wrong, fp32())), 0);
+    EXPECT_EQ(found.label, "channel_scaled") << found.evidence;
+    for (const char* part : {"channel 3 of 10", "weights"})
+      EXPECT_NE(found.evidence.find(part), std::string::npos) << found.evidence;
+  }
+}
+
+TEST(Diagnosis, AnElementThatMovedAloneInItsChannelIsABump) {
+  Bench bench(small_net());
+  const Diagnosis found =
+      first_of(bench.run(fp32(), fp32(), Injection{1, Bug::ulp_bumped, 70000}), 1);
+  EXPECT_EQ(found.label, "ulp_bumped") << found.evidence;
+  EXPECT_EQ(found.proof, Proof::bits);
+}
+
 TEST(Diagnosis, AConstantThatWasAddedIsNoScale) {
   const Diagnosis found =
       first_of(of_changed_recording([](float y, std::int64_t) { return y + 0.5F; }), 0);

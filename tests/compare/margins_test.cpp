@@ -78,6 +78,10 @@ TEST(Margins, AxesDecideSeparately) {
   EXPECT_EQ(by_channel.flipped, 1);
   EXPECT_EQ(by_channel.points.at(0).index, 1);
   EXPECT_EQ(by_channel.points.at(0).other, 4);
+  EXPECT_EQ(by_channel.axis, 1) << "the axis that nobody named";
+  EXPECT_EQ(judged("argmax:-1", a, b).axis, 2);
+  EXPECT_EQ(judged("topk:2", row({1, 2, 3}), row({1, 2, 3})).axis, 1);
+  EXPECT_EQ(judged("threshold:0", a, b).axis, std::nullopt);
   EXPECT_EQ(judged("argmax:-1", a, b).decisions, 2);
   EXPECT_EQ(judged("argmax:-1", a, b).flipped, 0);
 }

@@ -42,6 +42,13 @@ TEST(Inputs, DefaultsFitTheTypeAndAreSaid) {
       << inputs[0].text();
 }
 
+TEST(Inputs, WhatTheFileCallsInt32IsCalledSoAndTakesInt64) {
+  const TensorInfo ids{"ids", {Type::int64, {4}}, "int32"};
+  EXPECT_EQ(bound({}, {ids})[0].text().compare(0, 25, "int32 4 from integers:7, "), 0);
+  EXPECT_EQ(accepted_types(ids), "int32 or int64");
+  EXPECT_EQ(accepted_types(image), "float32");
+}
+
 TEST(Inputs, AGeneratorWithoutANameServesWhatItCanMake) {
   const std::vector<BoundInput> inputs = bound({"extreme:3"}, {image, count});
   EXPECT_EQ(inputs[0].origin, "extreme:3");

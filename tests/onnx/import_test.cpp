@@ -400,6 +400,57 @@ TEST(Import, TellsHowBatchNormalizationAndTheBatchWereExported) {
   EXPECT_FALSE(contains(import(folded).notes, "baked"));
 }
 
+TEST(Import, TellsALengthThatIsFixedWhereOtherExtentsAreOpen) {
+  const auto told = [](const std::vector<std::int64_t>& shape) {
+    ModelMaker maker;
+    maker.input("x", shape);
+    maker.node("Relu", {"x"}, {"y"});
+    maker.output("y");
+    ImportOptions options;
+    options.shapes["x"] = Shape(shape.size(), 7);
+    for (std::size_t axis = 0; axis < shape.size(); ++axis)
+      if (shape[axis] > 0) options.shapes["x"][axis] = shape[axis];
+    return contains(import(maker, options).notes, "input 'x' leaves extents open, but is fixed to");
+  };
+  EXPECT_TRUE(told({-1, 7, 6})) << "time and features";
+  EXPECT_TRUE(told({-1, 3, -1, 224}));
+  EXPECT_FALSE(told({-1, -1, 6})) << "features";
+  EXPECT_FALSE(told({-1, 3, -1, -1})) << "channels";
+  EXPECT_FALSE(told({-1, 6}));
+  EXPECT_FALSE(told({1, 7, 6})) << "nothing is open: the batch's note tells";
+}
+
+TEST(Import, TellsAStateThatIsAZeroOfTheFileHoweverItIsSpelled) {
+  enum class State { absent, zeros, expanded, given, other };
+  const auto told = [](State state) {
+    constexpr std::int64_t I = 3, H = 2;
+    ModelMaker maker;
+    maker.input("x", {4, 1, I});
+    maker.floats("w", {1, 3 * H, I});
+    maker.floats("r", {1, 3 * H, H});
+    maker.floats("zero", {1}, {0});
+    maker.floats("one", {1}, {1});
+    maker.floats("zeros", {1, 1, H}, {0, 0});
+    maker.integers("s", {1, 1, H});
+    if (state == State::given) maker.input("h", {1, 1, H});
+    if (state == State::expanded || state == State::other)
+      maker.node("Expand", {state == State::other ? "one" : "zero", "s"}, {"h"});
+    const char* const h = state == State::absent ? "" : state == State::zeros ? "zeros" : "h";
+    onnx::NodeProto& gru = maker.node("GRU", {"x", "w", "r", "", "", h}, {"y"}, "gru");
+    onnx::AttributeProto& size = *gru.add_attribute();
+    size.set_name("hidden_size");
+    size.set_type(onnx::AttributeProto::INT);
+    size.set_i(H);
+    maker.output("y");
+    return contains(import(maker).notes, "GRU 'gru' starts from zeros that no input gives");
+  };
+  EXPECT_TRUE(told(State::absent));
+  EXPECT_TRUE(told(State::zeros));
+  EXPECT_TRUE(told(State::expanded)) << "as PyTorch's dynamo exporter writes it";
+  EXPECT_FALSE(told(State::given));
+  EXPECT_FALSE(told(State::other));
+}
+
 TEST(Import, LintsAnUnusualEpsilonAndOneUnlikeItsFellows) {
   const auto with_epsilons = [](const std::vector<float>& epsilons) {
     ModelMaker maker;

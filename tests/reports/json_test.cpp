@@ -122,7 +122,7 @@ TEST(Json, NoFieldOfTheRecordIsForgotten) {
   EXPECT_EQ(sizeof(StageResult), 2480u) << advice;
   EXPECT_EQ(sizeof(Comparison), 560u) << advice;
   EXPECT_EQ(sizeof(RunRecord), 1040u) << advice;
-  EXPECT_EQ(sizeof(DecisionResult), 208u) << advice;
+  EXPECT_EQ(sizeof(DecisionResult), 216u) << advice;
   EXPECT_EQ(sizeof(DecisionPoint), 72u) << advice;
   EXPECT_EQ(sizeof(Answers), 160u) << advice;
   EXPECT_EQ(sizeof(SideRecord), 216u) << advice;

@@ -71,6 +71,48 @@ TEST(Text, SaysWhatItsFiguresMeasure) {
   EXPECT_NE(write_text(record).find("l: a fed with b's inputs"), std::string::npos);
 }
 
+TEST(Text, ARatioOfWhatIsNotFiniteIsNoFigure) {
+  RunRecord record = samples::clean_tf32();
+  constexpr double infinity = std::numeric_limits<double>::infinity();
+  for (StageResult& stage : record.stages) {
+    stage.amplification = stage.id == 0 ? std::numeric_limits<double>::quiet_NaN() : infinity;
+    if (stage.split) stage.split->inherited = infinity;
+  }
+  for (const std::string& text : {write_text(record), write_markdown(record), write_html(record)}) {
+    EXPECT_EQ(text.find("×inf"), std::string::npos);
+    EXPECT_EQ(text.find("×NaN"), std::string::npos);
+    EXPECT_EQ(text.find("inherited inf;"), std::string::npos);
+    EXPECT_EQ(text.find("inherited inf)"), std::string::npos);
+  }
+}
+
+TEST(Text, WhatIsExplainedBitForBitIsMeasuredAsTheCausesAre) {
+  RunRecord record = samples::clean_tf32();
+  std::vector<StageResult*> attributed;
+  for (StageResult& stage : record.stages)
+    if (stage.attribution) attributed.push_back(&stage);
+  ASSERT_EQ(attributed.size(), 3U);
+  const auto told = [&](double first, double second) {
+    for (StageResult* stage : attributed) stage->attribution->certificate.clear();
+    attributed[0]->share_of_final = first;
+    attributed[1]->share_of_final = second;
+    attributed[1]->attribution->certificate = "chain";
+    attributed[2]->share_of_final = 0;
+    attributed[2]->attribution->certificate = "chain";
+    record.answers.attributed_share = first + second;
+    record.answers.causes = {{Cause::rest, "not explained", first}};
+    return write_text(record);
+  };
+  // What makes nothing of the final error is no part of its causes.
+  EXPECT_NE(told(1, 0).find("not explained 100.0 % (in the 1 stage that makes 100 % of it; none "
+                            "explained bit for bit)"),
+            std::string::npos);
+  EXPECT_NE(told(0.9999, 1e-4)
+                .find("not explained 100.0 % (in the 2 stages that make 100 % of it; "
+                      "1, with <0.1 % of it, explained bit for bit)"),
+            std::string::npos);
+}
+
 TEST(Text, ABlockWithoutAComparedEndHasNoFigure) {
   RunRecord record = samples::diverged();
   record.blocks.front().max_abs = std::numeric_limits<double>::quiet_NaN();
