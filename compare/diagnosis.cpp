@@ -385,6 +385,8 @@ class Examination {
                                r, s)));
       return true;
     }
+    // Another channel's very bits are no chance; among many within a tolerance one is soon near.
+    if (of_.tolerance.empty() && moved_channels()) return true;
     if (!std::isfinite(p_.r[i]) || !std::isfinite(p_.s[i])) return false;  // no distance to name
     const auto ulp = static_cast<std::int64_t>(s - r);
     const bool channel = (ulp > few_ulp || ulp < -few_ulp) && whole_channel(i);

@@ -180,6 +180,14 @@ TEST(Diagnosis, OtherWeightsOfOneFeatureAreNoBumpOfAnElement) {
   }
 }
 
+TEST(Diagnosis, AFeatureOfOneElementWithTheBitsOfAnotherWasReplaced) {
+  Bench bench(of_ten_features({1, 20}, 1));
+  const Diagnosis found =
+      first_of(bench.run(fp32(), fp32(), Injection{0, Bug::channel_replaced, 1}), 0);
+  EXPECT_EQ(found.label, "channel_replaced") << found.evidence;
+  EXPECT_EQ(found.proof, Proof::bits);
+}
+
 TEST(Diagnosis, AnElementThatMovedAloneInItsChannelIsABump) {
   Bench bench(small_net());
   const Diagnosis found =
