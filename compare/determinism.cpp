@@ -166,7 +166,7 @@ class Repeater {
       RunRequest request =
           request_of(variation.plan ? *variation.plan : r_.plan, variation.execution);
       request.observer = observer(variation.axis + " " + variation.setting + ": ");
-      request.tap = [&](const PlannedStage&, std::span<const Value> outputs) {
+      const auto take = [&](std::span<const Value> outputs) {
         trail.stages.emplace_back();
         for (const Value& value : outputs) {
           trail.stages.back().push_back(r_.backend.digest(value, variation.execution));
@@ -176,7 +176,15 @@ class Repeater {
             changed = r_.backend.download(value, variation.execution);
         }
       };
+      std::vector<std::vector<Value>> held;
+      request.tap = [&](const PlannedStage&, std::span<const Value> outputs) {
+        if (variation.digests == DigestsTaken::at_the_end)
+          held.emplace_back(outputs.begin(), outputs.end());
+        else
+          take(outputs);
+      };
       parity::run(request);
+      for (const std::vector<Value>& outputs : held) take(outputs);
     }
     const auto first = count(trail, axis);
     if (!first || axis.first) return;
@@ -291,7 +299,10 @@ std::vector<Variation> stream_variations(const Backend& backend, const Execution
   std::vector<Variation> all;
   for (const int count : {1, 2, 3, 5}) {
     if (count == execution.streams) continue;
-    Variation v{.axis = "streams", .setting = std::to_string(count), .execution = execution};
+    Variation v{.axis = "streams",
+                .setting = std::to_string(count),
+                .execution = execution,
+                .digests = DigestsTaken::at_the_end};
     v.execution.streams = count;
     all.push_back(std::move(v));
   }

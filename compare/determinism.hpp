@@ -25,6 +25,10 @@ struct Elsewhere {
   std::function<Tensor(int stage, int output)> value;
 };
 
+/// When a repetition's digests are taken. At the end nothing makes the host wait between stages, so that work on
+/// several streams can overtake what it needs, if something is wrong; every stage's output is held until then.
+enum class DigestsTaken { after_each_stage, at_the_end };
+
 /// One way to repeat the reference run that may not change a bit.
 struct Variation {
   std::string axis;          ///< "threads"; variations of one axis are reported together
@@ -36,6 +40,7 @@ struct Variation {
   /// in `places`, among other data.
   std::int64_t batch = 1;
   std::vector<std::int64_t> places = {};
+  DigestsTaken digests = DigestsTaken::after_each_stage;  ///< of a batch always after each stage
   std::optional<Elsewhere> elsewhere = {};
   std::string not_tried = {};  ///< why it cannot be tried; then nothing runs
 };

@@ -82,7 +82,7 @@ TEST(SimtDeterminism, AnOrderThatAWorkspaceDecidesIsFoundWithItsStageAndElement)
   EXPECT_EQ(exit_code_of(record, {}), 1);
 }
 
-// What the streams axis is for: without the event between two streams, work overtakes what it needs.
+// Why a missing wait is found by the streams axis: without the event between two streams, work overtakes what it needs.
 TEST(SimtDeterminism, AStreamThatDoesNotWaitReadsWhatIsNotThereYet) {
   simt::SimulatedApi api;
   cuda::Stream streams[2] = {};
