@@ -4,6 +4,7 @@
 #include <set>
 
 #include "compare/inject.hpp"
+#include "compare/probe.hpp"
 #include "cuda/mac/plan.hpp"
 #include "tests/simt/simulated_gpu.hpp"
 #include "tests/simt/twin_diff.hpp"
@@ -119,6 +120,28 @@ TEST(SimtGemm, AFaultUnderItIsFoundAndNamed) {
   EXPECT_FALSE(record.stages[0].diagnoses.empty());
   for (std::size_t i = 1; i < record.stages.size(); ++i)
     EXPECT_NE(record.stages[i].verdict, Verdict::diverged) << i;
+}
+
+TEST(SimtGemm, ExactProbesFindNothingWrongWithIt) {
+  for (const Math math : {Math::fp32, Math::tf32}) {
+    Gpu gpu;
+    TwinDiff twin;
+    const Plan a = make_plan(twin.stages, fp32(), twin.cpu, "a"),
+               b = make_plan(twin.stages, library(math), gpu.backend, "b");
+    const RunRecord record = probe_exact({.graph = twin.graph,
+                                          .stages = twin.stages,
+                                          .a = {twin.cpu, a, twin.execution},
+                                          .b = {gpu.backend, b, twin.execution, &twin.cpu},
+                                          .referee = {twin.cpu, twin.cpu, twin.execution},
+                                          .inputs = twin.inputs},
+                                         7);
+    int probed = 0;
+    for (const StageResult& stage : record.stages) {
+      EXPECT_NE(stage.verdict, Verdict::diverged) << stage.name << ": " << stage.reason;
+      probed += stage.verdict == Verdict::same_bits && stage.macs > 0;
+    }
+    EXPECT_GT(probed, 0);
+  }
 }
 
 TEST(SimtGemm, EveryCallCarriesItsMathWorkspaceAndStream) {
