@@ -33,7 +33,9 @@ class Products {
     classes_ = *classes;
     workspace_bytes_ = static_cast<std::size_t>(job.execution.workspace_bytes);
     if (workspace_bytes_ > 0) workspace_ = job.session.take(workspace_bytes_);
-    as_stored_ = window.KH * window.KW == 1 && weights.strides.oc == 1;
+    // Of one channel no stride is kept from row to row, as a library demands of matrices.
+    as_stored_ =
+        window.KH * window.KW == 1 && weights.strides.oc == 1 && weights.strides.ic >= window.OC;
     if (as_stored_) stored_ = stored(weights, job);
   }
 

@@ -224,6 +224,21 @@ TEST(SimtGemm, MoreTapsThanTheirBufferHoldsAreMultipliedInParts) {
   EXPECT_LT(gpu.backend.session().peak_bytes(), taps + (32 << 20) + 2 * input.size_bytes());
 }
 
+TEST(SimtGemm, AnInputOfOneChannelIsAProductOfDepthOne) {
+  GraphBuilder builder("one channel");
+  const TensorId x = builder.add_input("x", {Type::float32, {1, 1, 5, 5}});
+  builder.add_output(
+      builder
+          .add_step(Conv2d{}, {x},
+                    {filled({Type::float32, {6, 1, 1, 1}}, Fill::real, 1), std::nullopt}, "/a/Conv",
+                    {"y"}, "Conv")
+          .front());
+  Gpu gpu;
+  TwinDiff twin(builder.finish());
+  const RunRecord record = twin.run(gpu.backend, fp32(), library());
+  EXPECT_EQ(record.stages[0].verdict, Verdict::same_bits) << record.stages[0].reason;
+}
+
 TEST(SimtGemm, ALibraryThatComputesOtherwiseThanItIsToldIsRefused) {
   TwinDiff twin;
   Gpu rounds;
