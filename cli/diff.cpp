@@ -283,7 +283,8 @@ ExitCode diff_command(const Options& options) {
                                  .tolerance = options.tolerance,
                                  .observer = observer,
                                  .decisions = decisions,
-                                 .attribute = attribute};
+                                 .attribute = attribute,
+                                 .attribute_also = repro_stage};
     record = diff_capture(request);
     if (bundle && worth() >= 0) repro = make_repro(request, static_cast<std::size_t>(worth()));
   } else {
@@ -298,7 +299,8 @@ ExitCode diff_command(const Options& options) {
                               .observer = observer,
                               .decisions = decisions,
                               .repeat = options.repeat,
-                              .attribute = attribute};
+                              .attribute = attribute,
+                              .attribute_also = repro_stage};
     constexpr std::uint64_t probe_seed = 7;
     record = options.probe.empty() ? diff(request) : probe_exact(request, probe_seed);
     if (bundle && worth() >= 0)

@@ -49,13 +49,13 @@ Specialised build_sample(const ModelOptions& options, const Processor& processor
 
 /// The options of an import but for the inputs' elements.
 ImportOptions import_options(const ModelOptions& options) {
-  ImportOptions import;
+  ImportOptions importing;
   const auto refuse_second = [](const std::string& option, const std::string& name) {
     throw Error(Fault::bad_request, option + " gives " + shown(name) + " twice; keep one.");
   };
   for (const std::string& each : options.shapes) {
     auto [name, text] = name_and_value("--shape", each);
-    if (!import.shapes.emplace(name, parse_shape(text)).second) refuse_second("--shape", name);
+    if (!importing.shapes.emplace(name, parse_shape(text)).second) refuse_second("--shape", name);
   }
   for (const std::string& each : options.dims) {
     const auto [name, text] = name_and_value("--dim", each);
@@ -64,30 +64,31 @@ ImportOptions import_options(const ModelOptions& options) {
       throw Error(
           Fault::bad_request,
           "--dim " + each + " cannot be read; write --dim NAME=EXTENT, as in --dim batch=1.");
-    if (!import.dims.emplace(name, extent[0]).second) refuse_second("--dim", name);
+    if (!importing.dims.emplace(name, extent[0]).second) refuse_second("--dim", name);
   }
-  import.asked_by = options.asked_by;
-  for (const std::string& root : options.external_roots) import.external_roots.emplace_back(root);
-  import.until = options.until;
-  return import;
+  importing.asked_by = options.asked_by;
+  for (const std::string& root : options.external_roots)
+    importing.external_roots.emplace_back(root);
+  importing.until = options.until;
+  return importing;
 }
 
 /// The inputs that the file asks for. They and what the import may need of their elements are bound,
 /// but for --from: then a file's tensors may stand for edges inside the model, which import does not
 /// know.
 std::vector<TensorInfo> bind_inputs(const ModelOptions& options, InputRequests& requests,
-                                    ImportOptions& import) {
+                                    ImportOptions& importing) {
   const bool whole = options.from.empty();
   if (whole && requests.has_files()) requests.meet(onnx_input_names(options.model));
-  if (whole) import.bindings = requests.named();
+  if (whole) importing.bindings = requests.named();
   std::vector<TensorInfo> inputs;
-  for (const ModelInput& input : onnx_inputs(options.model, import))
+  for (const ModelInput& input : onnx_inputs(options.model, importing))
     inputs.push_back({input.name, input.type, input.declared});
   if (!whole) return {};
   // Weights and shapes given as inputs are small; what is larger waits until its memory is known.
   for (BoundInput& each : requests.bind_small(inputs, {}, largest_early_bytes))
     if (each.tensor.type() == type_named(inputs, each.name))
-      import.bindings.insert_or_assign(each.name, std::move(each.tensor));
+      importing.bindings.insert_or_assign(each.name, std::move(each.tensor));
   return inputs;
 }
 
@@ -100,14 +101,13 @@ Specialised import_file(const ModelOptions& options, InputRequests& requests) {
   if (std::filesystem::is_directory(options.model, ignored))
     throw Error(Fault::bad_model, "the model '" + options.model +
                                       "' is a folder. Give the path of an .onnx file in it.");
-  ImportOptions import = import_options(options);
+  ImportOptions importing = import_options(options);
   Specialised made;
-  made.inputs = bind_inputs(options, requests, import);
+  made.inputs = bind_inputs(options, requests, importing);
   ProgressLine line;
-  import.observer = [&](std::size_t done, std::size_t of) { line.show_import(done, of);
-};
-made.graph = import_onnx(options.model, import);
-return made;
+  importing.observer = [&](std::size_t done, std::size_t of) { line.show_import(done, of); };
+  made.graph = import_onnx(options.model, importing);
+  return made;
 }  // namespace
 
 /// The part between --from and --until of what was made.
@@ -143,7 +143,7 @@ auto reading(Fault fault, const F& read) {
   }
 }
 
-}  // namespace parity::cli
+}  // namespace
 
 void add_model_options(CLI::App& command, ModelOptions& options) {
   command.add_option("MODEL", options.model, "an .onnx file, or sample:NAME[/CASE]")->required();
@@ -290,14 +290,14 @@ LoadedModel load_model(const ModelOptions& options, const Processor& processor,
 Overview look_at(const ModelOptions& options) {
   InputRequests requests = reading(Fault::bad_input, [&] { return InputRequests(options.inputs); });
   return reading(Fault::bad_model, [&] {
-    ImportOptions import = import_options(options);
+    ImportOptions importing = import_options(options);
     try {
-      bind_inputs(options, requests, import);
+      bind_inputs(options, requests, importing);
     } catch (const Error& error) {
       // Open extents, or an input of a type that the lab does not hold: the overview tells.
       if (error.fault() != Fault::bad_request && error.fault() != Fault::bad_model) throw;
     }
-    return overview_of(options.model, import);
+    return overview_of(options.model, importing);
   });
 }
 

@@ -1082,7 +1082,7 @@ class CaptureWalk {
     blame_contradicted();
     record_.outputs = output_results(r_.graph, r_.stages, accumulated_);
     conclude(record_, flow_.shares_of(r_.graph.outputs));
-    for (const std::size_t i : stages_to_attribute(record_, r_.attribute))
+    for (const std::size_t i : stages_to_attribute(record_, r_.attribute, r_.attribute_also))
       record_.stages[i].attribution = attribution_of(i);
     add_causes(record_);
   }

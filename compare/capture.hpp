@@ -33,6 +33,7 @@ struct CaptureRequest {
   Observer observer = {};
   std::span<const Decision> decisions = {};  ///< checked: check_decisions(decisions, graph)
   std::size_t attribute = attribute_none;    ///< as in DiffRequest
+  int attribute_also = -1;                   ///< as in DiffRequest
 };
 
 /// The lock-step walk with a capture in B's place.

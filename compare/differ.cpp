@@ -688,7 +688,8 @@ class Walk {
 
   /// Which stages matter is known only now, and their inputs are gone: a runs once more.
   void attribute_worst() {
-    const std::vector<std::size_t> wanted = stages_to_attribute(record_, r_.attribute);
+    const std::vector<std::size_t> wanted =
+        stages_to_attribute(record_, r_.attribute, r_.attribute_also);
     if (wanted.empty()) return;
     LiveValues live(r_.graph, r_.a.plan.stages);
     for (std::size_t i = 0; i < r_.inputs.size(); ++i)

@@ -48,6 +48,7 @@ struct DiffRequest {
   /// Beside the first diverging stage, how many of those with the largest shares of the final error
   /// are attributed: a is run once more up to the last of them, and each is run at most ten times.
   std::size_t attribute = attribute_none;
+  int attribute_also = -1;  ///< a stage that is attributed beside them, where any is; -1: none
 };
 
 /// Walks both plans in lock-step, holding only live values:

@@ -507,9 +507,9 @@ void conclude(RunRecord& record, const std::vector<double>& shares) {
   record.exit_code = exit_code_of(record);
 }
 
-std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_t most) {
+std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_t most, int also) {
   if (most == attribute_none) return {};
-  std::set<int> ids = {record.answers.first_diverging};
+  std::set<int> ids = {record.answers.first_diverging, also};
   for (std::size_t i = 0; i < record.answers.by_share.size() && i < most; ++i)
     ids.insert(record.answers.by_share[i]);
   std::vector<std::size_t> positions;

@@ -118,9 +118,9 @@ void note_on_inputs(RunRecord& record, std::span<const Tensor> inputs);
 /// The fault that the stage's likeliest diagnosis proves, as its waterfall tells it.
 ProvedFault proved_fault(const StageResult& stage);
 
-/// Positions in record.stages of those to attribute: the first diverging one and the `most` with the
-/// largest shares, as far as their bits differ.
-std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_t most);
+/// Positions in record.stages of those to attribute: the first diverging one, the `most` with the
+/// largest shares and the stage `also` (-1: none), as far as their bits differ.
+std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_t most, int also);
 /// The network's causes from its stages' attributions.
 void add_causes(RunRecord& record);
 
