@@ -720,7 +720,8 @@ class CaptureWalk {
     if (steps) take_worse(*steps, *result.exact_b);
     decide(planned, inputs, y, result);
     if (j == 0 && !steps && is_recurrent(planned))
-      note(tell_of_wide_bounds(planned, widened(host_.download(exact, r_.referee.execution)),
+      note(tell_of_wide_bounds(planned, widened(host_.download(for_host(y), r_.referee.execution)),
+                               widened(host_.download(exact, r_.referee.execution)),
                                widened(host_.download(m_host, r_.referee.execution)), foreign,
                                result));
     // What bounds itself is not linear in |x|: its M says nothing of an error that x brings along.

@@ -84,16 +84,19 @@ class Picture {
     return energy > 0 ? rest / energy : 1;
   }
   /// Whether every element of the suspect is the reference's element at source(i), as far as correct
-  /// arithmetic can tell.
+  /// arithmetic can tell; then that must explain the difference too, for a tolerance as wide as the
+  /// values lets any element have come from anywhere.
   template <class Source>
   bool came_from(Source source) const {
+    double rest = 0;
     for (std::int64_t i = 0; i < size(); ++i) {
       const auto from = static_cast<std::size_t>(source(i));
       const double x = r[from], y = s[static_cast<std::size_t>(i)];
-      if (same(x, y) || (!tolerance.empty() && std::fabs(y - x) <= tolerance[from])) continue;
-      return false;
+      if (same(x, y)) continue;
+      if (tolerance.empty() || !(std::fabs(y - x) <= tolerance[from])) return false;
+      rest += (y - x) * (y - x);
     }
-    return true;
+    return rest <= left_of_explained * energy;
   }
   bool reproduced(std::span<const double> predicted) const {
     for (std::size_t i = 0; i < s.size(); ++i)
@@ -468,17 +471,26 @@ class Examination {
       from[c] = other;
     }
     if (from.empty()) return false;
+    const auto moved_from = [&](std::int64_t i) {
+      const auto found = from.find(i / P % C);
+      return found == from.end() ? i : i + (found->second - found->first) * P;
+    };
+    if (!p_.came_from(moved_from)) return false;
+    const char* const how = of_.tolerance.empty() ? "bit for bit" : "within the bound";
     const auto& [to, source] = *from.begin();
     if (from.size() == 1) {
       found_.push_back(named_as(
           Bug::channel_replaced, moved(), 1,
-          fmt::format("channel {} of {} has the bits of channel {}", to, of_.who, source)));
+          of_.tolerance.empty()
+              ? fmt::format("channel {} of {} has the bits of channel {}", to, of_.who, source)
+              : fmt::format("channel {} of {} is channel {} within the bound", to, of_.who,
+                            source)));
     } else {
       found_.push_back(named_as(
           Bug::channels_permuted, moved(), 1,
-          fmt::format("{} of {} channels stand in another place, bit for bit: channel {} of {} is "
-                      "the reference's channel {}",
-                      from.size(), C, to, of_.who, source)));
+          fmt::format("{} of {} channels stand in another place, {}: channel {} of {} is the "
+                      "reference's channel {}",
+                      from.size(), C, how, to, of_.who, source)));
     }
     return true;
   }

@@ -316,12 +316,14 @@ class Walk {
       result.bound_coefficient_b = allowance_b.coefficient;
       ask_oracle(i, spot, introduced[0], allowance_a, allowance_b, result);
     }
-    const bool by_steps = follow_steps(i, spot, allowance_a, allowance_b, result);
+    const std::vector<Unfollowed> unfollowed =
+        follow_steps(i, spot, allowance_a, allowance_b, result);
     decide(spot, zero, differing, beyond(), introduced[0], result);
-    if (!spot.sample.empty() && !by_steps) {
+    for (const Unfollowed& side : unfollowed) {
+      if (spot.sample.empty()) continue;
       std::string sentence =
-          tell_of_wide_bounds(spot.b_stage, spot.exact, b_.elements(spot.magnitude[0], spot.sample),
-                              allowance_b, result);
+          tell_of_wide_bounds(spot.b_stage, b_.elements(side.made, spot.sample), spot.exact,
+                              b_.elements(spot.magnitude[0], spot.sample), side.allowance, result);
       if (!sentence.empty()) record_.notes.push_back(std::move(sentence));
     }
     if (result.verdict == Verdict::diverged) result.diagnoses = examine(i, spot, result);
@@ -366,27 +368,37 @@ class Walk {
     return test;
   }
 
-  /// The steps of a recurrent layer, each from the state that a side has before it; whether both sides' were
-  /// judged. A side that goes on in double does not go on from the state that it gave.
-  bool follow_steps(std::size_t i, const Spot& spot, const Allowance& allowance_a,
-                    const Allowance& allowance_b, StageResult& result) {
+  /// A side whose steps could not be judged one by one.
+  struct Unfollowed {
+    const Value& made;
+    const Allowance& allowance;
+  };
+
+  /// The steps of a recurrent layer, each from the state that a side has before it. A side that goes on
+  /// in double does not go on from the state that it gave, and is unfollowed.
+  std::vector<Unfollowed> follow_steps(std::size_t i, const Spot& spot,
+                                       const Allowance& allowance_a, const Allowance& allowance_b,
+                                       StageResult& result) {
     const auto in_float = [](const Value& value) { return value.type().type == Type::float32; };
-    if (!is_recurrent(spot.b_stage) || !result.exact_a || !in_float(spot.x_inputs[0])) return false;
+    if (!is_recurrent(spot.b_stage) || !result.exact_a || !in_float(spot.x_inputs[0]))
+      return {{spot.a_local[0], allowance_a}, {spot.l[0], allowance_b}};
+    std::vector<Unfollowed> unfollowed;
     Referee referee = r_.referee;
     const Value x = for_referee(spot.x_inputs[0]);
-    bool all = true;
     const auto follow = [&](const PlannedStage& planned, const Value& made,
                             const Allowance& allowance, OracleTest& test) {
       std::optional<OracleTest> steps;
       if (in_float(made) && !in_double(planned.contracts.front()))
         steps = judge_steps(referee.backend, referee.execution, exact_plan_.stages[i], x,
                             b_.download(made, r_.b.execution), allowance);
-      if (steps) take_worse(*steps, test);
-      all = all && steps;
+      if (steps)
+        take_worse(*steps, test);
+      else
+        unfollowed.push_back({made, allowance});
     };
     follow(spot.a_stage, spot.a_local[0], allowance_a, *result.exact_a);
     follow(spot.b_stage, spot.l[0], allowance_b, *result.exact_b);
-    return all;
+    return unfollowed;
   }
 
   /// (2) Each side against the exact values of the stage, under its own bound.

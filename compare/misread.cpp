@@ -495,6 +495,15 @@ std::string gates_in_order(const Recurrent& layer, const std::vector<std::int64_
   return text;
 }
 
+/// The addition of a constant right behind a product, as a Linear layer on tensors of rank 3 is exported;
+/// null where there is none.
+const Step* addition_behind(const PlannedStage& planned) {
+  const std::vector<Step>& steps = planned.stage.steps;
+  if (!head_as<MatMul>(planned) || steps.size() < 2 || steps[1].inputs.size() != 1) return nullptr;
+  const auto* added = std::get_if<Binary>(steps[1].op.get());
+  return added != nullptr && added->function == Binary::Function::add ? &steps[1] : nullptr;
+}
+
 /// A layer's bias with some halves left out: 0 all of it, 1 the input's, 2 the recurrent one.
 Tensor without_bias(const Tensor& bias, double amount) {
   const std::int64_t half = bias.shape()[1] / 2;
@@ -780,7 +789,7 @@ const auto rows = std::to_array<Misreading>({
      [](const PlannedStage& p) {
        if (head_as<Recurrent>(p)) return has_bias(p, 0);
        if (const auto* product = head_as<MatMul>(p))
-         return product->addend == MatMul::Addend::parameter;
+         return product->addend == MatMul::Addend::parameter || addition_behind(p) != nullptr;
        return is_convolution(p) && p.stage.steps[0].parameters.size() > 1 &&
               p.stage.steps[0].parameters[1];
      },
@@ -799,8 +808,12 @@ const auto rows = std::to_array<Misreading>({
        if (head_as<Recurrent>(s.planned)) {
          auto& bias = parameters[recurrent_parameter::bias];
          bias = std::make_shared<const Tensor>(without_bias(*bias, amount));
-       } else {
+       } else if (parameters.size() > 1 && parameters[1]) {
          parameters[1] = nullptr;
+       } else {
+         auto& added = misread.stage.stage.steps[1].parameters[0];
+         added = std::make_shared<const Tensor>(
+             gathered(*added, added->shape(), [](const Index&) { return std::optional<Index>(); }));
        }
        return misread;
      },

@@ -189,30 +189,30 @@ bool is_recurrent(const PlannedStage& planned) {
   return std::holds_alternative<Recurrent>(*planned.stage.steps.front().op);
 }
 
-std::string tell_of_wide_bounds(const PlannedStage& planned, std::span<const double> exact,
-                                std::span<const double> magnitude, const Allowance& allowance,
-                                StageResult& result) {
+std::string tell_of_wide_bounds(const PlannedStage& planned, std::span<const double> y,
+                                std::span<const double> exact, std::span<const double> magnitude,
+                                const Allowance& allowance, StageResult& result) {
   if (!is_recurrent(planned) || result.verdict != Verdict::within_bound) return {};
   double largest = 0;
-  for (const double y : exact)
-    if (std::isfinite(y)) largest = std::max(largest, std::fabs(y));
+  for (const double value : exact)
+    if (std::isfinite(value)) largest = std::max(largest, std::fabs(value));
   std::int64_t wide = 0;
-  for (const double m : magnitude)
-    wide += !(allowance.coefficient * m + allowance.underflow <= 2 * largest);
+  for (std::size_t i = 0; i < y.size(); ++i)
+    wide += y[i] != exact[i] &&
+            !(allowance.coefficient * magnitude[i] + allowance.underflow <= 2 * largest);
   if (wide == 0) return {};
   const auto all = static_cast<std::int64_t>(magnitude.size());
-  const std::string sentence =
+  const bool gru =
+      std::get<Recurrent>(*planned.stage.steps.front().op).cell == Recurrent::Cell::gru;
+  result.verdict = Verdict::untrusted;
+  result.reason =
       (wide == all ? "every element's"
                    : std::to_string(wide) + " of " + std::to_string(all) + " elements'") +
-      " bound is wider than the layer's values, because the worst case grows along the steps";
-  if (wide == all) {
-    result.verdict = Verdict::untrusted;
-    result.reason = sentence + ": run fewer steps, or let the layer give every step";
-  } else {
-    result.reason += "; " + sentence + ", so these are not judged";
-  }
-  return planned.stage.name + ": " + sentence +
-         (wide == all ? "; nothing of it was judged" : "; the others were judged, these were not");
+      " bound is wider than the layer's values, because the worst case grows along the steps, so " +
+      (wide == all ? "nothing of it" : "these") + " could not be judged: run fewer steps" +
+      (gru ? ", or let the layer give every step"
+           : "; an LSTM's memory is no output, so its steps cannot be judged one by one");
+  return planned.stage.name + ": " + result.reason;
 }
 
 OracleTest judge_exact(std::span<const std::int64_t> indices, bool all, std::span<const double> y,

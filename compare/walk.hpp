@@ -77,11 +77,12 @@ std::vector<std::int64_t> sample_of(std::int64_t elements, bool all, std::uint64
 bool is_recurrent(const PlannedStage& planned);
 
 /// What is said of a recurrent layer that stays within bounds wider than its own values: the worst case grows
-/// along the steps until no result of a plausible size could leave it. Where that holds of every element
-/// the stage becomes untrusted. Empty: nothing to say. All spans are of the same elements.
-std::string tell_of_wide_bounds(const PlannedStage& planned, std::span<const double> exact,
-                                std::span<const double> magnitude, const Allowance& allowance,
-                                StageResult& result);
+/// along the steps until no result of a plausible size could leave it. Where that holds of any element the
+/// stage becomes untrusted, for what was not judged is no agreement; an element y that is the exact value needs no
+/// bound. Empty: nothing to say. All spans are of the same elements.
+std::string tell_of_wide_bounds(const PlannedStage& planned, std::span<const double> y,
+                                std::span<const double> exact, std::span<const double> magnitude,
+                                const Allowance& allowance, StageResult& result);
 
 /// Whether a NaN that belongs here is not there.
 inline bool swallowed(double exact, double y) { return std::isnan(exact) && !std::isnan(y); }

@@ -279,10 +279,14 @@ TEST(Sequences, BoundsWiderThanTheLayersValuesJudgeNothing) {
   EXPECT_EQ(last_state.exit_code, 4);
   EXPECT_NE(last_state.stages[0].reason.find("wider than the layer's values"), std::string::npos);
 
-  // What an LSTM remembers is not seen, so its late steps stay unjudged, and that is said.
+  // What an LSTM remembers is not seen, so its late steps stay unjudged, which is no agreement.
   const RunRecord late = of_forty_steps(Recurrent::Cell::lstm, 0, 1);
-  EXPECT_EQ(late.stages[0].verdict, Verdict::within_bound);
-  EXPECT_NE(late.stages[0].reason.find("are not judged"), std::string::npos);
+  EXPECT_EQ(late.stages[0].verdict, Verdict::untrusted);
+  EXPECT_NE(late.stages[0].reason.find("could not be judged"), std::string::npos);
+  EXPECT_EQ(late.exit_code, 4);
+  // The same bits need no bound, and a fault in steps that are judged is one.
+  EXPECT_EQ(of_forty_steps(Recurrent::Cell::lstm, 0, 0).exit_code, 0);
+  EXPECT_EQ(of_forty_steps(Recurrent::Cell::lstm, 0, 470).exit_code, 1);
 }
 
 TEST(Sequences, CleanContractsAreExplainedByTheirBounds) {
