@@ -10,7 +10,7 @@ struct Options {
   ReportOptions reports;
 };
 
-ExitCode report_command(const Options& options) {
+ExitCode render(const Options& options) {
   const std::string text = read_text_file(options.record);
   if (record_kind(text) == RecordKind::sweep) {
     SweepFiles(options.reports.files).write(read_sweep_json(text), false);
@@ -19,6 +19,17 @@ ExitCode report_command(const Options& options) {
     reports.write(read_json(text));
   }
   return ExitCode::consistent;
+}
+
+/// The records' readers know no file's name.
+ExitCode report_command(const Options& options) {
+  try {
+    return render(options);
+  } catch (const Error& error) {
+    const std::string why = error.what();
+    if (error.fault() != Fault::bad_input || why.find(options.record) != std::string::npos) throw;
+    throw Error(Fault::bad_input, options.record + ": " + why);
+  }
 }
 
 }  // namespace

@@ -373,7 +373,7 @@ std::string decision_text(const DecisionResult& decision) {
     return about + "0 flips possible in" + of.substr(3) + "; smallest margin " +
            brief(decision.smallest_margin) + ", bound: " + bound;
   return about + grouped(decision.flipped) + of + " flipped, " + grouped(decision.could_flip) +
-         " could flip within the bound: " + bound;
+         " more could flip within the bound: " + bound;
 }
 
 std::vector<std::string> decision_points(const DecisionResult& decision) {
