@@ -243,9 +243,10 @@ int main(int argc, char** argv) {
       "prints JSON");
   Options options;
   app.add_option("--case", options.cases, "A to G; default all");
-  app.add_option("--on", options.specs,
-                 "cuda:fp32, cuda:tf32@ARCH…; default fp32, chunk256, the device's tf32, and the library's "
-                 "products of both");
+  app.add_option(
+      "--on", options.specs,
+      "cuda:fp32, cuda:tf32@ARCH…; default fp32, chunk256, the device's tf32, and the library's "
+      "products of both");
   app.add_option("--family", options.family, "second, second_fpn or centerpoint")
       ->capture_default_str();
   app.add_option("--device", options.device)->capture_default_str();
