@@ -221,13 +221,13 @@ std::string pair_text(const ElementPair& pair, const std::string& shape) {
 }
 
 /// Both comparisons of a stage side by side.
-std::string comparisons(const StageResult& stage) {
+std::string comparisons(const RunRecord& record, const StageResult& stage) {
   if (!stage.introduced && !stage.accumulated) return "";
   std::string out = fmt::format(
       "<div class=\"scroll\">\n<table class=\"sides\" {}>\n<thead><tr><th scope=\"col\"></th><th "
-      "scope=\"col\">introduced<br>l − a, same input</th>"
+      "scope=\"col\">introduced<br>{}, same input</th>"
       "<th scope=\"col\">accumulated<br>b − a, own past</th></tr></thead>\n<tbody>\n",
-      table_attributes);
+      table_attributes, symbols_of(record).introduced);
   const auto row = [&](std::string_view name, auto text_of) {
     const auto cell = [&](const std::optional<Comparison>& c) {
       return c ? text_of(*c) : std::string("–");
@@ -280,6 +280,7 @@ std::string twin_text(const TwinTest& test, const std::string& shape) {
 
 std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
   Pairs pairs;
+  const Symbols symbols = symbols_of(record);
   std::string verdict = fmt::format("{} {}", glyph(stage.verdict), words(stage.verdict));
   if (!stage.reason.empty()) verdict += ": " + markup(stage.reason);
   if (stage.blame != Blame::nobody) verdict += " (blamed: " + markup(name(stage.blame)) + ")";
@@ -311,7 +312,7 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
     if (c.uninformative_bounds > 0)
       text +=
           fmt::format("; {} with a magnitude too large to judge", grouped(c.uninformative_bounds));
-    pairs.add("bound of l − a", text);
+    pairs.add(fmt::format("bound of {}", symbols.introduced), text);
     pairs.add("coefficients of M",
               "a " + brief(stage.bound_coefficient_a) + ", b " + brief(stage.bound_coefficient_b));
   }
@@ -319,14 +320,16 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
   if (stage.exact_b) pairs.add("b against exact", oracle_text(*stage.exact_b, stage.shape));
   if (const std::string drift = forecast_text(stage); !drift.empty()) pairs.add("forecast", drift);
   if (stage.attribution) {
-    pairs.add("causes of l − a", shares_text(*stage.attribution));
+    pairs.add(fmt::format("causes of {}", symbols.introduced), shares_text(*stage.attribution));
     pairs.add("emulation", certificate_text(*stage.attribution));
   }
   if (stage.statistics) {
     const Statistics& statistics = *stage.statistics;
     if (statistics.a) pairs.add("statistics of a", noise_text(*statistics.a));
     if (statistics.b) pairs.add("statistics of b", noise_text(*statistics.b));
-    if (statistics.inherited) pairs.add("inherited b − l", inherited_text(*statistics.inherited));
+    if (statistics.inherited)
+      pairs.add(fmt::format("inherited {}", symbols.inherited),
+                inherited_text(*statistics.inherited));
   }
   if (stage.twin_a) pairs.add("a against its CPU twin", twin_text(*stage.twin_a, stage.shape));
   if (stage.twin_b) pairs.add("b against its CPU twin", twin_text(*stage.twin_b, stage.shape));
@@ -459,7 +462,8 @@ std::string focus(const RunRecord& record) {
       "<h2 id=\"focus\">{}: {}</h2>\n<p class=\"dim\">Stage {} of {}, {}.</p>\n<div "
       "class=\"columns\">\n<section>\n{}</section>\n<section>\n{}</section>\n",
       "A closer look", markup(shortened(printable(titled(*stage)), 160)), place(record, *stage),
-      record.stages.size(), focus_reason(record), stage_pairs(record, *stage), comparisons(*stage));
+      record.stages.size(), focus_reason(record), stage_pairs(record, *stage),
+      comparisons(record, *stage));
   return out + stage_pictures(*stage) + "</div>\n";
 }
 
@@ -637,7 +641,7 @@ std::string stage_details(const RunRecord& record) {
         words(stage.verdict), place(record, stage));
     const bool quiet = stage.verdict == Verdict::same_bits && stage.accumulated &&
                        stage.accumulated->differing == 0;
-    out += stage_pairs(record, stage) + (quiet ? "" : comparisons(stage));
+    out += stage_pairs(record, stage) + (quiet ? "" : comparisons(record, stage));
     if (stage.map && &stage != focused)
       out += "<div class=\"columns\">\n" + stage_pictures(stage) + "</div>\n";
     out += "</div></details>\n";
@@ -659,11 +663,14 @@ std::string commands(const RunRecord& record) {
 }
 
 std::string method(const RunRecord& record) {
+  const Symbols symbols = symbols_of(record);
   std::vector<std::string> items = {
-      "<strong>Introduced</strong> (l − a): both sides are given the same input, a's; this decides "
-      "blame. <strong>Accumulated</strong> (b − a): each side "
-      "on its own past; this is what a user of the model sees. <strong>Inherited</strong> is the "
-      "rest, b − l.",
+      fmt::format(
+          "<strong>Introduced</strong> ({}; l: {}): both sides are given the same input, {}; this "
+          "decides blame. <strong>Accumulated</strong> (b − a): each side on its own past; this is "
+          "what a user of the model sees. <strong>Inherited</strong> is the rest, {}.",
+          symbols.introduced, markup(std::string(symbols.fed)), markup(std::string(symbols.whose)),
+          symbols.inherited),
       "<strong>Bounds are derived, not chosen.</strong> A stage's bound is a coefficient that "
       "follows from its arithmetic (number format, terms, order of "
       "operations) times the stage's magnitude M, evaluated on absolute values, element by "

@@ -368,8 +368,10 @@ std::string plot_errors(const RunRecord& record) {
           "plot");
 
   draw_blocks(svg, record, row, 32, end);
-  svg.text(left, share.top - headroom - 10, "introduced error max |l − a| ÷ its derived bound",
-           "fill=\"currentColor\" font-weight=\"600\"");
+  svg.text(
+      left, share.top - headroom - 10,
+      fmt::format("introduced error max |{}| ÷ its derived bound", symbols_of(record).introduced),
+      "fill=\"currentColor\" font-weight=\"600\"");
   svg.rect(left, share.y(1), picture_width - left - right, share.bottom - share.y(1),
            "class=\"band\" fill=\"#009E73\" fill-opacity=\"0.10\"");
   draw_log_axis(svg, share);

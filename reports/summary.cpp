@@ -231,18 +231,21 @@ bool stages_follow(const RunRecord& record) {
                      [](const StageResult& stage) { return stage.accumulated.has_value(); });
 }
 
+Symbols symbols_of(const RunRecord& record) {
+  if (record.b.backend == "capture") return {"b − l", "l − a", "a fed with b's inputs", "b's"};
+  return {"l − a", "b − l", "b fed with a's inputs", "a's"};
+}
+
 std::string origin_facts(const RunRecord& record) {
   std::vector<std::string> parts;
   if (const StageResult* stage = find(record, record.answers.first_different))
     parts.push_back("first different bits at " + name_of(*stage));
-  // A capture cannot be run on other inputs: there l is a's output on the capture's.
-  const std::string_view local = record.b.backend == "capture"
-                                     ? " (max |b − l| {}; l: a fed with b's inputs)"
-                                     : " (max |l − a| {}; l: b fed with a's inputs)";
+  const Symbols symbols = symbols_of(record);
   if (const StageResult* stage = find(record, record.answers.largest_introduced))
     parts.push_back("largest introduced error at " + name_of(*stage) +
                     (stage->introduced
-                         ? fmt::format(fmt::runtime(local), brief(stage->introduced->max_abs, 2))
+                         ? fmt::format(" (max |{}| {}; l: {})", symbols.introduced,
+                                       brief(stage->introduced->max_abs, 2), symbols.fed)
                          : ""));
   return join(parts, "; ");
 }

@@ -47,6 +47,13 @@ inline constexpr std::string_view stages_ran_alone =
 /// The sentence after them: the largest introduced error and the first different bits.
 std::string origin_facts(const RunRecord& record);
 
+/// How a record's errors are written. l is b's output on a's inputs; a recording cannot be run on other
+/// inputs, so there l is a's output on what was recorded.
+struct Symbols {
+  std::string_view introduced, inherited, fed, whose;
+};
+Symbols symbols_of(const RunRecord& record);
+
 /// "tf32 operand rounding (rna) 99.6 %, accumulator (tensor:k8f25/rna) 0.3 %, …": the causes of the
 /// final error; empty where no stage was attributed.
 std::string causes_text(const RunRecord& record);

@@ -81,6 +81,20 @@ TEST(Html, PicturesCarryTheirLooksAsAttributes) {
   }
 }
 
+TEST(Html, OfARecordingTheSharedInputIsTheRecordings) {
+  RunRecord record = samples::diverged();
+  const auto says = [&](const std::string& words) {
+    return write_html(record).find(words) != std::string::npos;
+  };
+  EXPECT_TRUE(says("introduced error max |l − a|"));
+  EXPECT_TRUE(says("introduced<br>l − a"));
+  record.b.backend = "capture";
+  EXPECT_TRUE(says("introduced error max |b − l|"));
+  EXPECT_TRUE(says("introduced<br>b − l"));
+  EXPECT_TRUE(says("the rest, l − a"));
+  EXPECT_FALSE(says("|l − a|"));
+}
+
 TEST(Html, ThreeHundredStagesStayUnderTwoMegabytes) {
   EXPECT_LE(write_html(samples::large()).size(), 2000000u);
 }
