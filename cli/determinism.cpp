@@ -132,10 +132,6 @@ std::vector<Variation> variations(const Setting& s) {
     return s.options.vary.empty() ||
            std::find(s.options.vary.begin(), s.options.vary.end(), axis) != s.options.vary.end();
   };
-  const std::vector<ExecutionAxis> axes = s.backend.axes();
-  const auto has = [&](ExecutionAxis axis) {
-    return std::find(axes.begin(), axes.end(), axis) != axes.end();
-  };
   std::vector<Variation> all;
   if (wanted("runs") && s.options.runs > 0)
     all.push_back({.axis = "runs", .runs = s.options.runs, .execution = s.execution});
@@ -145,13 +141,13 @@ std::vector<Variation> variations(const Setting& s) {
                    .execution = s.execution,
                    .elsewhere = restarted(s)});
   if (wanted("threads")) {
-    if (has(ExecutionAxis::threads))
+    if (varies(s.backend, ExecutionAxis::threads))
       add_threads(s, all);
     else
       all.push_back({.axis = "threads", .not_tried = s.spec.backend + " has no thread count"});
   }
   if (wanted("isa")) {
-    if (has(ExecutionAxis::instruction_set))
+    if (varies(s.backend, ExecutionAxis::instruction_set))
       add_instruction_sets(s, all);
     else
       all.push_back({.axis = "isa", .not_tried = s.spec.backend + " has one instruction set"});

@@ -12,11 +12,6 @@
 namespace parity {
 namespace {
 
-bool has(const Backend& backend, ExecutionAxis axis) {
-  const std::vector<ExecutionAxis> axes = backend.axes();
-  return std::find(axes.begin(), axes.end(), axis) != axes.end();
-}
-
 bool reads_workspace(const Plan& plan) {
   for (const PlannedStage& stage : plan.stages)
     for (const Contract& contract : stage.contracts)
@@ -293,8 +288,13 @@ class Repeater {
 
 }  // namespace
 
+bool varies(const Backend& backend, ExecutionAxis axis) {
+  const std::vector<ExecutionAxis> axes = backend.axes();
+  return std::find(axes.begin(), axes.end(), axis) != axes.end();
+}
+
 std::vector<Variation> stream_variations(const Backend& backend, const Execution& execution) {
-  if (!has(backend, ExecutionAxis::streams))
+  if (!varies(backend, ExecutionAxis::streams))
     return {{.axis = "streams", .not_tried = backend.info(execution).name + " has no streams"}};
   std::vector<Variation> all;
   for (const int count : {1, 2, 3, 5}) {
@@ -312,7 +312,7 @@ std::vector<Variation> stream_variations(const Backend& backend, const Execution
 std::vector<Variation> workspace_variations(const Plan& plan, const Backend& backend,
                                             const Execution& execution) {
   const std::string axis = "workspace";
-  if (!has(backend, ExecutionAxis::workspace))
+  if (!varies(backend, ExecutionAxis::workspace))
     return {{.axis = axis,
              .not_tried = backend.info(execution).name + " lends no workspace to a library"}};
   if (!reads_workspace(plan))

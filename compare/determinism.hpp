@@ -94,6 +94,9 @@ struct DeterminismRequest {
   Observer observer = {};
 };
 
+/// Whether an execution of the backend can vary so.
+bool varies(const Backend& backend, ExecutionAxis axis);
+
 /// The same run on other numbers of streams, or with other workspaces, where the backend has them and the
 /// plan can tell; else one variation that says why not.
 std::vector<Variation> stream_variations(const Backend& backend, const Execution& execution);

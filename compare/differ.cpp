@@ -320,7 +320,6 @@ class Walk {
         follow_steps(i, spot, allowance_a, allowance_b, result);
     decide(spot, zero, differing, beyond(), introduced[0], result);
     for (const Unfollowed& side : unfollowed) {
-      if (spot.sample.empty()) continue;
       std::string sentence =
           tell_of_wide_bounds(spot.b_stage, b_.elements(side.made, spot.sample), spot.exact,
                               b_.elements(spot.magnitude[0], spot.sample), side.allowance, result);
@@ -374,13 +373,15 @@ class Walk {
     const Allowance& allowance;
   };
 
-  /// The steps of a recurrent layer, each from the state that a side has before it. A side that goes on
-  /// in double does not go on from the state that it gave, and is unfollowed.
+  /// The steps of a recurrent layer that the oracle was asked about, each from the state that a side has
+  /// before it. A side that goes on in double does not go on from the state that it gave, and is
+  /// unfollowed.
   std::vector<Unfollowed> follow_steps(std::size_t i, const Spot& spot,
                                        const Allowance& allowance_a, const Allowance& allowance_b,
                                        StageResult& result) {
     const auto in_float = [](const Value& value) { return value.type().type == Type::float32; };
-    if (!is_recurrent(spot.b_stage) || !result.exact_a || !in_float(spot.x_inputs[0]))
+    if (!is_recurrent(spot.b_stage) || spot.sample.empty()) return {};
+    if (!in_float(spot.x_inputs[0]))
       return {{spot.a_local[0], allowance_a}, {spot.l[0], allowance_b}};
     std::vector<Unfollowed> unfollowed;
     Referee referee = r_.referee;
