@@ -75,22 +75,29 @@ std::string refusal_of(Algorithm algorithm, const Numerics& asked, const Backend
   }
 }
 
-/// Every algorithm there is, as one backend sees it.
-void add_rows(const Backend& backend, const std::string& label, const Numerics& asked,
-              std::vector<Row>& rows) {
-  const std::vector<AlgorithmInfo> offered = backend.algorithms();
+/// Every algorithm there is, those that are offered with their ops. `refusal` gives the reason why one will
+/// not run, empty when it will.
+template <class Refusal>
+void add_rows(const std::vector<AlgorithmInfo>& offered, const std::string& label,
+              const Refusal& refusal, std::vector<Row>& rows) {
   for (const Algorithm algorithm : all_algorithms()) {
     const auto found = std::find_if(offered.begin(), offered.end(), [&](const AlgorithmInfo& info) {
       return info.algorithm == algorithm;
     });
-    const std::string refusal = refusal_of(algorithm, asked, backend);
+    const std::string why = refusal(algorithm);
     if (found != offered.end())
-      rows.push_back({label, *found, refusal});
+      rows.push_back({label, *found, why});
     else
       rows.push_back({label,
                       {algorithm, "-", "no room of " + label + " has it"},
-                      refusal.empty() ? label + " does not list it" : refusal});
+                      why.empty() ? label + " does not list it" : why});
   }
+}
+
+void add_rows(const Backend& backend, const std::string& label, const Numerics& asked,
+              std::vector<Row>& rows) {
+  const auto refusal = [&](Algorithm algorithm) { return refusal_of(algorithm, asked, backend); };
+  add_rows(backend.algorithms(), label, refusal, rows);
 }
 
 std::string label_of(const Spec& spec) {
@@ -101,17 +108,23 @@ ExitCode algorithms(const std::string& on, bool as_json) {
   const Processor processor = open_processor();
   std::vector<Row> rows;
   const cuda::Availability gpus = cuda::availability();
+  bool no_gpu = false;
   if (!on.empty()) {
     const Spec spec = parse_spec(on.find(':') == std::string::npos ? on + ":fp32" : on);
-    add_rows(*open_backend(spec, processor), label_of(spec), spec.numerics, rows);
+    no_gpu = spec.backend == "cuda" && spec.device == 0 && !gpus.why.empty();
+    if (no_gpu)  // what it would offer is known all the same
+      add_rows(
+          cuda::algorithms(), "cuda", [](Algorithm) { return "no GPU here"; }, rows);
+    else
+      add_rows(*open_backend(spec, processor), label_of(spec), spec.numerics, rows);
   } else {
+    no_gpu = !gpus.why.empty();
     add_rows(*processor.backend, "cpu", {}, rows);
     for (const cuda::Device& device : gpus.devices)
       if (device.why.empty())
         add_rows(*cuda::make_backend(device.number), fmt::format("cuda:{}", device.number), {},
                  rows);
   }
-  const bool name_gpus = on.empty() && !gpus.why.empty();
   if (as_json) {
     nlohmann::ordered_json document;
     document["algorithms"] = nlohmann::ordered_json::array();
@@ -125,7 +138,7 @@ ExitCode algorithms(const std::string& on, bool as_json) {
       document["algorithms"].push_back(std::move(each));
     }
     document["refused"] = nlohmann::ordered_json::object();
-    if (name_gpus) document["refused"]["cuda"] = gpus.why;
+    if (no_gpu) document["refused"]["cuda"] = gpus.why;
     fmt::print("{}\n", document.dump(2));
     return ExitCode::consistent;
   }
@@ -135,7 +148,7 @@ ExitCode algorithms(const std::string& on, bool as_json) {
                name(promise_of(row.info.algorithm)), row.info.ops, "", row.info.note);
     if (!row.refusal.empty()) fmt::print("{:<36} refused: {}\n", "", row.refusal);
   }
-  if (name_gpus) fmt::print("cuda: {}\n", gpus.why);
+  if (no_gpu) fmt::print("cuda: {}\n", gpus.why);
   fmt::print(
       "promises, weakest first: not_guaranteed < run_to_run < gpu_to_gpu < host_to_gpu\n"
       "host_to_gpu: the same bits on every backend, device, instruction set, thread count and "
@@ -160,8 +173,10 @@ void add_algorithms(CLI::App& program, Invocation& invocation) {
   command->add_flag("--json", options->as_json, "as JSON");
   command->footer(
       "Each algorithm is asked of a small convolution; what refuses it says so in a sentence.\n"
+      "Of a GPU that is not here the list says what it would offer.\n"
       "Examples:\n"
       "  paritylab algorithms --on cpu\n"
+      "  paritylab algorithms --on cuda\n"
       "  paritylab algorithms --on cpu:tf32@sm_80     which tensor core is sm_80's?\n"
       "Exit codes: 0 listed · 2 usage · 5 no such device");
   command->callback([&invocation, options] {

@@ -56,6 +56,7 @@ ExitCode doctor() {
   if (!cuda.mixed.empty()) complain("cuda", cuda.mixed + ".");
   if (!cuda.ambiguous.empty()) line("note", "cuda", cuda.ambiguous + ".");
   const cuda::Availability gpus = cuda::availability();
+  if (!gpus.build.empty()) line("", "cuda", "this program: " + gpus.build);
   if (!gpus.why.empty()) line("note", "cuda", gpus.why + ".");
   for (const cuda::Device& device : gpus.devices)
     line(device.why.empty() ? "ok" : "note", "cuda",

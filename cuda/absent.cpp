@@ -13,7 +13,7 @@ constexpr const char* absence =
 
 }  // namespace
 
-Availability availability() { return {{}, absence}; }
+Availability availability() { return {{}, {}, absence}; }
 
 std::unique_ptr<Backend> make_backend(int device) {
   throw Error(Fault::device,

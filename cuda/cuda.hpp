@@ -19,11 +19,16 @@ struct Device {
 /// What this build can do with GPUs. A value, not a failure: `devices` and `doctor` print it.
 struct Availability {
   std::vector<Device> devices;
+  std::string
+      build;  ///< "CUDA runtime 11.8, kernels for 75-virtual 90"; empty without a CUDA backend
   std::string why;  ///< one sentence when there is no usable device: what is missing and what to do
 };
 
 /// Never throws: a missing toolkit, driver or device is a finding.
 Availability availability();
+
+/// What a GPU's rooms compute by, whether one is here or not; a device may refuse some of it.
+std::vector<AlgorithmInfo> algorithms();
 
 /// The CUDA backend on one device. Throws Fault::device when there is none, naming the spec that
 /// predicts its bits on this machine.

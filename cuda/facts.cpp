@@ -70,7 +70,7 @@ Availability availability_of(Api& api) {
   if (const Status status = api.device_count(&count); status != success) {
     const std::string why = api.describe(status);
     api.clear_error();
-    return {{}, "the CUDA runtime finds no device that it can use: " + why + otherwise};
+    return {{}, {}, "the CUDA runtime finds no device that it can use: " + why + otherwise};
   }
   Availability result;
   for (int number = 0; number < count; ++number) {

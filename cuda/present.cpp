@@ -6,7 +6,16 @@
 
 namespace parity::cuda {
 
-Availability availability() { return availability_of(*cuda_runtime()); }
+Availability availability() {
+  const std::shared_ptr<Api> api = cuda_runtime();
+  Availability here = availability_of(*api);
+  int driver = 0, runtime = 0;
+  // Known without a driver: the runtime is part of the program.
+  if (api->versions(&driver, &runtime) == success)
+    here.build = "CUDA runtime " + version_text(runtime) + ", kernels for " PARITYLAB_ARCHITECTURES;
+  api->clear_error();
+  return here;
+}
 
 std::unique_ptr<Backend> make_backend(int device) {
   const std::shared_ptr<Api> api = cuda_runtime();

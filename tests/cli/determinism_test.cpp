@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "cuda/cuda.hpp"
 #include "tests/cli/program.hpp"
 
 namespace parity::test {
@@ -103,6 +104,24 @@ TEST(AlgorithmsCommand, NamesPromiseAndRefusalForOneDevice) {
   // Another arch's tensor core, and a library of the GPU.
   EXPECT_EQ(refused, (std::vector<std::string>{"tensor:k8f25", "gemm:cublas"}));
   EXPECT_EQ(paritylab(workshop, "algorithms --on nowhere").code, 2);
+}
+
+TEST(AlgorithmsCommand, ListsWhatAGpuWouldOfferWhereThereIsNone) {
+  if (!cuda::availability().devices.empty()) GTEST_SKIP() << "this machine has a GPU";
+  const Workshop workshop;
+  const Ended ended = paritylab(workshop, "algorithms --on cuda --json");
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  const auto document = nlohmann::json::parse(ended.out);
+  std::size_t offered = 0;
+  for (const auto& row : document.at("algorithms")) {
+    EXPECT_EQ(row.at("backend"), "cuda");
+    EXPECT_EQ(row.at("refusal"), "no GPU here");
+    if (row.at("ops") != "-") ++offered;
+  }
+  EXPECT_EQ(offered, cuda::algorithms().size());
+  const std::string why = document.at("refused").at("cuda");
+  EXPECT_NE(why.find("cpu:tf32@sm_90"), std::string::npos) << why;
+  EXPECT_EQ(paritylab(workshop, "algorithms --on cuda:fp32,device=1").code, 5);
 }
 
 }  // namespace

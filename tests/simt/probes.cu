@@ -70,6 +70,8 @@ __global__ void matrix(MatrixArgument a) {
   };
   Operand& shared = *device::dynamic_shared<Operand>();
   const int lane = static_cast<int>(device::thread_number()), g = lane / 4, t = lane % 4;
+  const std::size_t tile = device::block_index().x;
+  a.a += tile * 128, a.b += tile * 64, a.c += tile * 128, a.d += tile * 128;
   for (int i = lane; i < 128; i += 32) shared.x[i / 8][i % 8] = a.a[i];
   device::barrier();
   std::uint32_t x[4];
@@ -113,7 +115,7 @@ Status launch_copy(const Queue& queue, const CopyArgument& argument) {
   return launch(queue, "copy", copy, {1}, {16}, 0, argument);
 }
 Status launch_matrix(const Queue& queue, const MatrixArgument& argument) {
-  return launch(queue, "matrix", matrix, {1}, {32}, 16 * 8 * sizeof(float), argument);
+  return launch(queue, "matrix", matrix, {argument.tiles}, {32}, 16 * 8 * sizeof(float), argument);
 }
 
 Status launch_conversion(const Queue& queue, const ConversionArgument& argument) {

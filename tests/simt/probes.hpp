@@ -39,10 +39,12 @@ struct CopyArgument {
 };
 cuda::Status launch_copy(const cuda::Queue& queue, const CopyArgument& argument);
 
-/// d[16x8] = c + a[16x8] b[8x8], row-major, by one matrix instruction, a fetched by load_matrix_x4.
+/// d[16x8] = c + a[16x8] b[8x8], row-major, by one matrix instruction, a fetched by load_matrix_x4; `tiles`
+/// of them, one behind the other.
 struct MatrixArgument {
   const float *a, *b, *c;
   float* d;
+  unsigned tiles = 1;
 };
 cuda::Status launch_matrix(const cuda::Queue& queue, const MatrixArgument& argument);
 
