@@ -318,8 +318,13 @@ ExitCode diff_command(const Options& options) {
                                         : std::vector<std::pair<std::string, std::string>>{
                                               {"of each stage", "integers of its own"}};
   const Facts vendor = vendor_facts();
-  for (SideRecord* side : {&record.a, &record.b})
+  for (const auto& [side, computing] : {std::pair{&record.a, &a}, std::pair{&record.b, &b}}) {
+    if (const Backend* const backend = computing->backend.get();
+        backend != nullptr && backend->device_peak_bytes() > 0)
+      side->facts.emplace_back("peak of device memory, bytes",
+                               std::to_string(backend->device_peak_bytes()));
     side->facts.insert(side->facts.end(), vendor.begin(), vendor.end());
+  }
   record.exit_code = exit_code_of(record);
   record.started = started;
   record.peak_bytes = peak_bytes();

@@ -52,6 +52,7 @@ class Forwarding : public Backend {
     return inner_.elements(value, indices);
   }
   void forget(const PlannedStage& stage) override { inner_.forget(stage); }
+  std::int64_t device_peak_bytes() const override { return inner_.device_peak_bytes(); }
 
  protected:
   Backend& inner_;

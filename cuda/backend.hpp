@@ -40,6 +40,9 @@ class CudaBackend final : public Backend {
   std::vector<double> elements(const Value& value,
                                std::span<const std::int64_t> indices) const override;
   void forget(const PlannedStage& stage) override;
+  std::int64_t device_peak_bytes() const override {
+    return static_cast<std::int64_t>(session_->peak_bytes());
+  }
 
   const Session& session() const { return *session_; }
 

@@ -90,15 +90,10 @@ Status launch_check_indices(const Queue& queue, const CheckArgument& a) {
 }
 
 Status launch_gather_rows(const Queue& queue, const GatherRowsArgument& a) {
-  const Extent blocks = blocks_for(a.rows.rows * a.rows.run), threads{threads_per_block};
-  switch (a.word_bytes) {
-    case 1:
-      return launch(queue, "gather", gather<std::uint8_t>, blocks, threads, 0, a);
-    case 4:
-      return launch(queue, "gather", gather<std::uint32_t>, blocks, threads, 0, a);
-    default:
-      return launch(queue, "gather", gather<std::uint64_t>, blocks, threads, 0, a);
-  }
+  return with_word(a.word_bytes, [&](auto word) {
+    return launch(queue, "gather", gather<decltype(word)>, blocks_for(a.rows.rows * a.rows.run),
+                  {threads_per_block}, 0, a);
+  });
 }
 
 Status launch_winners(const Queue& queue, const WinnersArgument& a) {

@@ -102,9 +102,8 @@ Status convert_to(const Queue& queue, const ConvertArgument& a) {
 }  // namespace
 
 Status launch_transpose(const Queue& queue, const TransposeArgument& argument) {
-  if (argument.word_bytes == 8) return transpose_words<std::uint64_t>(queue, argument);
-  if (argument.word_bytes == 4) return transpose_words<std::uint32_t>(queue, argument);
-  return transpose_words<std::uint8_t>(queue, argument);
+  return with_word(argument.word_bytes,
+                   [&](auto word) { return transpose_words<decltype(word)>(queue, argument); });
 }
 
 Status launch_convert(const Queue& queue, const ConvertArgument& argument) {
@@ -113,30 +112,17 @@ Status launch_convert(const Queue& queue, const ConvertArgument& argument) {
 }
 
 Status launch_strided_copy(const Queue& queue, const StridedCopyArgument& argument) {
-  const Extent blocks = blocks_for(argument.count), threads{threads_per_block};
-  switch (argument.word_bytes) {
-    case 1:
-      return launch(queue, "strided copy", strided_copy<std::uint8_t>, blocks, threads, 0,
-                    argument);
-    case 4:
-      return launch(queue, "strided copy", strided_copy<std::uint32_t>, blocks, threads, 0,
-                    argument);
-    default:
-      return launch(queue, "strided copy", strided_copy<std::uint64_t>, blocks, threads, 0,
-                    argument);
-  }
+  return with_word(argument.word_bytes, [&](auto word) {
+    return launch(queue, "strided copy", strided_copy<decltype(word)>, blocks_for(argument.count),
+                  {threads_per_block}, 0, argument);
+  });
 }
 
 Status launch_placed_copy(const Queue& queue, const PlacedCopyArgument& argument) {
-  const Extent blocks = blocks_for(argument.count), threads{threads_per_block};
-  switch (argument.word_bytes) {
-    case 1:
-      return launch(queue, "placed copy", placed_copy<std::uint8_t>, blocks, threads, 0, argument);
-    case 4:
-      return launch(queue, "placed copy", placed_copy<std::uint32_t>, blocks, threads, 0, argument);
-    default:
-      return launch(queue, "placed copy", placed_copy<std::uint64_t>, blocks, threads, 0, argument);
-  }
+  return with_word(argument.word_bytes, [&](auto word) {
+    return launch(queue, "placed copy", placed_copy<decltype(word)>, blocks_for(argument.count),
+                  {threads_per_block}, 0, argument);
+  });
 }
 
 Status launch_magnitude(const Queue& queue, const MagnitudeArgument& argument) {

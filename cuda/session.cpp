@@ -55,9 +55,16 @@ void Session::take_turn(int streams) {
 
 std::string Session::no_library() {
   if (library_ != nullptr) return {};
+  const std::string action = "opening cuBLAS";
+  std::size_t before = 0, after = 0, total = 0;
+  check(api_->memory(&before, &total), action);
   const Status status = api_->open_library(&library_);
   if (status == library_absent) return api_->describe(status);
-  check(status, "opening cuBLAS");
+  check(status, action);
+  check(api_->memory(&after, &total), action);
+  // It takes memory of its own, which nobody else can tell.
+  live_ += before - std::min(before, after);
+  peak_ = std::max(peak_, live_);
   return {};
 }
 

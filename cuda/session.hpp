@@ -54,7 +54,7 @@ class Session : public std::enable_shared_from_this<Session> {
   /// handed on while kernels that use it are still waiting. Throws Fault::out_of_memory with the bytes
   /// required and available.
   std::shared_ptr<void> take(std::size_t bytes);
-  /// Bytes handed out at the fullest moment.
+  /// Bytes handed out at the fullest moment, with what an open library was seen to take.
   std::size_t peak_bytes() const { return peak_; }
 
  private:

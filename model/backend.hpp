@@ -85,6 +85,9 @@ class Backend {
 
   /// Drops what was packed for this stage.
   virtual void forget(const PlannedStage& stage) = 0;
+
+  /// Bytes of a device's own memory at the fullest moment so far; 0 where values lie in the process's.
+  virtual std::int64_t device_peak_bytes() const { return 0; }
 };
 
 /// The referee: computes elements of a stage's first output in double, on the FP32 inputs as given.

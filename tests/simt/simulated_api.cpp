@@ -265,12 +265,16 @@ Status SimulatedApi::open_library(cuda::Library* library) {
   if (const Status status = begin(); status != success) return status;
   if (!this->library.present) return cuda::library_absent;
   *library = *libraries_.insert(handle()).first;
+  live_bytes_ += library_bytes;
+  peak_bytes_ = std::max(peak_bytes_, live_bytes_);
   return success;
 }
 
 Status SimulatedApi::close_library(cuda::Library library) {
   const Status status = begin();
-  return libraries_.erase(library) == 1 ? status : invalid_handle;
+  if (libraries_.erase(library) == 0) return invalid_handle;
+  live_bytes_ -= library_bytes;
+  return status;
 }
 
 Status SimulatedApi::library_version(cuda::Library library, int* version) {

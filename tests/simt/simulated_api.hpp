@@ -51,6 +51,8 @@ class SimulatedApi final : public cuda::Api {
   }
   std::size_t open_libraries() const { return libraries_.size(); }
   std::size_t peak_bytes() const { return peak_bytes_; }
+  /// What a library takes of the device's memory while it is open, asking nobody.
+  static constexpr std::size_t library_bytes = 3 << 20;
   /// Every barrier that a kernel has met.
   const std::vector<Site>& barriers() const { return barriers_; }
   /// Names of the kernels that have run.
