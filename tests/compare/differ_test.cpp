@@ -129,6 +129,7 @@ TEST(Differ, AcrossContractsNamesAGrossFaultAndNoOther) {
             fault.amount = 30;
             break;
           case Bug::ulp_bumped:
+          case Bug::element_moved:
           case Bug::run_to_run:
           case Bug::order_changed:
           case Bug::tf32_unnoticed:
