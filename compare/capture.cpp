@@ -413,8 +413,10 @@ class CaptureWalk {
     if (in_half)
       for (const auto& [id, tensor] : captured_)
         if (holds_halves(tensor, 1)) halves_.insert(id);
-    if (matched > 0) note_unused(inside, unknown, names);
-    if (matched > 0) return;
+    if (matched > 0) {
+      if (lacks_a_stage()) note_unused(inside, unknown, names);
+      return;
+    }
     std::string why =
         "no tensor of " + r_.capture.file + " is a tensor or a stage of " + r_.graph.name;
     if (r_.capture.tensors.empty()) {
@@ -428,7 +430,17 @@ class CaptureWalk {
                                       ") or under stage names; `inspect` lists both.");
   }
 
-  /// Which tensors of the file say nothing here.
+  /// Whether a stage has no recorded output and no constant of the file in its place. Where none
+  /// has, whatever else the file holds is of no interest.
+  bool lacks_a_stage() const {
+    return std::any_of(r_.stages.begin(), r_.stages.end(), [&](const Stage& stage) {
+      return !stage.inputs.empty() &&
+             std::none_of(stage.outputs.begin(), stage.outputs.end(),
+                          [&](TensorId id) { return captured_.contains(id); });
+    });
+  }
+
+  /// Which tensors of the file say nothing here: one of them may be what a stage lacks.
   void note_unused(int inside, const std::vector<std::string>& unknown,
                    const std::vector<std::string>& names) {
     if (inside == 0 && unknown.empty()) return;
