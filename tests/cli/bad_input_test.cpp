@@ -389,9 +389,13 @@ TEST(BadFile, OfJsonIsRefusedWithoutALibrarysVocabulary) {
        {std::string(), std::string("{"), std::string("[]"), std::string("{\"stages\": 7}"),
         good.substr(0, good.size() / 2)}) {
     workshop.write("bad.json", text);
-    for (const char* command : {"plan diff good.json bad.json", "report bad.json"}) {
+    for (const char* command : {"plan diff good.json bad.json", "report bad.json",
+                                "run sample:second/narrow --plan bad.json",
+                                "run sample:second/narrow --on cpu:fp32 --plan bad.json",
+                                "diff sample:second/narrow --b cpu:fp32,plan=bad.json"}) {
       const Ended ended = paritylab(workshop, command);
       EXPECT_EQ(ended.code, 3) << command << ": " << ended.err;
+      EXPECT_NE(ended.err.find("bad.json"), std::string::npos) << command << ": " << ended.err;
       EXPECT_EQ(ended.err.find("json.exception"), std::string::npos) << ended.err;
       EXPECT_EQ(ended.err.find("syntax error"), std::string::npos) << ended.err;
     }

@@ -30,6 +30,15 @@ TEST(Program, EveryCommandHasHelpWithExitCodes) {
   }
 }
 
+TEST(Program, ACommandWithinACommandHasItsOwnExamples) {
+  const Workshop workshop;
+  const Ended help = paritylab(workshop, "plan diff --help");
+  EXPECT_EQ(help.code, 0);
+  EXPECT_NE(help.out.find("  paritylab plan diff old.json new.json"), std::string::npos)
+      << help.out;
+  EXPECT_EQ(help.out.find("paritylab doctor"), std::string::npos) << help.out;
+}
+
 TEST(Program, NothingAskedIsAUsageErrorThatTeaches) {
   const Workshop workshop;
   const Ended ended = paritylab(workshop, "");
