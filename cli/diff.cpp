@@ -243,8 +243,10 @@ ExitCode diff_command(const Options& options) {
   Capture recorded;
   if (capture) {
     recorded.file = spec_b.file;
-    for (NamedTensor& each : read_recording(spec_b.file))
+    for (NamedTensor& each : read_recording(spec_b.file)) {
+      if (!each.declared.empty()) recorded.declared.emplace(each.name, each.declared);
       recorded.tensors.emplace_back(std::move(each.name), std::move(each.tensor));
+    }
   } else {
     b.backend = open_backend(spec_b, processor);
   }

@@ -15,6 +15,7 @@
 #include "model/arithmetic/bounds.hpp"
 #include "model/arithmetic/half.hpp"
 #include "model/error.hpp"
+#include "model/named_tensor.hpp"
 #include "model/nearest.hpp"
 #include "model/ops.hpp"
 #include "model/steps.hpp"
@@ -395,7 +396,7 @@ class CaptureWalk {
         inner.contains(name) ? static_cast<void>(++inside) : unknown.push_back(name);
         continue;
       }
-      require_type(name, tensor, r_.graph.tensor(found->second).type);
+      require_type(name, tensor, r_.graph.tensor(found->second));
       captured_[found->second] = with_canonical_nan(tensor);
       if (holds_halves(tensor, telling_halves)) halves_.insert(found->second);
       matched += of_stages.contains(found->second);
@@ -463,20 +464,21 @@ class CaptureWalk {
     record_.notes.push_back(text);
   }
 
-  void require_type(const std::string& name, const Tensor& tensor, const TensorType& wanted) const {
+  void require_type(const std::string& name, const Tensor& tensor, const TensorInfo& made) const {
+    const TensorType& wanted = made.type;
+    if (tensor.type() == wanted) return;
+    const auto declared = r_.capture.declared.find(name);
+    const std::string held =
+        type_text(tensor.type(), declared == r_.capture.declared.end() ? "" : declared->second);
+    const bool rounded = tensor.type().type == Type::float64 && wanted.type == Type::float32;
     // Rounded here, its stage's output would be judged as bits that no runtime made; unrounded, it
     // would not be what a float32 stage reads.
-    if (tensor.type().type == Type::float64 && wanted.type == Type::float32)
-      throw Error(Fault::bad_input,
-                  "tensor " + shown(name) + " of " + r_.capture.file + " is " +
-                      to_string(tensor.type()) + ", but the model makes it " + to_string(wanted) +
-                      ": the differ judges the bits that a float32 runtime made; cast to float32 "
-                      "when saving");
-    if (tensor.shape() != wanted.shape || tensor.type().type != wanted.type)
-      throw Error(Fault::bad_input,
-                  "tensor " + shown(name) + " of " + r_.capture.file + " is " +
-                      to_string(tensor.type()) + ", but the model makes it " + to_string(wanted) +
-                      "; record it in ONNX layout and at the input shape of this run");
+    throw Error(Fault::bad_input,
+                "tensor " + shown(name) + " of " + r_.capture.file + " is " + held +
+                    ", but the model makes it " + type_text(wanted, made.declared) +
+                    (rounded ? ": the differ judges the bits that a float32 runtime made; cast to "
+                               "float32 when saving"
+                             : "; record it in ONNX layout and at the input shape of this run"));
   }
 
   static double norm_square(const Comparison& c) {

@@ -26,6 +26,32 @@ TEST(Capture, OfTheSameArithmeticAgreesInEveryBit) {
   EXPECT_EQ(record.exit_code, 0);
 }
 
+TEST(Capture, ATensorOfTheWrongTypeIsCalledAsItsFileCallsIt) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32());
+  const auto& [name, right] = capture.tensors[1];
+  const std::string wanted = to_string(right.type());
+  capture.tensors[1].second =
+      Tensor::of(right.shape(), std::vector<std::int64_t>(static_cast<std::size_t>(right.size())));
+  const auto refusal = [&] {
+    try {
+      judged(bench, capture);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.fault(), Fault::bad_input);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string shape = " " + to_string(capture.tensors[1].second.shape());
+  EXPECT_NE(refusal().find("is int64" + shape + ", but the model makes it " + wanted),
+            std::string::npos)
+      << refusal();
+  capture.declared[name] = "int32";
+  EXPECT_NE(refusal().find("is int32" + shape + ", but the model makes it " + wanted),
+            std::string::npos)
+      << refusal();
+}
+
 TEST(Capture, InHalfPrecisionIsNoted) {
   Bench bench(small_net());
   Capture capture = recorded(bench, fp32());
