@@ -492,6 +492,8 @@ class Examination {
         named_as(Bug::stale_buffer, moved(), 1,
                  fmt::format("row {} of {} has the bits of the row before it: it was not written",
                              *rows.begin(), of_.who)));
+    // Of rank 2 a row may be an item of the batch: then nothing tells the two apart.
+    if (p_.shape.size() == 2) repeated_item();
     return true;
   }
 

@@ -236,6 +236,14 @@ TEST(Diagnosis, AnItemOfTheBatchThatHoldsAnotherOnesValuesIsNoWrappedIndex) {
   EXPECT_EQ(wrapped.label, "index_overflow") << wrapped.evidence;
 }
 
+TEST(Diagnosis, ARowThatIsAnItemOfTheBatchIsCalledByBothNames) {
+  Bench bench(of_ten_features({2, 20}, 1));
+  const RunRecord record = bench.run(fp32(), fp32(), Injection{0, Bug::stale_buffer, 1});
+  EXPECT_EQ(first_of(record, 0).label, "stale_buffer");
+  ASSERT_EQ(record.stages[0].diagnoses.size(), 2U);
+  EXPECT_EQ(record.stages[0].diagnoses[1].label, "batch_item_repeated");
+}
+
 TEST(Diagnosis, AConstantThatWasAddedIsNoScale) {
   const Diagnosis found =
       first_of(of_changed_recording([](float y, std::int64_t) { return y + 0.5F; }), 0);
