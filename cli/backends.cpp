@@ -36,7 +36,21 @@ Numerics numerics_on(const Backend& backend, const Spec& spec) {
   return numerics;
 }
 
+/// What `read` makes of the file's text; its refusals name the file.
+template <class F>
+auto of_file(const std::string& path, const F& read) {
+  const std::string text = read_text_file(path);
+  try {
+    return read(text);
+  } catch (const Error& error) {
+    if (error.fault() != Fault::bad_input) throw;
+    throw Error(Fault::bad_input, path + ": " + error.what());
+  }
+}
+
 }  // namespace
+
+PlanFile plan_in(const std::string& path) { return of_file(path, parse_plan); }
 
 Processor open_processor() {
   auto processor = std::make_shared<cpu::CpuBackend>();
@@ -57,9 +71,10 @@ Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& st
     demand_no_contradiction(vendor_facts(), stages, numerics, spec.text);
   };
   if (!spec.plan_file.empty()) {
-    const std::string text = read_text_file(spec.plan_file);
-    demand_environment(parse_plan(text).numerics);
-    Plan plan = read_plan(text, graph, stages, backend);
+    demand_environment(plan_in(spec.plan_file).numerics);
+    Plan plan = of_file(spec.plan_file, [&](const std::string& text) {
+      return read_plan(text, graph, stages, backend);
+    });
     const std::string asked = maths_of(spec.numerics), planned = maths_of(plan.numerics);
     if (asked != planned)
       throw Error(Fault::bad_request, "the spec '" + spec.text + "' asks for " + asked +
@@ -82,7 +97,7 @@ Side side_of(const Computing& side, const Processor& processor, const Execution&
 
 Spec spec_of(const std::string& on, const std::string& plan_file) {
   if (plan_file.empty()) return parse_spec(on);
-  Spec spec = parse_spec(on.empty() ? parse_plan(read_text_file(plan_file)).spec : on);
+  Spec spec = parse_spec(on.empty() ? plan_in(plan_file).spec : on);
   if (!spec.plan_file.empty() && !on.empty())
     throw Error(Fault::bad_request,
                 "--on " + on + " and --plan " + plan_file + " both name a plan; keep one.");

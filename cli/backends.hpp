@@ -21,6 +21,10 @@ Processor open_processor();
 /// when there is no such device, and Fault::bad_request for a capture, which is no backend.
 std::shared_ptr<Backend> open_backend(const Spec& spec, const Processor& processor);
 
+/// A plan saved with --save-plan. Throws Fault::bad_input, naming the file, when it is missing or no
+/// plan.
+PlanFile plan_in(const std::string& path);
+
 /// The plan file that the spec names, or a plan made from its numerics. Throws Fault::device when variables
 /// that a vendor's library obeys contradict it.
 Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& stages,

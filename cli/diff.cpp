@@ -177,9 +177,11 @@ void write_bundle(BundleFolder& folder, std::optional<Repro>& repro, const RunRe
   if (!result.diagnoses.empty())
     repro->looks_like = reports::diagnosis_name(result.diagnoses.front()) + ": " +
                         result.diagnoses.front().evidence;
-  if (result.attribution)
-    repro->cause = reports::shares_text(*result.attribution) + "; " +
-                   reports::certificate_text(*result.attribution);
+  if (result.attribution) {
+    const std::string certificate = reports::certificate_text(*result.attribution);
+    repro->cause = reports::shares_text(*result.attribution) +
+                   (certificate.empty() ? certificate : "; " + certificate);
+  }
   repro->algorithms = every_algorithm(repro->graph, repro->inputs, *processor.backend, execution);
   folder.write(*repro);
   fmt::print(stderr, "the bundle {} holds stage {}; `paritylab repro {}` replays it.\n", path,
@@ -241,8 +243,10 @@ ExitCode diff_command(const Options& options) {
   Capture recorded;
   if (capture) {
     recorded.file = spec_b.file;
-    for (NamedTensor& each : read_recording(spec_b.file))
+    for (NamedTensor& each : read_recording(spec_b.file)) {
+      if (!each.declared.empty()) recorded.declared.emplace(each.name, each.declared);
       recorded.tensors.emplace_back(std::move(each.name), std::move(each.tensor));
+    }
   } else {
     b.backend = open_backend(spec_b, processor);
   }

@@ -38,8 +38,8 @@ ExitCode mma_command(const Options& options) {
     std::error_code ignored;
     std::ifstream file(options.file, std::ios::binary);
     if (!file || std::filesystem::is_directory(options.file, ignored))
-      throw Error(Fault::bad_request, "the vectors '" + options.file + "' cannot be read: " +
-                                          (file ? "it is a folder" : std::strerror(errno)) + ".");
+      throw Error(Fault::bad_input, "the vectors '" + options.file + "' cannot be read: " +
+                                        (file ? "it is a folder" : std::strerror(errno)) + ".");
     run_mma(file, table, *arch, rounding);
   }
   std::cout << table.view() << std::flush;
@@ -67,7 +67,7 @@ void add_mma(CLI::App& program, Invocation& invocation) {
       "adds.\n"
       "Example:\n"
       "  paritylab mma --arch sm_90 vectors.csv > with_d.csv\n"
-      "Exit codes: 0 every row was computed · 2 usage, or no such file · 3 a malformed table");
+      "Exit codes: 0 every row was computed · 2 usage · 3 no such file, or a malformed table");
   command->callback(
       [&invocation, options] { invocation.job = [options] { return mma_command(*options); }; });
 }

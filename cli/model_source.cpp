@@ -80,7 +80,10 @@ std::vector<TensorInfo> bind_inputs(const ModelOptions& options, InputRequests& 
                                     ImportOptions& importing) {
   const bool whole = options.from.empty();
   if (whole && requests.has_files()) requests.meet(onnx_input_names(options.model));
-  if (whole) importing.bindings = requests.named();
+  if (whole) {
+    importing.bindings = requests.named();
+    importing.binding_types = requests.declared();
+  }
   std::vector<TensorInfo> inputs;
   for (const ModelInput& input : onnx_inputs(options.model, importing))
     inputs.push_back({input.name, input.type, input.declared});
@@ -275,6 +278,7 @@ LoadedModel load_model(const ModelOptions& options, const Processor& processor,
         if (stage.outputs.front() == id)
           loaded.aliases.emplace_back(stage.name, loaded.graph.tensor(id).name);
   for (const auto& [alias, name] : loaded.aliases) requests->call(alias, name);
+  if (!options.from.empty()) requests->begin_at(options.from);
 
   loaded.is_sample = sample;
   loaded.requests = requests;

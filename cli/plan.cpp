@@ -4,7 +4,6 @@
 
 #include "cli/backends.hpp"
 #include "cli/command.hpp"
-#include "cli/file_bytes.hpp"
 
 namespace parity::cli {
 namespace {
@@ -13,15 +12,6 @@ struct Options {
   std::string a, b;
   bool as_json = false;
 };
-
-PlanFile plan_in(const std::string& path) {
-  try {
-    return parse_plan(read_text_file(path));
-  } catch (const Error& error) {
-    if (error.fault() != Fault::bad_input) throw;
-    throw Error(Fault::bad_input, path + ": " + error.what());
-  }
-}
 
 ExitCode plan_diff(const Options& options) {
   const PlanFile a = plan_in(options.a), b = plan_in(options.b);
@@ -59,11 +49,7 @@ void add_plan(CLI::App& program, Invocation& invocation) {
   CLI::App* command = program.add_subcommand(
       "plan", "Compare two saved plans: which stages are computed by other contracts?");
   command->require_subcommand(1);
-  CLI::App* diff = command->add_subcommand("diff", "Which clauses and stages of two plans differ.");
-  const auto options = std::make_shared<Options>();
-  diff->add_option("A", options->a, "a plan saved with --save-plan")->required();
-  diff->add_option("B", options->b, "another one")->required();
-  diff->add_flag("--json", options->as_json, "as JSON");
+  // Before it is added: a command inherits what stands in its parent then.
   command->footer(
       "Plans come from `run --save-plan` and `diff --save-plan-a`; `--plan FILE` or the clause\n"
       "plan=FILE of a SPEC replays one. A plan is refused for another model and for other maths.\n"
@@ -72,6 +58,11 @@ void add_plan(CLI::App& program, Invocation& invocation) {
       "  paritylab run model.onnx --on cpu:tf32@sm_90 --save-plan new.json\n"
       "  paritylab plan diff old.json new.json\n"
       "Exit codes: 0 the same arithmetic · 1 they differ · 2 usage · 3 a file is no plan");
+  CLI::App* diff = command->add_subcommand("diff", "Which clauses and stages of two plans differ.");
+  const auto options = std::make_shared<Options>();
+  diff->add_option("A", options->a, "a plan saved with --save-plan")->required();
+  diff->add_option("B", options->b, "another one")->required();
+  diff->add_flag("--json", options->as_json, "as JSON");
   diff->callback(
       [&invocation, options] { invocation.job = [options] { return plan_diff(*options); }; });
 }

@@ -357,7 +357,7 @@ class Waterfall {
       // The path keeps a run, and where a is wrong, what a should be another.
       if (!result_.certificate.empty() || runs_ >= most_runs - (r_.a_blamed ? 2 : 1)) break;
       const Probe& made = probe(other);
-      if (!(made.residual < residual / 2) && !made.same_bits) continue;
+      if (!(made.residual < left_by_chance * residual) && !made.same_bits) continue;
       residual = made.residual;
       best = other;
     }

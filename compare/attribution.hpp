@@ -36,6 +36,10 @@ struct CauseShare {
   double share = 0;  ///< <e_i, e> / <e, e>; may be negative, all together 1
 };
 
+/// An emulation explains something of an error when it leaves less than this part of it: two orders
+/// of float32 leave as much of each other's error by chance.
+inline constexpr double left_by_chance = 0.5;
+
 /// The introduced error e = l - a of one stage, taken apart: each clause of a's arithmetic in turn
 /// becomes b's, on the input that both sides were given.
 struct Attribution {

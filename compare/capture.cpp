@@ -15,6 +15,7 @@
 #include "model/arithmetic/bounds.hpp"
 #include "model/arithmetic/half.hpp"
 #include "model/error.hpp"
+#include "model/named_tensor.hpp"
 #include "model/nearest.hpp"
 #include "model/ops.hpp"
 #include "model/steps.hpp"
@@ -395,7 +396,7 @@ class CaptureWalk {
         inner.contains(name) ? static_cast<void>(++inside) : unknown.push_back(name);
         continue;
       }
-      require_type(name, tensor, r_.graph.tensor(found->second).type);
+      require_type(name, tensor, r_.graph.tensor(found->second));
       captured_[found->second] = with_canonical_nan(tensor);
       if (holds_halves(tensor, telling_halves)) halves_.insert(found->second);
       matched += of_stages.contains(found->second);
@@ -413,8 +414,10 @@ class CaptureWalk {
     if (in_half)
       for (const auto& [id, tensor] : captured_)
         if (holds_halves(tensor, 1)) halves_.insert(id);
-    if (matched > 0) note_unused(inside, unknown, names);
-    if (matched > 0) return;
+    if (matched > 0) {
+      if (lacks_a_stage()) note_unused(inside, unknown, names);
+      return;
+    }
     std::string why =
         "no tensor of " + r_.capture.file + " is a tensor or a stage of " + r_.graph.name;
     if (r_.capture.tensors.empty()) {
@@ -428,7 +431,17 @@ class CaptureWalk {
                                       ") or under stage names; `inspect` lists both.");
   }
 
-  /// Which tensors of the file say nothing here.
+  /// Whether a stage has no recorded output and no constant of the file in its place. Where none
+  /// has, whatever else the file holds is of no interest.
+  bool lacks_a_stage() const {
+    return std::any_of(r_.stages.begin(), r_.stages.end(), [&](const Stage& stage) {
+      return !stage.inputs.empty() &&
+             std::none_of(stage.outputs.begin(), stage.outputs.end(),
+                          [&](TensorId id) { return captured_.contains(id); });
+    });
+  }
+
+  /// Which tensors of the file say nothing here: one of them may be what a stage lacks.
   void note_unused(int inside, const std::vector<std::string>& unknown,
                    const std::vector<std::string>& names) {
     if (inside == 0 && unknown.empty()) return;
@@ -451,20 +464,21 @@ class CaptureWalk {
     record_.notes.push_back(text);
   }
 
-  void require_type(const std::string& name, const Tensor& tensor, const TensorType& wanted) const {
+  void require_type(const std::string& name, const Tensor& tensor, const TensorInfo& made) const {
+    const TensorType& wanted = made.type;
+    if (tensor.type() == wanted) return;
+    const auto declared = r_.capture.declared.find(name);
+    const std::string held =
+        type_text(tensor.type(), declared == r_.capture.declared.end() ? "" : declared->second);
+    const bool rounded = tensor.type().type == Type::float64 && wanted.type == Type::float32;
     // Rounded here, its stage's output would be judged as bits that no runtime made; unrounded, it
     // would not be what a float32 stage reads.
-    if (tensor.type().type == Type::float64 && wanted.type == Type::float32)
-      throw Error(Fault::bad_input,
-                  "tensor " + shown(name) + " of " + r_.capture.file + " is " +
-                      to_string(tensor.type()) + ", but the model makes it " + to_string(wanted) +
-                      ": the differ judges the bits that a float32 runtime made; cast to float32 "
-                      "when saving");
-    if (tensor.shape() != wanted.shape || tensor.type().type != wanted.type)
-      throw Error(Fault::bad_input,
-                  "tensor " + shown(name) + " of " + r_.capture.file + " is " +
-                      to_string(tensor.type()) + ", but the model makes it " + to_string(wanted) +
-                      "; record it in ONNX layout and at the input shape of this run");
+    throw Error(Fault::bad_input,
+                "tensor " + shown(name) + " of " + r_.capture.file + " is " + held +
+                    ", but the model makes it " + type_text(wanted, made.declared) +
+                    (rounded ? ": the differ judges the bits that a float32 runtime made; cast to "
+                               "float32 when saving"
+                             : "; record it in ONNX layout and at the input shape of this run"));
   }
 
   static double norm_square(const Comparison& c) {

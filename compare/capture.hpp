@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -16,6 +17,8 @@ namespace parity {
 struct Capture {
   std::string file;  ///< for texts
   std::vector<std::pair<std::string, Tensor>> tensors;
+  /// By name, the element types that the file names and the lab holds in a wider one: "int32".
+  std::map<std::string, std::string> declared = {};
 };
 
 struct CaptureRequest {

@@ -31,8 +31,9 @@ constexpr std::int64_t large_macs = 50'000'000;
 /// A counterfactual explains a difference when at most this part of its energy is left.
 constexpr double left_of_explained = 0.01;
 constexpr std::size_t most_diagnoses = 3;
-/// What rounding alone moves an element by; a change of weights is seldom as small.
-constexpr std::int64_t few_ulp = 16;
+/// What roundings alone move an element by: the sum's and one each of bias, scale and activation. A
+/// change of weights is seldom as small.
+constexpr std::int64_t few_ulp = 4;
 
 bool same(double x, double y) { return canonical_bits(x) == canonical_bits(y); }
 
@@ -83,6 +84,12 @@ class Picture {
     if (not_finite > 0) return energy > 0 ? rest / energy : rest > 0 ? 1 : 0;
     return energy > 0 ? rest / energy : 1;
   }
+  /// Whether an element of the suspect is the reference's at `from`, as far as correct arithmetic can
+  /// tell.
+  bool holds(std::size_t to, std::size_t from) const {
+    return same(s[to], r[from]) ||
+           (!tolerance.empty() && std::fabs(s[to] - r[from]) <= tolerance[from]);
+  }
   /// Whether every element of the suspect is the reference's element at source(i), as far as correct
   /// arithmetic can tell; then that must explain the difference too, for a tolerance as wide as the
   /// values lets any element have come from anywhere.
@@ -91,10 +98,9 @@ class Picture {
     double rest = 0;
     for (std::int64_t i = 0; i < size(); ++i) {
       const auto from = static_cast<std::size_t>(source(i));
-      const double x = r[from], y = s[static_cast<std::size_t>(i)];
-      if (same(x, y)) continue;
-      if (tolerance.empty() || !(std::fabs(y - x) <= tolerance[from])) return false;
-      rest += (y - x) * (y - x);
+      const auto to = static_cast<std::size_t>(i);
+      if (!holds(to, from)) return false;
+      if (!same(s[to], r[from])) rest += (s[to] - r[from]) * (s[to] - r[from]);
     }
     return rest <= left_of_explained * energy;
   }
@@ -166,7 +172,8 @@ class Examination {
   std::vector<Diagnosis> run() {
     if (p_.count == 0 || p_.size() == 0) return {};
     if (!repeats()) return finished();
-    if (whole_output() || one_element() || stale_row() || overflow()) return finished();
+    if (whole_output() || one_element() || stale_row() || repeated_item() || overflow())
+      return finished();
     if (counterfactuals()) {
       // Another order for this batch only is more than another order.
       if (found_.back().label == name(Bug::order_changed)) batch();
@@ -228,11 +235,8 @@ class Examination {
   /// The first item alone.
   void batch() {
     const Stage& stage = of_.planned.stage;
-    if (!of_.again || stage.inputs.size() != 1 || stage.input_types[0].shape.empty()) return;
-    // A recurrent layer's first axis may be time.
-    if (std::holds_alternative<Recurrent>(*stage.steps.front().op)) return;
-    const std::int64_t N = stage.input_types[0].shape[0];
-    if (N < 2 || stage.output_types[0].shape.empty() || stage.output_types[0].shape[0] != N) return;
+    const std::int64_t N = batch_items(stage);
+    if (!of_.again || stage.inputs.size() != 1 || N < 2) return;
     PlannedStage single = of_.planned;
     single.stage.input_types[0].shape[0] = single.stage.output_types[0].shape[0] = 1;
     const std::vector<OperandTypes> types = step_operand_types(single.stage);
@@ -392,18 +396,64 @@ class Examination {
     if (of_.tolerance.empty() && moved_channels()) return true;
     if (!std::isfinite(p_.r[i]) || !std::isfinite(p_.s[i])) return false;  // no distance to name
     const auto ulp = static_cast<std::int64_t>(s - r);
-    const bool channel = (ulp > few_ulp || ulp < -few_ulp) && whole_channel(i);
+    const bool far = ulp > few_ulp || ulp < -few_ulp;
+    const bool channel = far && whole_channel(i);
     // What another fault explains as well is not proved.
     const bool certain = of_.tolerance.empty() && !channel;
-    found_.push_back(named_as(Bug::ulp_bumped, certain ? Proof::bits : Proof::pattern, 1,
-                              fmt::format("one of {} elements differs, by {} ULP: {} became {}",
-                                          p_.size(), ulp, p_.r[i], p_.s[i])));
+    found_.push_back(named_as(
+        far ? Bug::element_moved : Bug::ulp_bumped, certain ? Proof::bits : Proof::pattern, 1,
+        fmt::format("one of {} elements differs, by {} ULP{}: {} became {}", p_.size(), ulp,
+                    far ? ", more than roundings make" : "", p_.r[i], p_.s[i])));
     return true;
   }
 
   // ---- Elements that stand where others should.
 
   Proof moved() const { return of_.tolerance.empty() ? Proof::bits : Proof::bound; }
+
+  /// Whole items of the batch that hold what another, right one holds.
+  bool repeated_item() {
+    const std::int64_t N = batch_items(of_.planned.stage);
+    if (N < 2) return false;
+    const std::int64_t each = p_.size() / N;
+    if (each < 4) return false;
+    std::set<std::int64_t> wrong;
+    for (std::int64_t i = 0; i < p_.size(); ++i)
+      if (p_.differs[static_cast<std::size_t>(i)]) wrong.insert(i / each);
+    const auto has_values_of = [&](std::int64_t to, std::int64_t from) {
+      for (std::int64_t i = 0; i < each; ++i)
+        if (!p_.holds(static_cast<std::size_t>(to * each + i),
+                      static_cast<std::size_t>(from * each + i)))
+          return false;
+      return true;
+    };
+    std::map<std::int64_t, std::int64_t> from;
+    for (const std::int64_t item : wrong) {
+      std::int64_t other = 0;
+      while (other < N && (wrong.contains(other) || !has_values_of(item, other))) ++other;
+      if (other == N) return false;
+      from[item] = other;
+    }
+    // Several from the first on, at the end: an index that wrapped.
+    const auto& [first, its_source] = *from.begin();
+    const bool wrapped = std::all_of(
+        from.begin(), from.end(),
+        [&, begin = first](const auto& pair) { return pair.second == pair.first - begin; });
+    if (from.size() > 1 && wrapped && from.rbegin()->first == N - 1) return false;
+    const auto source = [&](std::int64_t i) {
+      const auto found = from.find(i / each);
+      return found == from.end() ? i : found->second * each + i % each;
+    };
+    if (!p_.came_from(source)) return false;
+    found_.push_back(
+        named_as(Bug::batch_item_repeated, moved(), 1,
+                 fmt::format("{} of {} items of the batch {} another one's values{}: item {} of {} "
+                             "is item {}",
+                             from.size(), N, from.size() == 1 ? "holds" : "hold",
+                             of_.tolerance.empty() ? ", bit for bit" : " within the bound", first,
+                             of_.who, its_source)));
+    return true;
+  }
 
   bool overflow() {
     const auto first = static_cast<std::int64_t>(
@@ -442,6 +492,8 @@ class Examination {
         named_as(Bug::stale_buffer, moved(), 1,
                  fmt::format("row {} of {} has the bits of the row before it: it was not written",
                              *rows.begin(), of_.who)));
+    // Of rank 2 a row may be an item of the batch: then nothing tells the two apart.
+    if (p_.shape.size() == 2) repeated_item();
     return true;
   }
 
@@ -455,10 +507,7 @@ class Examination {
         for (std::int64_t i = 0; i < P; ++i) {
           const auto at = static_cast<std::size_t>((n * C + to) * P + i);
           const auto source = static_cast<std::size_t>((n * C + from) * P + i);
-          if (!same(p_.s[at], p_.r[source]) &&
-              (of_.tolerance.empty() ||
-               !(std::fabs(p_.s[at] - p_.r[source]) <= of_.tolerance[source])))
-            return false;
+          if (!p_.holds(at, source)) return false;
         }
       return true;
     };

@@ -129,6 +129,10 @@ void overflow_index(Output& o) {
   const std::int64_t limit = std::max<std::int64_t>(1, o.size() * 3 / 4);
   for (std::int64_t i = limit; i < o.size(); ++i) o.at(i) = o.at(i - limit);
 }
+void repeat_item(Output& o) {
+  const std::int64_t last = o.size() - o.size() / o.shape[0];
+  for (std::int64_t i = last; i < o.size(); ++i) o.at(i) = o.at(i - last);
+}
 void swallow_nan(Output& o) {
   for (double& y : o.y)
     if (y != y) y = 0;
@@ -197,6 +201,13 @@ bool with_channels(const PlannedStage& planned) {
   return anywhere(planned) && y.size() >= 2 && y[1] > 1;
 }
 
+/// A batch of images or of other items of rank 3: of rank 2 an item is a row (stale_buffer).
+bool with_items(const PlannedStage& planned) {
+  const Shape& y = planned.stage.output_types[0].shape;
+  return anywhere(planned) && y.size() >= 3 && batch_items(planned.stage) > 1 &&
+         element_count(y, 1, y.size()) >= 4;
+}
+
 const auto one = [](const PlannedStage&) { return std::vector<double>{1}; };
 /// Relative sizes, from gross to near the noise of TF32.
 const auto sizes = [](const PlannedStage&) {
@@ -226,7 +237,13 @@ const std::
                         // amount: ULP
                         {Bug::ulp_bumped, 0, "one element is moved by a few ULP", anywhere,
                          [](const PlannedStage&) {
-                           return std::vector<double>{1, 3, 21, 300, 70000};
+                           return std::vector<double>{1, 3};
+                         },
+                         spoiled<bump>},
+                        // amount: ULP, more than roundings make
+                        {Bug::element_moved, 0, "one element has another value", anywhere,
+                         [](const PlannedStage&) {
+                           return std::vector<double>{21, 300, 70000};
                          },
                          spoiled<bump>},
                         // amount: the channel is multiplied by 1 + amount
@@ -271,6 +288,9 @@ const std::
                            return element_count(p.stage.output_types[0].shape) >= 16;
                          },
                          one, spoiled<overflow_index>},
+                        {Bug::batch_item_repeated, 0,
+                         "the last item of the batch holds the first one's values", with_items, one,
+                         spoiled<repeat_item>},
                         {Bug::nan_swallowed, 35, "NaN became 0", anywhere, one,
                          spoiled<swallow_nan>},
                         {Bug::output_zeroed, 36, "the output is all zero", anywhere, one,

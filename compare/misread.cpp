@@ -1414,6 +1414,7 @@ constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_s
                                                                   "order_changed",
                                                                   "bit_flipped",
                                                                   "ulp_bumped",
+                                                                  "element_moved",
                                                                   "channel_scaled",
                                                                   "channel_offset",
                                                                   "channel_replaced",
@@ -1423,6 +1424,7 @@ constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_s
                                                                   "lane_corrupted",
                                                                   "tile_tail_garbage",
                                                                   "index_overflow",
+                                                                  "batch_item_repeated",
                                                                   "nan_swallowed",
                                                                   "output_zeroed",
                                                                   "output_constant",
@@ -1448,6 +1450,12 @@ std::size_t batch_norm_of(const Stage& stage) {
   std::size_t i = 0;
   while (i < stage.steps.size() && !std::holds_alternative<BatchNorm>(*stage.steps[i].op)) ++i;
   return i;
+}
+
+std::int64_t batch_items(const Stage& stage) {
+  if (stage.inputs.empty() || std::holds_alternative<Recurrent>(*stage.steps.front().op)) return 1;
+  const Shape &x = stage.input_types[0].shape, &y = stage.output_types[0].shape;
+  return x.empty() || y.empty() || x[0] != y[0] ? 1 : y[0];
 }
 
 PlannedStage prefix_of(const PlannedStage& planned, std::size_t steps) {

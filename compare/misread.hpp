@@ -70,6 +70,7 @@ enum class Bug {
 
   bit_flipped,
   ulp_bumped,
+  element_moved,
   channel_scaled,
   channel_offset,
   channel_replaced,
@@ -79,6 +80,7 @@ enum class Bug {
   lane_corrupted,
   tile_tail_garbage,
   index_overflow,
+  batch_item_repeated,
   nan_swallowed,
   output_zeroed,
   output_constant,
@@ -140,6 +142,10 @@ PlannedStage suffix_of(const PlannedStage& planned, std::size_t first);
 
 /// Position of the first BatchNorm among the steps; their number when there is none.
 std::size_t batch_norm_of(const Stage& stage);
+
+/// How many items of a batch the stage computes, each by itself: the first extent, where its first
+/// input has the same; 1 where that may be time (recurrent layers).
+std::int64_t batch_items(const Stage& stage);
 
 /// A tensor's elements widened, and the way back (rounded once where the type is float32).
 std::vector<double> widened(const Tensor& tensor);

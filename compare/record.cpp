@@ -1,5 +1,6 @@
 #include "compare/record.hpp"
 
+#include <algorithm>
 #include <array>
 
 namespace parity {
@@ -18,6 +19,18 @@ std::optional<E> named(const std::array<std::string_view, count>& names, std::st
 }
 
 }  // namespace
+
+std::optional<double> largest_share_of_bound(const StageResult& stage) {
+  if (stage.verdict == Verdict::untrusted || stage.verdict == Verdict::not_run) return std::nullopt;
+  const bool differs = stage.introduced && stage.introduced->differing > 0;
+  if (!differs && stage.verdict != Verdict::diverged) return 0;
+  std::optional<double> largest;
+  const auto take = [&](double share) { largest = std::max(largest.value_or(0), share); };
+  if (stage.introduced && stage.introduced->judged) take(stage.introduced->worst_share);
+  if (stage.exact_a) take(stage.exact_a->worst_share);
+  if (stage.exact_b) take(stage.exact_b->worst_share);
+  return largest;
+}
 
 std::string_view name(Verdict verdict) { return verdict_names[static_cast<std::size_t>(verdict)]; }
 std::optional<Verdict> verdict_named(std::string_view text) {

@@ -109,6 +109,12 @@ struct StageResult {
   double seconds_magnitude = 0;                            ///< time
 };
 
+/// The largest share of a bound that a stage takes: the introduced error of both sides' bounds
+/// together, or a side's distance from the exact value of its own bound. 0 where both sides made the
+/// same bits, whose distance to the exact value is the arithmetic's own and no difference between
+/// them; nothing where none was judged or the stage says nothing.
+std::optional<double> largest_share_of_bound(const StageResult& stage);
+
 /// A named group of stages: the first component of their names.
 struct BlockResult {
   std::string name;
@@ -170,12 +176,11 @@ struct Milestone {
 
 /// The three answers, as ids and numbers; reports make sentences of them.
 struct Answers {
-  int first_diverging = -1;     ///< (1) stage id; -1: none
-  std::vector<int> by_share;    ///< (2) stage ids, largest share of the final error first
-  int largest_introduced = -1;  ///< relative to the RMS of its a
-  int first_different = -1;     ///< first stage whose introduced bits differ
-  /// Over the stages whose bits differ or that diverged.
-  double worst_share_of_bound = 0;
+  int first_diverging = -1;         ///< (1) stage id; -1: none
+  std::vector<int> by_share;        ///< (2) stage ids, largest share of the final error first
+  int largest_introduced = -1;      ///< relative to the RMS of its a
+  int first_different = -1;         ///< first stage whose introduced bits differ
+  double worst_share_of_bound = 0;  ///< the largest of all stages' largest_share_of_bound()
   int worst_share_stage = -1;
   std::vector<Milestone> milestones;  ///< (3)
   int first_beyond_tolerance = -1;

@@ -189,14 +189,27 @@ void find_unmoved_outputs(SweepRecord& record) {
                    ": the stages between them changed nothing, as if they had not run"});
 }
 
-void find_untrusted(SweepRecord& record) {
-  std::map<std::string, std::vector<std::string>> stages;
-  for (const SweepPoint& point : record.points)
-    if (!point.first_untrusted.empty())
-      stages[point.first_untrusted].push_back(setting_text(record.axes, point.at));
-  for (const auto& [stage, settings] : stages)
-    record.findings.push_back({true, "stage " + stage + " is untrusted at " + listed(settings) +
-                                         ": its output says nothing there; `diff` says why"});
+void find_unjudged(SweepRecord& record) {
+  struct Where {
+    std::vector<std::string> settings;
+    std::int64_t others = 0;
+    std::string reason;  ///< at the first
+  };
+  std::map<std::string, Where> stages;
+  for (const SweepPoint& point : record.points) {
+    if (point.first_unjudged.empty()) continue;
+    Where& where = stages[point.first_unjudged];
+    if (where.settings.empty()) where.reason = point.unjudged_reason;
+    where.settings.push_back(setting_text(record.axes, point.at));
+    where.others = std::max(where.others, unjudged_of(point) - 1);
+  }
+  for (const auto& [stage, where] : stages) {
+    std::string text = "stage " + stage + " could not be judged at " + listed(where.settings);
+    if (where.others > 0) text += ", nor up to " + std::to_string(where.others) + " more there";
+    text += where.reason.empty() ? "; `diff` says why"
+                                 : " (" + where.settings.front() + ": " + where.reason + ")";
+    record.findings.push_back({true, std::move(text)});
+  }
 }
 
 void find_beyond(SweepRecord& record) {
@@ -238,8 +251,11 @@ SweepPoint point_of(const RunRecord& record, std::span<const std::string> input_
   point.first_different = name_of(record, record.answers.first_different);
   point.first_diverging = name_of(record, record.answers.first_diverging);
   for (const StageResult& stage : record.stages)
-    if (stage.verdict == Verdict::untrusted && point.first_untrusted.empty())
-      point.first_untrusted = stage.name;
+    if ((stage.verdict == Verdict::untrusted || stage.verdict == Verdict::not_run) &&
+        point.first_unjudged.empty()) {
+      point.first_unjudged = stage.name;
+      point.unjudged_reason = stage.reason;
+    }
   if (!record.answers.by_share.empty())
     if (const StageResult* stage = stage_of(record, record.answers.by_share.front())) {
       point.largest_share = stage->name;
@@ -266,7 +282,7 @@ void conclude(SweepRecord& record) {
     if (record.axes[axis].values.size() > 1) find_along(record, axis);
   find_beyond(record);
   find_refusals(record);
-  find_untrusted(record);
+  find_unjudged(record);
   find_unmoved_outputs(record);
   find_deaf_outputs(record);
 }

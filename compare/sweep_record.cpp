@@ -1,8 +1,21 @@
 #include "compare/sweep_record.hpp"
 
 #include <charconv>
+#include <iterator>
+#include <numeric>
+
+#include "compare/record.hpp"
 
 namespace parity {
+
+std::int64_t stages_of(const SweepPoint& point) {
+  return std::accumulate(std::begin(point.counts), std::end(point.counts), std::int64_t{0});
+}
+
+std::int64_t unjudged_of(const SweepPoint& point) {
+  return point.counts[static_cast<std::size_t>(Verdict::untrusted)] +
+         point.counts[static_cast<std::size_t>(Verdict::not_run)];
+}
 
 bool is_size(const SweepAxis& axis) {
   long long last = -1;

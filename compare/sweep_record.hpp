@@ -26,15 +26,22 @@ struct SweepPoint {
   bool same_bits = true;         ///< of every graph output
   std::string beyond_tolerance;  ///< the first output that exceeds the tolerance; empty: none
   std::string first_different;   ///< the first stage that gave other bits on the same inputs
-  std::string first_diverging, first_untrusted;
-  std::string largest_share;  ///< the stage that the largest part of the final error comes from
-  double share = 0;           ///< that part
+  std::string first_diverging;
+  std::string first_unjudged;   ///< the first untrusted stage, or one that was not run
+  std::string unjudged_reason;  ///< its reason
+  std::string largest_share;    ///< the stage that the largest part of the final error comes from
+  double share = 0;             ///< that part
   std::vector<std::string> unmoved;                     ///< outputs that equal an input bit for bit
   std::vector<std::pair<std::string, Digest>> inputs;   ///< by name
   std::string input_shapes;                             ///< "1x50x6 1x1x12", in the same order
   std::vector<std::pair<std::string, Digest>> outputs;  ///< of a, by name, where a stage makes them
   double seconds = 0;                                   ///< time
 };
+/// Stages of the point that were compared, and those of them that are no agreement though none
+/// diverged: untrusted or not run.
+std::int64_t stages_of(const SweepPoint& point);
+std::int64_t unjudged_of(const SweepPoint& point);
+
 /// Something that only several points together tell, or that a single point should not pass
 /// silently.
 struct SweepFinding {

@@ -406,17 +406,6 @@ void drop_maps(RunRecord& record) {
     if (!kept.contains(stage.id)) stage.map.reset();
 }
 
-/// How much of its bounds the stage used; nothing where both sides made the same bits: then the
-/// distance to the exact value is the arithmetic's own and no difference between a and b.
-double worst_share_of(const StageResult& stage) {
-  const bool differs = stage.introduced && stage.introduced->differing > 0;
-  if (!differs && stage.verdict != Verdict::diverged) return 0;
-  double worst = stage.introduced && stage.introduced->judged ? stage.introduced->worst_share : 0;
-  if (stage.exact_a) worst = std::max(worst, stage.exact_a->worst_share);
-  if (stage.exact_b) worst = std::max(worst, stage.exact_b->worst_share);
-  return worst;
-}
-
 }  // namespace
 
 std::string counted(std::int64_t count, const std::string& of) {
@@ -484,7 +473,7 @@ void conclude(RunRecord& record, const std::vector<double>& shares) {
         answers.largest_introduced = stage.id;
       }
     }
-    const double worst = worst_share_of(stage);
+    const double worst = largest_share_of_bound(stage).value_or(0);
     if (worst > answers.worst_share_of_bound) {
       answers.worst_share_of_bound = worst;
       answers.worst_share_stage = stage.id;
@@ -507,6 +496,16 @@ void conclude(RunRecord& record, const std::vector<double>& shares) {
   record.exit_code = exit_code_of(record);
 }
 
+namespace {
+
+/// Whether the stage's output tells nothing whatever made it (proves_nothing()): of zeros or one
+/// constant nobody learns a cause.
+bool tells_nothing(const StageResult& stage) {
+  return stage.verdict == Verdict::untrusted && !stage.diagnoses.empty();
+}
+
+}  // namespace
+
 std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_t most, int also) {
   if (most == attribute_none) return {};
   std::set<int> ids = {record.answers.first_diverging, also};
@@ -516,7 +515,8 @@ std::vector<std::size_t> stages_to_attribute(const RunRecord& record, std::size_
   for (std::size_t i = 0; i < record.stages.size(); ++i) {
     const StageResult& stage = record.stages[i];
     const bool differs = stage.introduced && stage.introduced->differing > 0;
-    if (differs && (ids.contains(stage.id) || most == attribute_all)) positions.push_back(i);
+    if (differs && !tells_nothing(stage) && (ids.contains(stage.id) || most == attribute_all))
+      positions.push_back(i);
   }
   return positions;
 }

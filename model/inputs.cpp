@@ -44,23 +44,39 @@ std::string quoted_list(const std::vector<std::string>& names) {
   return names.empty() ? "none" : fmt::format("'{}'", fmt::join(names, "', '"));
 }
 
-/// "int32 1x3".
-std::string type_text(const TensorInfo& tensor) {
-  return tensor.element_text() + " " + to_string(tensor.type.shape);
+/// What the model holds in 32 bits must fit them: no runtime could have been given it.
+void require_range(const Tensor& tensor, const TensorInfo& input, const std::string& origin) {
+  using Narrow = std::numeric_limits<std::int32_t>;
+  if (input.declared != "int32") return;
+  const std::span<const std::int64_t> values = tensor.values<std::int64_t>();
+  const auto outside = std::find_if(values.begin(), values.end(), [](std::int64_t value) {
+    return value < Narrow::min() || value > Narrow::max();
+  });
+  if (outside == values.end()) return;
+  throw Error(Fault::bad_input,
+              fmt::format("the input '{}' is {}, but {} holds {} in place {} of {}, which int32 "
+                          "cannot hold. Give values from {} to {}.",
+                          input.name, type_text(input.type, input.declared), origin, *outside,
+                          outside - values.begin(), values.size(), Narrow::min(), Narrow::max()));
 }
 
 /// The tensor, when it is what the input wants. Nothing is converted: rounding an input is the
 /// user's to see.
-Tensor fitted(const Tensor& tensor, const TensorInfo& input, const std::string& origin) {
-  if (tensor.type() == input.type) return tensor;
+Tensor fitted(const NamedTensor& given, const TensorInfo& input, const std::string& origin) {
+  const Tensor& tensor = given.tensor;
+  if (tensor.type() == input.type) {
+    require_range(tensor, input, origin);
+    return tensor;
+  }
   const std::string advice =
       tensor.shape().size() != input.type.shape.size() ? "the ranks differ"
       : tensor.shape() != input.type.shape
           ? "the shapes differ"
           : "the element types differ, and it takes " + accepted_types(input);
-  throw Error(Fault::bad_input, "the input '" + input.name + "' is " + type_text(input) + ", but " +
-                                    origin + " holds " + to_string(tensor.type()) + ": " + advice +
-                                    ". Save the tensor as the input wants it.");
+  throw Error(Fault::bad_input, "the input '" + input.name + "' is " +
+                                    type_text(input.type, input.declared) + ", but " + origin +
+                                    " holds " + type_text(tensor.type(), given.declared) + ": " +
+                                    advice + ". Save the tensor as the input wants it.");
 }
 
 bool is_float(Type type) { return type == Type::float32 || type == Type::float64; }
@@ -90,8 +106,8 @@ std::string default_generator(Type type) {
 }  // namespace
 
 std::string BoundInput::text() const {
-  const TensorInfo input{name, tensor.type(), declared};
-  return type_text(input) + " from " + origin + ", digest " + to_string(digest(tensor));
+  return type_text(tensor.type(), declared) + " from " + origin + ", digest " +
+         to_string(digest(tensor));
 }
 
 InputRequests::InputRequests(std::span<const std::string> options) {
@@ -123,9 +139,10 @@ InputRequests::InputRequests(std::span<const std::string> options) {
 }
 
 void InputRequests::read_file(const std::string& name, const std::string& path) {
-  const auto one = [&](const std::string& own, Tensor tensor, const std::string& origin) {
-    given_.push_back(
-        {name.empty() ? own : name, origin, with_canonical_nan(tensor), !name.empty()});
+  const auto one = [&](NamedTensor tensor) {
+    if (!name.empty()) tensor.name = name;
+    tensor.tensor = with_canonical_nan(tensor.tensor);
+    given_.push_back({std::move(tensor), path, !name.empty()});
   };
   if (fs::is_directory(path)) {
     if (!name.empty())
@@ -133,8 +150,7 @@ void InputRequests::read_file(const std::string& name, const std::string& path) 
                   "--input " + name + "=" + path +
                       " gives a folder to one input; name a file in it, or leave "
                       "the name out.");
-    for (NamedTensor& each : read_test_data_set(path).inputs)
-      one(each.name, std::move(each.tensor), path);
+    for (NamedTensor& each : read_test_data_set(path).inputs) one(std::move(each));
   } else if (has_suffix(path, ".npz")) {
     std::vector<NamedTensor> tensors = read_npz(path);
     if (tensors.empty())
@@ -147,15 +163,14 @@ void InputRequests::read_file(const std::string& name, const std::string& path) 
       if (found == tensors.end() && tensors.size() != 1)
         throw Error(Fault::bad_input, "the input file '" + path + "' holds no tensor '" + name +
                                           "' but " + quoted_list(names) + ".");
-      one(name, found == tensors.end() ? tensors[0].tensor : found->tensor, path);
+      one(found == tensors.end() ? tensors[0] : *found);
       return;
     }
-    for (NamedTensor& each : tensors) one(each.name, std::move(each.tensor), path);
+    for (NamedTensor& each : tensors) one(std::move(each));
   } else if (has_suffix(path, ".npy")) {
-    one({}, read_npy(path), path);
+    one(read_npy(path));
   } else if (has_suffix(path, ".pb")) {
-    NamedTensor tensor = read_tensor_proto(path);
-    one(tensor.name, std::move(tensor.tensor), path);
+    one(read_tensor_proto(path));
   } else {
     throw Error(Fault::bad_request, "--input " + path +
                                         " has no suffix that says how to read it; there is .npz, "
@@ -166,13 +181,35 @@ void InputRequests::read_file(const std::string& name, const std::string& path) 
 std::map<std::string, Tensor> InputRequests::named() const {
   std::map<std::string, Tensor> tensors;
   for (const Given& given : given_)
-    if (!given.name.empty()) tensors.insert_or_assign(given.name, given.tensor);
+    if (!given.name().empty()) tensors.insert_or_assign(given.name(), given.tensor.tensor);
   return tensors;
 }
 
+std::map<std::string, std::string> InputRequests::declared() const {
+  std::map<std::string, std::string> types;
+  for (const Given& given : given_)
+    if (!given.tensor.declared.empty()) types.insert_or_assign(given.name(), given.tensor.declared);
+  return types;
+}
+
+void InputRequests::begin_at(const std::string& from) {
+  whole_ = "the part from --from " + from + " on";
+}
+
+std::string InputRequests::called(const std::vector<std::string>& inputs) const {
+  std::string text;
+  for (const std::string& input : inputs) {
+    text += (text.empty() ? "'" : ", '") + input + "'";
+    for (const auto& [alias, name] : aliases_)
+      if (name == input && alias != input) text += " (stage '" + alias + "')";
+  }
+  return text.empty() ? "none" : text;
+}
+
 void InputRequests::call(const std::string& alias, const std::string& name) {
+  aliases_.emplace_back(alias, name);
   for (Given& given : given_)
-    if (given.name == alias) given.name = name;
+    if (given.name() == alias) given.tensor.name = name;
   for (Asked& asked : asked_)
     if (asked.name == alias) asked.name = name;
 }
@@ -180,26 +217,26 @@ void InputRequests::call(const std::string& alias, const std::string& name) {
 void InputRequests::meet(const std::vector<std::string>& inputs) {
   check_names(inputs);
   std::set<std::string> taken;
-  for (const Given& given : given_) taken.insert(given.name);
+  for (const Given& given : given_) taken.insert(given.name());
   for (const Asked& asked : asked_) taken.insert(asked.name);
   auto next = inputs.begin();
   for (Given& given : given_) {
-    if (!given.name.empty()) continue;
+    if (!given.name().empty()) continue;
     next = std::find_if(next, inputs.end(),
                         [&](const std::string& name) { return !taken.contains(name); });
     if (next == inputs.end())
-      throw Error(Fault::bad_input, given.origin + " is one tensor too many: the model has " +
-                                        quoted_list(inputs) + ".");
-    given.name = *next++;
+      throw Error(Fault::bad_input, given.origin + " is one tensor too many: " + whole_ + " has " +
+                                        called(inputs) + ".");
+    given.tensor.name = *next++;
   }
 }
 
 void InputRequests::check_names(const std::vector<std::string>& inputs) const {
   const auto no_such_input = [&](const std::string& name, const std::string& origin) {
     std::string hint = did_you_mean(name, inputs);
-    return Error(Fault::bad_input, origin + " is meant for the input '" + name +
-                                       "', which the model does not have; it has " +
-                                       quoted_list(inputs) + (hint.empty() ? "." : hint));
+    return Error(Fault::bad_request, origin + " is meant for the input '" + name + "', which " +
+                                         whole_ + " does not have; it has " + called(inputs) +
+                                         (hint.empty() ? "." : hint));
   };
   const auto is_input = [&](const std::string& name) {
     return name.empty() || std::find(inputs.begin(), inputs.end(), name) != inputs.end();
@@ -208,27 +245,27 @@ void InputRequests::check_names(const std::vector<std::string>& inputs) const {
     if (!is_input(asked.name))
       throw no_such_input(asked.name, "--input " + asked.name + "=" + asked.generator);
   for (const Given& given : given_) {
-    if (is_input(given.name)) continue;
-    if (given.named_by_option) throw no_such_input(given.name, given.origin);
+    if (is_input(given.name())) continue;
+    if (given.named_by_option) throw no_such_input(given.name(), given.origin);
     // Everything that the file has too much, and what is still wanted.
     std::vector<std::string> extra, missing;
     for (const Given& other : given_)
-      if (other.origin == given.origin && !is_input(other.name)) extra.push_back(other.name);
+      if (other.origin == given.origin && !is_input(other.name())) extra.push_back(other.name());
     for (const std::string& input : inputs)
       if (std::none_of(given_.begin(), given_.end(),
-                       [&](const Given& other) { return other.name == input; }))
+                       [&](const Given& other) { return other.name() == input; }))
         missing.push_back(input);
     const std::string holds = given.origin + " holds " + quoted_list(extra);
     if (missing.empty())
-      throw Error(
-          Fault::bad_input,
-          holds + " beside the model's inputs " + quoted_list(inputs) + ". Save the inputs alone" +
-              (has_suffix(given.origin, ".npz") ? ", or take one from the file with --input " +
-                                                      inputs.front() + "=" + given.origin + "."
-                                                : std::string(".")));
+      throw Error(Fault::bad_input, holds + " beside the inputs of " + whole_ + ", " +
+                                        called(inputs) + ". Save the inputs alone" +
+                                        (has_suffix(given.origin, ".npz")
+                                             ? ", or take one from the file with --input " +
+                                                   inputs.front() + "=" + given.origin + "."
+                                             : std::string(".")));
     const std::string hint = did_you_mean(extra.front(), missing);
-    throw Error(Fault::bad_input, holds + ", which the model does not have; it has " +
-                                      quoted_list(inputs) + (hint.empty() ? "." : hint));
+    throw Error(Fault::bad_input, holds + ", which " + whole_ + " does not have; it has " +
+                                      called(inputs) + (hint.empty() ? "." : hint));
   }
 }
 
@@ -260,13 +297,13 @@ std::vector<BoundInput> InputRequests::bind_small(
   // Named tensors of files.
   std::set<std::string> partial_files;
   for (const Given& given : given_) {
-    if (given.name.empty()) continue;
-    const std::optional<std::size_t> at = position(given.name);
+    if (given.name().empty()) continue;
+    const std::optional<std::size_t> at = position(given.name());
     if (bound[*at])
-      throw Error(Fault::bad_request, "the input '" + given.name + "' is given twice, by " +
+      throw Error(Fault::bad_request, "the input '" + given.name() + "' is given twice, by " +
                                           bound[*at]->origin + " and by " + given.origin +
                                           "; keep one.");
-    bound[*at] = {given.name, fitted(given.tensor, inputs[*at], given.origin), given.origin};
+    bound[*at] = {given.name(), fitted(given.tensor, inputs[*at], given.origin), given.origin};
     if (has_suffix(given.origin, ".npz")) partial_files.insert(given.origin);
   }
   // Generators for one input.
@@ -282,11 +319,11 @@ std::vector<BoundInput> InputRequests::bind_small(
   // Tensors without a name, in order.
   std::size_t next = 0;
   for (const Given& given : given_) {
-    if (!given.name.empty()) continue;
+    if (!given.name().empty()) continue;
     while (next < bound.size() && bound[next]) ++next;
     if (next == bound.size())
-      throw Error(Fault::bad_input, given.origin + " is one tensor too many: the model has " +
-                                        quoted_list(names) + ".");
+      throw Error(Fault::bad_input, given.origin + " is one tensor too many: " + whole_ + " has " +
+                                        called(names) + ".");
     bound[next] = {names[next], fitted(given.tensor, inputs[next], given.origin), given.origin};
   }
   // What is left: generators without a name, then what is declared, then the defaults.
@@ -298,7 +335,7 @@ std::vector<BoundInput> InputRequests::bind_small(
         generator = asked.generator;
     if (generator.empty() && !partial_files.empty())
       throw Error(Fault::bad_input,
-                  *partial_files.begin() + " holds inputs of the model but not '" + names[i] +
+                  *partial_files.begin() + " holds inputs of " + whole_ + " but not '" + names[i] +
                       "'; add it to the file, or give --input " + names[i] + "=normal:7.");
     for (const auto& [name, text] : declared)
       if (generator.empty() && name == names[i]) generator = text;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "model/graph.hpp"
+#include "model/named_tensor.hpp"
 #include "model/tensor.hpp"
 
 namespace parity {
@@ -38,19 +39,25 @@ class InputRequests {
   /// Tensors that files give to inputs whose names are known without the model: an importer takes
   /// extents and the values that shapes need from them.
   std::map<std::string, Tensor> named() const;
+  /// What their files call the element types that the lab holds in a wider one: "int32".
+  std::map<std::string, std::string> declared() const;
   /// Whether any file was given.
   bool has_files() const { return !given_.empty(); }
+  /// From now on the inputs are those of the part that begins at this stage or tensor, and messages
+  /// say so.
+  void begin_at(const std::string& from);
   /// From now on, what is asked for or given under `alias` is meant for the input `name`.
   void call(const std::string& alias, const std::string& name);
   /// Gives each tensor without a name the next input that no other request names. Throws
-  /// Fault::bad_input when there are too many of them, or when a file names what is no input.
+  /// Fault::bad_input when there are too many of them, or when a file names what is no input,
+  /// Fault::bad_request when an option does.
   void meet(const std::vector<std::string>& inputs);
 
   /// One tensor per input, in order. An input that no request serves takes the generator that
   /// `declared` has for its name, else normal:7 (float), integers:7 (int64) or ones (bool);
-  /// generated elements depend on the input's position. Throws Fault::bad_input, naming input, file
-  /// and nearest name: a tensor for no input, a shape or type that does not fit, a file that holds
-  /// some of the model's inputs but not all.
+  /// generated elements depend on the input's position. Throws Fault::bad_request for an option that
+  /// names no input, and Fault::bad_input, naming input, file and nearest name: a tensor for no input, a shape, type or value that does not fit, a file
+  /// that holds some of the model's inputs but not all.
   std::vector<BoundInput> bind(
       std::span<const TensorInfo> inputs,
       std::span<const std::pair<std::string, std::string>> declared = {}) const;
@@ -62,10 +69,10 @@ class InputRequests {
 
  private:
   struct Given {
-    std::string name;  ///< of the input; empty: by order
+    NamedTensor tensor;  ///< by the input's name; empty: by order
     std::string origin;
-    Tensor tensor;
     bool named_by_option = false;  ///< else by the file
+    const std::string& name() const { return tensor.name; }
   };
   struct Asked {
     std::string name;  ///< of the input; empty: for all that are left
@@ -73,9 +80,13 @@ class InputRequests {
   };
   void read_file(const std::string& name, const std::string& path);
   void check_names(const std::vector<std::string>& inputs) const;
+  /// "'x', 'y' (stage 'conv1')": the inputs by all the names that they go by.
+  std::string called(const std::vector<std::string>& inputs) const;
 
   std::vector<Given> given_;
   std::vector<Asked> asked_;
+  std::vector<std::pair<std::string, std::string>> aliases_;  ///< alias, input
+  std::string whole_ = "the model";                           ///< what has the inputs
 };
 
 /// Parses "1x3x224x224" or "scalar". Throws Fault::bad_request.

@@ -302,7 +302,8 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
                                       stage.runs, stage.distinct_a, stage.distinct_b));
   pairs.add("computes", ops_text(stage) + (stage.shape.empty() ? "" : " → " + stage.shape));
   pairs.add("contract a | b", contracts_text(stage));
-  if (stage.introduced && stage.introduced->judged) {
+  const bool judged = largest_share_of_bound(stage).has_value();
+  if (judged && stage.introduced && stage.introduced->judged) {
     const Comparison& c = *stage.introduced;
     std::string text = brief(c.worst_share) + " of it";
     if (c.worst_judged)
@@ -316,8 +317,10 @@ std::string stage_pairs(const RunRecord& record, const StageResult& stage) {
     pairs.add("coefficients of M",
               "a " + brief(stage.bound_coefficient_a) + ", b " + brief(stage.bound_coefficient_b));
   }
-  if (stage.exact_a) pairs.add("a against exact", oracle_text(*stage.exact_a, stage.shape));
-  if (stage.exact_b) pairs.add("b against exact", oracle_text(*stage.exact_b, stage.shape));
+  if (judged && stage.exact_a)
+    pairs.add("a against exact", oracle_text(*stage.exact_a, stage.shape));
+  if (judged && stage.exact_b)
+    pairs.add("b against exact", oracle_text(*stage.exact_b, stage.shape));
   if (const std::string drift = forecast_text(stage); !drift.empty()) pairs.add("forecast", drift);
   if (stage.attribution) {
     pairs.add(fmt::format("causes of {}", symbols.introduced), shares_text(*stage.attribution));
@@ -476,11 +479,12 @@ std::string causes(const RunRecord& record) {
   for (const int id : by_importance(record)) {
     const StageResult* stage = find(record, id);
     if (!stage || !stage->attribution) continue;
+    const std::string certificate = certificate_text(*stage->attribution);
     out += fmt::format(
-        "<section>\n<h3>{}, {} of the final error</h3>\n{}<p class=\"dim\">{}.</p>\n"
-        "</section>\n",
-        link(record, id), percent(stage->share_of_final), plot_waterfall(*stage->attribution),
-        markup(printable(certificate_text(*stage->attribution))));
+        "<section>\n<h3>{}, {} of the final error</h3>\n{}{}</section>\n", link(record, id),
+        percent(stage->share_of_final), plot_waterfall(*stage->attribution),
+        certificate.empty() ? certificate
+                            : "<p class=\"dim\">" + markup(printable(certificate)) + ".</p>\n");
   }
   return out + "</div>\n";
 }
@@ -506,11 +510,7 @@ std::string stage_row(const RunRecord& record, const StageResult& stage) {
       link(record, stage.id), markup(shortened(printable(ops_text(stage)), 40)),
       markup(shortened(printable(stage.shape), 32)), markup(contracts_text(stage)),
       glyph(stage.verdict), words(stage.verdict));
-  const bool judged = stage.introduced && stage.introduced->judged;
-  out += number_cell(judged                                ? stage.introduced->worst_share
-                     : stage.verdict == Verdict::same_bits ? 0
-                                                           : nan,
-                     share_of_bound(stage));
+  out += number_cell(largest_share_of_bound(stage).value_or(nan), share_of_bound(stage));
   out += largest_of(stage.introduced) + largest_of(stage.accumulated);
   out += stage.accumulated
              ? number_cell(stage.accumulated_relative, brief(stage.accumulated_relative))
@@ -543,7 +543,7 @@ std::string stage_table(const RunRecord& record) {
                                                 {"shape", false},
                                                 {"contract a | b", false},
                                                 {"verdict", false},
-                                                {"share of bound", true},
+                                                {"of bound", true},
                                                 {"max introduced", true},
                                                 {"max accumulated", true},
                                                 {"÷ RMS a", true},
@@ -676,7 +676,9 @@ std::string method(const RunRecord& record) {
       "operations) times the stage's magnitude M, evaluated on absolute values, element by "
       "element; the bounds of a and b add up. Such bounds hold for the worst case, so healthy "
       "stages use a small part of them, and a fault smaller than that stays below 1: the share is "
-      "printed, not only the verdict.",
+      "printed, not only the verdict. <strong>Of bound</strong> is the largest of a stage's: the "
+      "introduced error of both bounds together, a or b's distance from the exact value of its "
+      "own.",
       "<strong>Equal contracts demand equal bits.</strong> Where both sides promise the same order "
       "of operations, any differing bit diverges.",
       "<strong>A side that fails its own test is blamed:</strong> against the CPU twin of its "

@@ -32,7 +32,7 @@ class Writer {
   }
 
   template <class T>
-  void operator()(std::string_view key, const T& value) {
+  void operator()(std::string_view key, const T& value, Absent = Absent::refused) {
     item();
     out_ += json_string(key) + ": ";
     put(value);
@@ -133,7 +133,8 @@ class Writer {
   bool first_ = true;
 };
 
-/// Reads what Writer wrote and nothing else: every key once, every type exact.
+/// Reads what Writer wrote and nothing else: every key once, but those that older documents lack,
+/// every type exact.
 class Reader {
  public:
   Reader(const nlohmann::json& json, std::string path) : json_(json), path_(std::move(path)) {
@@ -141,8 +142,9 @@ class Reader {
   }
 
   template <class T>
-  void operator()(const std::string& key, T& value) {
+  void operator()(const std::string& key, T& value, Absent absent = Absent::refused) {
     const auto found = json_.find(key);
+    if (found == json_.end() && absent == Absent::keeps_default) return;
     if (found == json_.end()) refuse("has no \"" + key + "\"");
     known_.push_back(key);
     get(*found, path_.empty() ? key : path_ + "." + key, value);

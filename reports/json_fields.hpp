@@ -18,6 +18,12 @@ concept Like = std::same_as<std::remove_const_t<S>, T>;
 // and a member; `S` is the struct, const when writing. Times are not here: they are the document's
 // object "times".
 
+/// What the reader makes of a key that is not there.
+enum class Absent {
+  refused,
+  keeps_default  ///< a field younger than the schema's number: older documents lack it
+};
+
 template <class Archive, Like<ElementPair> S>
 void fields(Archive& field, S& s) {
   field("index", s.index);
@@ -228,7 +234,7 @@ void fields(Archive& field, S& s) {
   field("output", s.output);
   field("rule", s.rule);
   field("shape", s.shape);
-  field("axis", s.axis);
+  field("axis", s.axis, Absent::keeps_default);
   field("decisions", s.decisions);
   field("flipped", s.flipped);
   field("could_flip", s.could_flip);

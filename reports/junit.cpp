@@ -24,8 +24,8 @@ std::string body(const StageResult& stage) {
   if (stage.introduced) {
     const std::string worst = worst_text(*stage.introduced, stage.shape);
     if (!worst.empty()) text += markup("introduced " + worst) + "\n";
-    if (stage.introduced->judged) text += markup("share of bound " + share_of_bound(stage)) + "\n";
   }
+  if (largest_share_of_bound(stage)) text += markup("of bound " + share_of_bound(stage)) + "\n";
   if (stage.accumulated) {
     const std::string worst = worst_text(*stage.accumulated, stage.shape);
     if (!worst.empty()) text += markup("accumulated " + worst) + "\n";

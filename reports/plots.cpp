@@ -213,7 +213,7 @@ std::string error_tip(const RunRecord& record, std::size_t i) {
     return c ? brief(c->max_abs) : "–";
   };
   return fmt::format(
-      "{}/{}  {}\n{}  {}\n{} {}, {} of its bound\nmax introduced {}, accumulated {} ({} of RMS a)",
+      "{}/{}  {}\n{}  {}\n{} {}, of bound {}\nmax introduced {}, accumulated {} ({} of RMS a)",
       i + 1, record.stages.size(), shortened(printable(name_of(stage)), 80),
       shortened(printable(ops_text(stage)), 60), shortened(printable(stage.shape), 40),
       glyph(stage.verdict), words(stage.verdict), share_of_bound(stage), largest(stage.introduced),
@@ -247,12 +247,12 @@ void draw_rule(Svg& svg, const RunRecord& record, const Row& row, int id, double
                        to_left ? "end" : "start"));
 }
 
-double introduced_share(const StageResult& stage) {
-  if (!stage.introduced) return std::numeric_limits<double>::quiet_NaN();
-  if (stage.introduced->judged) return stage.introduced->worst_share;
-  if (stage.introduced->differing == 0) return 0;
+/// Nothing where none is known.
+std::optional<double> share_to_draw(const StageResult& stage) {
+  const std::optional<double> share = largest_share_of_bound(stage);
   // Different bits where none may: as far out as a share can be.
-  return std::numeric_limits<double>::infinity();
+  return share || stage.verdict != Verdict::diverged ? share
+                                                     : std::numeric_limits<double>::infinity();
 }
 
 /// Viridis at nine places; between them the colours are mixed linearly.
@@ -351,7 +351,7 @@ std::string plot_errors(const RunRecord& record) {
   std::vector<double> shares, relatives;
   bool unplaced = false;
   for (const StageResult& stage : record.stages) {
-    shares.push_back(introduced_share(stage));
+    shares.push_back(share_to_draw(stage).value_or(0));
     relatives.push_back(stage.accumulated ? stage.accumulated_relative : 0);
     unplaced = unplaced || !std::isfinite(shares.back()) || !std::isfinite(relatives.back());
   }
@@ -363,15 +363,15 @@ std::string plot_errors(const RunRecord& record) {
                                     -7, -3, Span::of_values);
   const double end = relative.zero() + 12;
   Svg svg(picture_width, end + names_height(row),
-          "Error of every stage: introduced error against its derived bound, and "
+          "Error of every stage: the largest share of a derived bound, and "
           "accumulated error relative to the RMS of a. The stage table holds the same numbers.",
           "plot");
 
   draw_blocks(svg, record, row, 32, end);
-  svg.text(
-      left, share.top - headroom - 10,
-      fmt::format("introduced error max |{}| ÷ its derived bound", symbols_of(record).introduced),
-      "fill=\"currentColor\" font-weight=\"600\"");
+  svg.text(left, share.top - headroom - 10,
+           fmt::format("of bound: introduced error max |{}| ÷ its derived bound, or a side's own",
+                       symbols_of(record).introduced),
+           "fill=\"currentColor\" font-weight=\"600\"");
   svg.rect(left, share.y(1), picture_width - left - right, share.bottom - share.y(1),
            "class=\"band\" fill=\"#009E73\" fill-opacity=\"0.10\"");
   draw_log_axis(svg, share);
@@ -416,7 +416,7 @@ std::string plot_errors(const RunRecord& record) {
   for (const std::size_t i : order) {
     const StageResult& stage = record.stages[i];
     // What is not known has no place on the axis: it stays on the line below, as a hollow circle.
-    const bool known = stage.introduced.has_value();
+    const bool known = share_to_draw(stage).has_value();
     const double r = row.radius(stage.verdict);
     marker(svg, stage.verdict, row.at(i), known ? share.place(shares[i]) : share.zero(), r);
     marker(svg, stage.verdict, row.at(i),

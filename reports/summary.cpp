@@ -42,8 +42,15 @@ std::string place(const RunRecord& record, const StageResult& stage) {
 std::string how_far(const StageResult& stage) {
   if (!stage.introduced) return "the introduced error leaves its bound";
   const Comparison& c = *stage.introduced;
-  if (c.judged && std::isfinite(c.worst_share) && c.worst_share > 1)
-    return fmt::format("the introduced error is {}× its bound", brief(c.worst_share));
+  const double introduced = c.judged ? c.worst_share : 0;
+  for (const auto& [side, exact] : {std::pair{"a", &stage.exact_a}, std::pair{"b", &stage.exact_b}})
+    if (*exact && std::isfinite((*exact)->worst_share) && (*exact)->worst_share > 1 &&
+        (*exact)->worst_share == largest_share_of_bound(stage) &&
+        (*exact)->worst_share > introduced)
+      return fmt::format("{} lies {}× its own bound away from the exact value", side,
+                         brief((*exact)->worst_share));
+  if (std::isfinite(introduced) && introduced > 1)
+    return fmt::format("the introduced error is {}× its bound", brief(introduced));
   if (c.nan_mismatches + c.infinity_mismatches > 0)
     return c.nan_mismatches + c.infinity_mismatches == 1
                ? "1 element is NaN or infinite on one side only"
@@ -152,8 +159,7 @@ Headline headline(const RunRecord& record) {
                        : fmt::format("all {} have the same bits on both sides", stages_of(total))};
   std::string worst;
   if (const StageResult* stage = find(record, answers.worst_share_stage))
-    worst = fmt::format(" (worst share {} at {})", brief(answers.worst_share_of_bound, 2),
-                        name_of(*stage));
+    worst = fmt::format(" (of bound at most {}, at {})", share_of_bound(*stage), name_of(*stage));
   return {Conclusion::explained, "explained by arithmetic",
           "no stage leaves its derived bound" + worst};
 }
@@ -291,6 +297,7 @@ std::string certificate_text(const Attribution& attribution) {
   if (!attribution.certificate.empty())
     return "b explained bit for bit by " + attribution.certificate;
   if (!attribution.summation.empty()) return "b summed in " + attribution.summation;
+  if (!(attribution.nearest_residual < left_by_chance)) return "";
   return fmt::format("nearest emulation {}, which leaves {} of the error's energy",
                      attribution.nearest, percent(attribution.nearest_residual));
 }
@@ -453,9 +460,8 @@ std::string contracts_text(const StageResult& stage) {
 }
 
 std::string share_of_bound(const StageResult& stage) {
-  if (stage.verdict == Verdict::same_bits) return "0";
-  if (!stage.introduced || !stage.introduced->judged) return "–";
-  return brief(stage.introduced->worst_share, 2);
+  const std::optional<double> share = largest_share_of_bound(stage);
+  return share ? brief(*share, 2) : "–";
 }
 
 std::string worst_text(const Comparison& comparison, const std::string& shape) {
@@ -491,11 +497,16 @@ std::string noise_text(const SideStatistics& side) {
 
 std::string forecast_text(const StageResult& stage) {
   if (!stage.predicted_rms || !stage.accumulated) return "";
+  if (!std::isfinite(stage.accumulated->rms) || !std::isfinite(*stage.predicted_rms)) return "";
   return fmt::format("rms of b − a {}; propagation of rounding noise predicts {}",
                      brief(stage.accumulated->rms), brief(*stage.predicted_rms));
 }
 
 std::string inherited_text(const InheritedTest& test) {
+  for (const double rms : {test.measured, test.exact, test.unexplained})
+    if (!std::isfinite(rms))
+      return fmt::format("not measured: NaN or infinity among what reached the {} sampled elements",
+                         grouped(test.elements));
   return fmt::format(
       "rms {} measured; exact arithmetic on both inputs gives {}, the rest {} is rounding "
       "({} sampled elements)",
@@ -520,8 +531,8 @@ std::vector<int> by_importance(const RunRecord& record) {
   std::vector<const StageResult*> stages;
   for (const StageResult& stage : record.stages) stages.push_back(&stage);
   std::stable_sort(stages.begin(), stages.end(), [&](const StageResult* x, const StageResult* y) {
-    const double share_x = x->introduced ? number(x->introduced->worst_share) : -HUGE_VAL;
-    const double share_y = y->introduced ? number(y->introduced->worst_share) : -HUGE_VAL;
+    const double share_x = number(largest_share_of_bound(*x).value_or(-HUGE_VAL));
+    const double share_y = number(largest_share_of_bound(*y).value_or(-HUGE_VAL));
     return std::tuple(rank(*x), -number(x->share_of_final), -share_x) <
            std::tuple(rank(*y), -number(y->share_of_final), -share_y);
   });

@@ -57,7 +57,8 @@ Symbols symbols_of(const RunRecord& record);
 /// "tf32 operand rounding (rna) 99.6 %, accumulator (tensor:k8f25/rna) 0.3 %, …": the causes of the
 /// final error; empty where no stage was attributed.
 std::string causes_text(const RunRecord& record);
-/// "explained bit for bit by tensor:k8f25/rna", or the nearest emulation and what it leaves.
+/// "b explained bit for bit by tensor:k8f25/rna", or the nearest emulation and what it leaves; empty
+/// where that is no less than chance leaves.
 std::string certificate_text(const Attribution& attribution);
 /// The bars of a stage's waterfall in words.
 std::string shares_text(const Attribution& attribution);
@@ -113,8 +114,8 @@ std::string titled(const StageResult& stage);
 std::string ops_text(const StageResult& stage);
 /// "chain | tensor:k8f25/rna", or one string where both are the same.
 std::string contracts_text(const StageResult& stage);
-/// The share of its bound that the introduced error takes: "0.14", "41", "–" where nothing was
-/// judged.
+/// largest_share_of_bound(), what headline and tables call "of bound": "0.14", "41", "–" where
+/// nothing was judged.
 std::string share_of_bound(const StageResult& stage);
 /// "4.1e-3 at [0,3,17,2]: a 1.25 (0x3fa00000), b 1.249 (0x3f9fdf3b)", empty when the bits are the
 /// same.
@@ -125,7 +126,8 @@ std::string diagnosis_name(const Diagnosis& diagnosis);
 std::string box_text(const Diagnosis& diagnosis);
 /// A side's statistical test: "rounding noise 1.02 times what chain predicts (alarm above 1.85), …".
 std::string noise_text(const SideStatistics& side);
-/// "rms b − a 1.3e-3, forecast 1.2e-3"; empty without a forecast.
+/// "rms of b − a 1.3e-3; propagation of rounding noise predicts 1.2e-3"; empty without a forecast or
+/// where infinities leave none.
 std::string forecast_text(const StageResult& stage);
 /// How far exact arithmetic explains what a stage inherited: "99.98 % of 1.2e-3 rms, …".
 std::string inherited_text(const InheritedTest& test);

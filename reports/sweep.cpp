@@ -25,8 +25,14 @@ struct Outcome {
 };
 Outcome outcome_of(const SweepPoint& point) {
   if (!point.refused.empty()) return {Verdict::not_run, "refused"};
-  for (const Verdict verdict : {Verdict::diverged, Verdict::untrusted, Verdict::not_run})
-    if (count(point, verdict) > 0) return {verdict, std::string(words(verdict))};
+  const std::string unjudged = fmt::format("{} of {}", unjudged_of(point), stages_of(point));
+  if (count(point, Verdict::diverged) > 0)
+    return {Verdict::diverged,
+            std::string(words(Verdict::diverged)) +
+                (unjudged_of(point) > 0 ? ", " + unjudged + " not judged" : std::string())};
+  for (const Verdict verdict : {Verdict::untrusted, Verdict::not_run})
+    if (count(point, verdict) > 0)
+      return {verdict, fmt::format("{} ({} stages)", words(verdict), unjudged)};
   // Inputs alone cannot differ: outputs of the same bits may hide stages that are not.
   return count(point, Verdict::within_bound) > 0 ? Outcome{Verdict::within_bound, "within bound"}
                                                  : Outcome{Verdict::same_bits, "same bits"};
@@ -130,7 +136,7 @@ std::string headline_of(const SweepRecord& record) {
     if (count > 0) text += (text.empty() ? "" : ", ") + std::string(what) + of_points(count, all);
   };
   tell(diverged, "diverged at ");
-  tell(silent, "not to be judged at ");
+  tell(silent, "not wholly judged at ");
   tell(refused, "refused at ");
   tell(beyond, "beyond the tolerance at ");
   if (within == 0)

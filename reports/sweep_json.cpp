@@ -53,7 +53,8 @@ ordered_json json_of(const SweepRecord& record, const SweepPoint& point) {
   row["relative"] = number(point.relative);
   row["first_different"] = point.first_different;
   row["first_diverging"] = point.first_diverging;
-  row["first_untrusted"] = point.first_untrusted;
+  row["first_untrusted"] = point.first_unjudged;
+  row["untrusted_because"] = point.unjudged_reason;
   row["largest_share"] = {{"stage", point.largest_share}, {"share", number(point.share)}};
   row["unmoved"] = point.unmoved;
   row["inputs"] = digests(point.inputs);
@@ -114,7 +115,9 @@ SweepPoint point_of(const ordered_json& row, const std::vector<SweepAxis>& axes,
   point.relative = number_of(row.at("relative"), "relative");
   row.at("first_different").get_to(point.first_different);
   row.at("first_diverging").get_to(point.first_diverging);
-  row.at("first_untrusted").get_to(point.first_untrusted);
+  row.at("first_untrusted").get_to(point.first_unjudged);
+  // Documents of older releases lack it.
+  point.unjudged_reason = row.value("untrusted_because", std::string());
   row.at("largest_share").at("stage").get_to(point.largest_share);
   point.share = number_of(row.at("largest_share").at("share"), "share");
   row.at("unmoved").get_to(point.unmoved);

@@ -308,10 +308,10 @@ std::string focus(const RunRecord& record, const TextStyle& style) {
   if (stage->introduced) {
     const Comparison& c = *stage->introduced;
     line("introduced", worst_text(c, stage->shape));
-    if (c.judged && c.worst_judged)
-      line("",
-           fmt::format("worst against its bound: {} of it, bound {} at {}", brief(c.worst_share),
-                       brief(c.worst_bound), coordinates(c.worst_judged->index, stage->shape)));
+    if (c.judged && c.worst_judged && largest_share_of_bound(*stage))
+      line("", fmt::format("worst against both bounds together: {} of them, {} at {}",
+                           brief(c.worst_share), brief(c.worst_bound),
+                           coordinates(c.worst_judged->index, stage->shape)));
     line("", fmt::format("{} of {} elements have other bits, {} informative; NaN {}, infinity {}, "
                          "sign of zero {}",
                          grouped(c.differing), grouped(c.elements), grouped(c.informative),
@@ -320,7 +320,7 @@ std::string focus(const RunRecord& record, const TextStyle& style) {
   }
   if (stage->accumulated) line("accumulated", worst_text(*stage->accumulated, stage->shape));
   const auto oracle = [&](const char* side, const std::optional<OracleTest>& test) {
-    if (!test) return;
+    if (!test || !largest_share_of_bound(*stage)) return;
     line("", fmt::format(
                  "{} against exact: {} of its bound at {}, |y − exact| at most {} ({} {} elements)",
                  side, brief(test->worst_share), coordinates(test->worst_index, stage->shape),

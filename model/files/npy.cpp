@@ -31,6 +31,15 @@ struct Element {
   bool swapped = false;
 };
 
+/// "int32", as NumPy calls it.
+std::string type_name(const Element& element) {
+  const char* const kind = element.kind == 'f'   ? "float"
+                           : element.kind == 'i' ? "int"
+                           : element.kind == 'u' ? "uint"
+                                                 : "bool";
+  return element.kind == 'b' ? kind : kind + std::to_string(8 * element.width);
+}
+
 struct Header {
   Element element;
   bool fortran = false;
@@ -283,7 +292,7 @@ Tensor tensor_of(const Header& header, std::shared_ptr<std::vector<std::byte>> b
 
 }  // namespace
 
-Tensor read_npy(const ByteSource& source, std::uint64_t size, const std::string& what) {
+NamedTensor read_npy(const ByteSource& source, std::uint64_t size, const std::string& what) {
   std::uint64_t used = 0;
   const auto take = [&](void* to, std::size_t count, const char* part) {
     if (used + count > size || source(to, count) != count)
@@ -330,10 +339,12 @@ Tensor read_npy(const ByteSource& source, std::uint64_t size, const std::string&
   }
   std::byte beyond{};
   if (source(&beyond, 1) != 0) refuse(what, "it goes on after its elements");
-  return tensor_of(header, std::move(bytes), what);
+  NamedTensor read{{}, tensor_of(header, std::move(bytes), what), type_name(header.element)};
+  if (read.declared == to_string(read.tensor.type().type)) read.declared.clear();
+  return read;
 }
 
-Tensor parse_npy(std::span<const std::byte> bytes, const std::string& what) {
+NamedTensor parse_npy(std::span<const std::byte> bytes, const std::string& what) {
   std::size_t at = 0;
   const auto source = [&](void* to, std::size_t count) {
     const std::size_t got = std::min(count, bytes.size() - at);
@@ -344,7 +355,7 @@ Tensor parse_npy(std::span<const std::byte> bytes, const std::string& what) {
   return read_npy(source, bytes.size(), what);
 }
 
-Tensor read_npy(const std::filesystem::path& file) {
+NamedTensor read_npy(const std::filesystem::path& file) {
   const std::string what = shown(file.string());
   std::error_code failed;
   if (!std::filesystem::is_regular_file(file, failed))

@@ -172,8 +172,8 @@ std::vector<NamedTensor> read_npz(const std::filesystem::path& file, std::uint64
       }
       return done;
     };
-    Tensor tensor = read_npy(source, status.size, member);
-    tensors.push_back({std::move(name), std::move(tensor)});
+    tensors.push_back(read_npy(source, status.size, member));
+    tensors.back().name = std::move(name);
   }
   return tensors;
 }

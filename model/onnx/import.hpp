@@ -20,6 +20,8 @@ struct ImportOptions {
   /// needs at import (the weights of a Conv, the shape of a Reshape); such an input is no graph
   /// input afterwards.
   std::map<std::string, Tensor> bindings;
+  /// What messages call the element type of a binding, where its file's was no type of the lab.
+  std::map<std::string, std::string> binding_types = {};
   std::map<std::string, Shape> shapes;       ///< --shape NAME=1x3x224x224
   std::map<std::string, std::int64_t> dims;  ///< --dim NAME=1
   /// What messages call the option that gave a name its shape or extent, where it was not --shape or

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "model/error.hpp"
+#include "model/named_tensor.hpp"
 #include "model/nearest.hpp"
 #include "model/onnx/weights.hpp"
 #include "model/text.hpp"
@@ -74,7 +75,7 @@ class Specialiser {
       if (const auto shape = options_.shapes.find(name); shape != options_.shapes.end())
         match(input, shape->second, Fault::bad_request, asked_by(name, "--shape"));
       if (const auto bound = options_.bindings.find(name); bound != options_.bindings.end()) {
-        check_type(input, bound->second.type());
+        check_type(input, bound->second);
         match(input, bound->second.shape(), Fault::bad_input, "the input given");
       }
     }
@@ -154,10 +155,14 @@ class Specialiser {
     return {input.edge.name, {*input.type, {}}, widened ? input.edge.type : std::string()};
   }
 
-  void check_type(const Declared& input, const TensorType& given) const {
-    if (!input.type || *input.type == given.type) return;
+  void check_type(const Declared& input, const Tensor& given) const {
+    const Type type = given.type().type;
+    if (!input.type || *input.type == type) return;
+    const auto declared = options_.binding_types.find(input.edge.name);
+    const std::string has =
+        type_text(given.type(), declared == options_.binding_types.end() ? "" : declared->second);
     std::string advice;
-    if (given.type == Type::float64 && *input.type == Type::float32)
+    if (type == Type::float64 && *input.type == Type::float32)
       advice =
           ". Convert it, so that the rounding is yours and visible (NumPy: "
           "x.astype(numpy.float32))";
@@ -166,7 +171,7 @@ class Specialiser {
         Fault::bad_input,
         "input " + shown(input.edge.name) + " of " + model_.name + " must be " + accepted +
             (accepted == input.edge.type ? "" : " (the file says " + input.edge.type + ")") +
-            ", but the tensor given is " + to_string(given) + advice);
+            ", but the tensor given is " + has + advice);
   }
 
   void give(const std::string& dim, std::int64_t value, const std::string& by) {

@@ -16,10 +16,14 @@ NamedTensor read_tensor_proto(const std::filesystem::path& file) {
     throw Error(Fault::bad_input,
                 "cannot read " + shown(file.string()) + ": it is no serialized TensorProto");
   try {
-    const std::string name = proto.name();
-    return {name,
-            onnx_import::to_constant(proto, {file.parent_path(), {}}, onnx_import::Doubles::kept)
-                .tensor};
+    const std::string type = onnx_import::type_name(proto.data_type());
+    NamedTensor read{
+        proto.name(),
+        onnx_import::to_constant(proto, {file.parent_path(), {}}, onnx_import::Doubles::kept)
+            .tensor,
+        {}};
+    if (type != to_string(read.tensor.type().type)) read.declared = type;
+    return read;
   } catch (const Error& error) {
     if (error.fault() != Fault::bad_model) throw;
     throw Error(Fault::bad_input, "cannot read " + shown(file.string()) + ": " + error.what());

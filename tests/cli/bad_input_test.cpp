@@ -291,10 +291,9 @@ TEST(BadInput, NpzThatIsNone) {
 }
 
 TEST(BadInput, ArraysBesideTheInputsAreNamed) {
-  expect_input_refused(
-      {{"x", floats({1, 2, 4, 4})}, {"label", floats({1})}, {"meta", floats({2})}},
-      "in.npz holds 'label', 'meta' beside the model's inputs 'x'. Save the inputs "
-      "alone, or take one from the file with --input x=in.npz");
+  expect_input_refused({{"x", floats({1, 2, 4, 4})}, {"label", floats({1})}, {"meta", floats({2})}},
+                       "in.npz holds 'label', 'meta' beside the inputs of the model, 'x'. Save the "
+                       "inputs alone, or take one from the file with --input x=in.npz");
   expect_input_refused({{"xx", floats({1, 2, 4, 4})}, {"label", floats({1})}},
                        "in.npz holds 'xx', 'label', which the model does not have; it has 'x'; did "
                        "you mean 'x'?");
@@ -318,6 +317,65 @@ TEST(BadInput, OneArrayGivesTheExtentsOfTheOneInput) {
       paritylab(workshop, "run m.onnx --on cpu:fp32 --input x=zeros --input in.npy");
   EXPECT_EQ(again.code, 3);
   EXPECT_NE(again.err.find("in.npy is one tensor too many"), std::string::npos) << again.err;
+}
+
+/// A .npy of one axis, its elements as they lie.
+std::string npy_of(const std::string& descr, std::size_t count, const std::string& elements) {
+  std::string header = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (" +
+                       std::to_string(count) + ",), }";
+  header.resize(117, ' ');
+  return std::string("\x93NUMPY\x01\x00", 8) + static_cast<char>(118) + '\0' + header + '\n' +
+         elements;
+}
+
+TEST(BadInput, IntegersAreHeldToTheWidthThatTheFileDeclares) {
+  OnnxFile file;
+  file.graph->clear_node();
+  file.graph->clear_initializer();
+  OnnxFile::edge(file.graph->mutable_input(0), "ids", {2});
+  OnnxFile::edge(file.graph->mutable_output(0), "y", {2});
+  for (auto* edge : {file.graph->mutable_input(0), file.graph->mutable_output(0)})
+    edge->mutable_type()->mutable_tensor_type()->set_elem_type(onnx::TensorProto::INT32);
+  file.node("Add", "Add", {"ids", "ids"}, "y");
+  const Workshop workshop;
+  workshop.write("m.onnx", file.bytes());
+  workshop.write("f.onnx", OnnxFile().bytes());
+  const auto given = [&](std::vector<std::int64_t> values) {
+    NpzWriter writer(workshop.path("in.npz").string());
+    writer.add("ids", Tensor::of<std::int64_t>({2}, std::move(values)));
+    writer.finish();
+    return paritylab(workshop, "run m.onnx --on cpu:fp32 --input in.npz");
+  };
+  EXPECT_EQ(given({-2147483648, 2147483647}).code, 0);
+  for (const std::int64_t beyond : {std::int64_t{2147483648}, std::int64_t{-2147483649}}) {
+    const Ended ended = given({7, beyond});
+    EXPECT_EQ(ended.code, 3) << ended.err;
+    EXPECT_NE(ended.err.find("the input 'ids' is int32 2, but in.npz holds " +
+                             std::to_string(beyond) + " in place 1 of 2"),
+              std::string::npos)
+        << ended.err;
+  }
+  workshop.write("i4.npy", npy_of("<i4", 2, std::string(8, '\0')));
+  const Ended ended = paritylab(workshop, "run f.onnx --on cpu:fp32 --input i4.npy");
+  EXPECT_EQ(ended.code, 3) << ended.err;
+  EXPECT_NE(ended.err.find("the tensor given is int32 2"), std::string::npos) << ended.err;
+}
+
+TEST(BadInput, OfACutSaysWhichTensorsItTakesAndWhichTheFileHas) {
+  const Workshop workshop;
+  const std::string sample = "run sample:second/narrow --on cpu:fp32 ";
+  {
+    NpzWriter writer(workshop.path("whole.npz").string());
+    writer.add("spatial_features", floats({1, 2, 3, 4}));
+    writer.finish();
+  }
+  const Ended ended = paritylab(workshop, sample + "--from blocks.0.3 --input whole.npz");
+  EXPECT_EQ(ended.code, 3) << ended.err;
+  EXPECT_NE(ended.err.find("whole.npz holds 'spatial_features', which the part from --from "
+                           "blocks.0.3 on does not have; it has '"),
+            std::string::npos)
+      << ended.err;
+  EXPECT_NE(ended.err.find("(stage 'blocks.0.0')"), std::string::npos) << ended.err;
 }
 
 TEST(BadInput, NpyThatLiesAboutItsSize) {
@@ -372,6 +430,19 @@ TEST(BadUsage, TheEndsOfAPartInReversedOrderAreSaidToBeSo) {
       << unknown.err;
 }
 
+TEST(BadUsage, ANameThatTheModelDoesNotHaveIsTheLinesFaultUnlessAFileGivesIt) {
+  const Workshop workshop;
+  workshop.write("m.onnx", OnnxFile().bytes());
+  workshop.write("x.npy", npy_of("<f4", 2, std::string(8, '\0')));
+  const std::string run = "run m.onnx --on cpu:fp32 ";
+  for (const char* wrong : {"--input wrong=zeros", "--input wrong=x.npy", "--dim wrong=1",
+                            "--shape wrong=1x2x4x4", "--from wrong", "--until wrong"}) {
+    const Ended ended = paritylab(workshop, run + wrong);
+    EXPECT_EQ(ended.code, 2) << wrong << ": " << ended.err;
+    EXPECT_NE(ended.err.find("wrong"), std::string::npos) << ended.err;
+  }
+}
+
 TEST(BadUsage, ANumberThatIsNoneIsNamedInASentence) {
   const Workshop workshop;
   const Ended ended = paritylab(workshop, "diff sample:second/narrow --b cpu:fp64 --tolerance abc");
@@ -389,9 +460,13 @@ TEST(BadFile, OfJsonIsRefusedWithoutALibrarysVocabulary) {
        {std::string(), std::string("{"), std::string("[]"), std::string("{\"stages\": 7}"),
         good.substr(0, good.size() / 2)}) {
     workshop.write("bad.json", text);
-    for (const char* command : {"plan diff good.json bad.json", "report bad.json"}) {
+    for (const char* command : {"plan diff good.json bad.json", "report bad.json",
+                                "run sample:second/narrow --plan bad.json",
+                                "run sample:second/narrow --on cpu:fp32 --plan bad.json",
+                                "diff sample:second/narrow --b cpu:fp32,plan=bad.json"}) {
       const Ended ended = paritylab(workshop, command);
       EXPECT_EQ(ended.code, 3) << command << ": " << ended.err;
+      EXPECT_NE(ended.err.find("bad.json"), std::string::npos) << command << ": " << ended.err;
       EXPECT_EQ(ended.err.find("json.exception"), std::string::npos) << ended.err;
       EXPECT_EQ(ended.err.find("syntax error"), std::string::npos) << ended.err;
     }

@@ -30,6 +30,15 @@ TEST(Program, EveryCommandHasHelpWithExitCodes) {
   }
 }
 
+TEST(Program, ACommandWithinACommandHasItsOwnExamples) {
+  const Workshop workshop;
+  const Ended help = paritylab(workshop, "plan diff --help");
+  EXPECT_EQ(help.code, 0);
+  EXPECT_NE(help.out.find("  paritylab plan diff old.json new.json"), std::string::npos)
+      << help.out;
+  EXPECT_EQ(help.out.find("paritylab doctor"), std::string::npos) << help.out;
+}
+
 TEST(Program, NothingAskedIsAUsageErrorThatTeaches) {
   const Workshop workshop;
   const Ended ended = paritylab(workshop, "");
@@ -98,7 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"diff sample:second/narrow --b cpu:fp64 --until blocks.9", "blocks.", 2},
         Refused{"diff none.onnx --b cpu:fp64", "'none.onnx' does not exist", 3},
         Refused{"diff /dev/null --b cpu:fp64", "not a regular file", 3},
-        Refused{"mma --arch sm_90 none.csv", "none.csv", 2},
+        Refused{"mma --arch sm_90 none.csv", "none.csv", 3},
         Refused{"run sample:second/narrow", "--on is missing", 2},
         Refused{"run sample:second/narrow --on cpu:fp32 --output -", "name a file", 2},
         Refused{"run sample:second/narrow --on cpu:fp32 --output o.txt",
@@ -111,7 +120,19 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{"diff sample:second/narrow --b cpu:fp64 --input normal", "needs a seed", 2},
         Refused{"diff sample:second/narrow --b cpu:fp64 --input frame.npz", "no file or folder", 3},
         Refused{"diff sample:second/narrow --b cpu:fp64 --input wrong=zeros",
-                "which the model does not have", 3},
+                "which the model does not have", 2},
+        // What the line asks of a model that has no such thing, and files that are not there.
+        Refused{"diff sample:second/narrow --b cpu:fp64 --decision wrong=argmax", "wrong", 2},
+        Refused{"run sample:second/narrow --plan none.json", "none.json", 3},
+        Refused{"run sample:second/narrow --on cpu:fp32,plan=none.json", "none.json", 3},
+        Refused{"plan diff none.json none.json", "none.json", 3},
+        Refused{"repro none.zip", "none.zip", 3},
+        Refused{"narrow none.onnx --b cpu:fp64", "none.onnx", 3},
+        Refused{"bench none.onnx --on cpu:fp64", "none.onnx", 3},
+        Refused{"determinism none.onnx --on cpu:fp64", "none.onnx", 3},
+        Refused{"sweep sample:second/narrow --b cpu:fp64 --axis input=zeros,none.npz", "none.npz",
+                3},
+        Refused{"run sample:second/narrow --on cpu:fp32 --input x=none.npy", "none.npy", 3},
         Refused{"report none.json", "cannot be read", 3}, Refused{"report .", "it is a folder", 3},
         Refused{"diff sample:second/narrow --b capture:.", "no regular file", 3},
         Refused{"inspect .", "is a folder", 3},

@@ -26,6 +26,32 @@ TEST(Capture, OfTheSameArithmeticAgreesInEveryBit) {
   EXPECT_EQ(record.exit_code, 0);
 }
 
+TEST(Capture, ATensorOfTheWrongTypeIsCalledAsItsFileCallsIt) {
+  Bench bench(small_net());
+  Capture capture = recorded(bench, fp32());
+  const auto& [name, right] = capture.tensors[1];
+  const std::string wanted = to_string(right.type());
+  capture.tensors[1].second =
+      Tensor::of(right.shape(), std::vector<std::int64_t>(static_cast<std::size_t>(right.size())));
+  const auto refusal = [&] {
+    try {
+      judged(bench, capture);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.fault(), Fault::bad_input);
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string shape = " " + to_string(capture.tensors[1].second.shape());
+  EXPECT_NE(refusal().find("is int64" + shape + ", but the model makes it " + wanted),
+            std::string::npos)
+      << refusal();
+  capture.declared[name] = "int32";
+  EXPECT_NE(refusal().find("is int32" + shape + ", but the model makes it " + wanted),
+            std::string::npos)
+      << refusal();
+}
+
 TEST(Capture, InHalfPrecisionIsNoted) {
   Bench bench(small_net());
   Capture capture = recorded(bench, fp32());
@@ -464,14 +490,15 @@ TEST(Capture, DecisionsAreJudgedAtItsOutputs) {
   EXPECT_EQ(record.decisions[0].flipped, 0);
 }
 
-TEST(Capture, TensorsThatSayNothingAreCounted) {
+TEST(Capture, TensorsThatSayNothingAreToldWhereAStageLacksOne) {
   Bench bench(small_net());
   Capture capture = recorded(bench, fp32());
   EXPECT_FALSE(noted(judged(bench, capture), "not used"));
   capture.tensors.emplace_back("body.0.z", capture.tensors[1].second);
-  capture.tensors.emplace_back("body.0.yy", capture.tensors[1].second);
+  EXPECT_FALSE(noted(judged(bench, capture), "not used")) << "nothing is missing";
+  capture.tensors[1].first = "body.0.yy";
   const RunRecord record = judged(bench, capture);
-  EXPECT_TRUE(noted(record, "2 of 8 tensors in other.npz are not used")) << notes_of(record);
+  EXPECT_TRUE(noted(record, "2 of 7 tensors in other.npz are not used")) << notes_of(record);
   EXPECT_TRUE(noted(record, "1 lie inside a stage")) << notes_of(record);
   EXPECT_TRUE(noted(record, "'body.0.yy' (nearest: 'body.0.y')")) << notes_of(record);
 }

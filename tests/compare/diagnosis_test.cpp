@@ -188,12 +188,60 @@ TEST(Diagnosis, AFeatureOfOneElementWithTheBitsOfAnotherWasReplaced) {
   EXPECT_EQ(found.proof, Proof::bits);
 }
 
-TEST(Diagnosis, AnElementThatMovedAloneInItsChannelIsABump) {
+TEST(Diagnosis, AnElementThatMovedAloneIsABumpUpToWhatRoundingsMake) {
   Bench bench(small_net());
-  const Diagnosis found =
-      first_of(bench.run(fp32(), fp32(), Injection{1, Bug::ulp_bumped, 70000}), 1);
-  EXPECT_EQ(found.label, "ulp_bumped") << found.evidence;
-  EXPECT_EQ(found.proof, Proof::bits);
+  const std::pair<double, const char*> moved[] = {{1, "ulp_bumped"},
+                                                  {3, "ulp_bumped"},
+                                                  {5, "element_moved"},
+                                                  {1166, "element_moved"},
+                                                  {70000, "element_moved"}};
+  for (const auto& [ulp, label] : moved) {
+    const Diagnosis found =
+        first_of(bench.run(fp32(), fp32(), Injection{1, Bug::ulp_bumped, ulp}), 1);
+    EXPECT_EQ(found.label, label) << found.evidence;
+    EXPECT_EQ(found.proof, Proof::bits);
+  }
+}
+
+/// Three images through one convolution, whose output another program changed.
+Diagnosis of_changed_batch(const std::function<void(std::vector<float>&, std::size_t)>& change) {
+  GraphBuilder graph("batch");
+  const TensorId x = graph.add_input("x", {Type::float32, {3, 4, 5, 7}});
+  graph.add_output(add_conv(graph, x, 6, "/0/Conv", "y", 1));
+  Bench bench(graph.finish());
+  Capture capture = recorded(bench, fp32());
+  Tensor& y = capture.tensors.back().second;
+  std::vector<float> values(y.values<float>().begin(), y.values<float>().end());
+  change(values, values.size() / 3);
+  y = Tensor::of<float>(y.shape(), values);
+  return first_of(judged(bench, capture), 0);
+}
+
+TEST(Diagnosis, AnItemOfTheBatchThatHoldsAnotherOnesValuesIsNoWrappedIndex) {
+  for (const auto& [to, from] : {std::pair{1, 0}, {2, 0}, {0, 2}, {2, 1}}) {
+    SCOPED_TRACE(std::to_string(to) + " holds " + std::to_string(from));
+    const Diagnosis found = of_changed_batch([&, item = to, of = from](auto& y, std::size_t each) {
+      std::copy_n(y.begin() + static_cast<std::ptrdiff_t>(of * each), each,
+                  y.begin() + static_cast<std::ptrdiff_t>(item * each));
+    });
+    EXPECT_EQ(found.label, "batch_item_repeated") << found.evidence;
+    EXPECT_NE(found.evidence.find("item " + std::to_string(to) + " of the capture is item " +
+                                  std::to_string(from)),
+              std::string::npos)
+        << found.evidence;
+  }
+  const Diagnosis wrapped = of_changed_batch([](auto& y, std::size_t each) {
+    std::copy_n(y.begin(), each / 2, y.begin() + static_cast<std::ptrdiff_t>(5 * each / 2));
+  });
+  EXPECT_EQ(wrapped.label, "index_overflow") << wrapped.evidence;
+}
+
+TEST(Diagnosis, ARowThatIsAnItemOfTheBatchIsCalledByBothNames) {
+  Bench bench(of_ten_features({2, 20}, 1));
+  const RunRecord record = bench.run(fp32(), fp32(), Injection{0, Bug::stale_buffer, 1});
+  EXPECT_EQ(first_of(record, 0).label, "stale_buffer");
+  ASSERT_EQ(record.stages[0].diagnoses.size(), 2U);
+  EXPECT_EQ(record.stages[0].diagnoses[1].label, "batch_item_repeated");
 }
 
 TEST(Diagnosis, AConstantThatWasAddedIsNoScale) {

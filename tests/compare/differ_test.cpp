@@ -129,6 +129,7 @@ TEST(Differ, AcrossContractsNamesAGrossFaultAndNoOther) {
             fault.amount = 30;
             break;
           case Bug::ulp_bumped:
+          case Bug::element_moved:
           case Bug::run_to_run:
           case Bug::order_changed:
           case Bug::tf32_unnoticed:
@@ -426,6 +427,35 @@ TEST(Differ, OutputsThatShowNothingAreUntrusted) {
     EXPECT_EQ(stage.diagnoses[0].label, name(each.bug));
     EXPECT_EQ(record.exit_code, 4);
   }
+}
+
+TEST(Differ, AnUntrustedConstantHasNoShareOfItsBoundAndNoCause) {
+  GraphBuilder graph("constant");
+  const TensorId x = graph.add_input("x", {Type::float32, {1, 8, 6, 6}});
+  Conv2d conv;
+  conv.window = {{1, 1}, {1, 1}, {1, 1}, {0, 0}, {0, 0}};
+  const std::optional<Tensor> w = filled({Type::float32, {1, 8, 1, 1}}, Fill::real, 3);
+  graph.add_output(graph.add_step(conv, {x}, {w, std::nullopt}, "/0/Conv", {"y"}, "Conv").front());
+  Bench bench(graph.finish());
+  const Shape shape = bench.inputs[0].shape();
+  bench.inputs[0] = Tensor::of<float>(
+      shape, std::vector<float>(static_cast<std::size_t>(element_count(shape)), 1.0F));
+  const Plan a = make_plan(bench.stages, fp32(), bench.cpu, "a"),
+             b = make_plan(bench.stages, tf32(Arch::sm_90), bench.cpu, "b");
+  const RunRecord record = diff({.graph = bench.graph,
+                                 .stages = bench.stages,
+                                 .a = {bench.cpu, a, bench.execution},
+                                 .b = {bench.cpu, b, bench.execution},
+                                 .referee = {bench.cpu, bench.cpu, bench.execution},
+                                 .inputs = bench.inputs,
+                                 .attribute = attribute_all});
+  const StageResult& stage = record.stages.front();
+  EXPECT_EQ(stage.verdict, Verdict::untrusted);
+  EXPECT_GT(stage.introduced->differing, 0);
+  EXPECT_FALSE(largest_share_of_bound(stage));
+  EXPECT_FALSE(stage.attribution);
+  EXPECT_TRUE(record.answers.causes.empty());
+  EXPECT_EQ(record.answers.worst_share_stage, -1);
 }
 
 TEST(Differ, OverflowJudgesNothingAndNamesNobody) {

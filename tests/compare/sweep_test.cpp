@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include "compare/record.hpp"
+#include "reports/sweep.hpp"
+
 namespace parity {
 namespace {
 
@@ -116,6 +119,38 @@ TEST(Sweep, WhatIsBeyondTheToleranceIsTold) {
   conclude(record);
   EXPECT_TRUE(holds(record, "output 'y' is beyond the tolerance at seq=2", false))
       << testing::PrintToString(texts(record));
+}
+
+TEST(Sweep, WhatCouldNotBeJudgedIsCountedAndSaysWhy) {
+  SweepRecord record;
+  record.model = "m.onnx";
+  record.axes = {{"seq", {"1", "20", "500"}}};
+  record.points = {point({0}, 0), point({1}, 1e-6, "lstm"), point({2}, 1e-2, "head")};
+  const auto silent = [](SweepPoint& p, std::int64_t diverged, std::int64_t untrusted) {
+    p.counts[static_cast<int>(Verdict::same_bits)] = 4 - diverged - untrusted;
+    p.counts[static_cast<int>(Verdict::diverged)] = diverged;
+    p.counts[static_cast<int>(Verdict::untrusted)] = untrusted;
+    p.exit_code = diverged > 0 ? 1 : 4;
+    p.first_unjudged = "lstm";
+    p.unjudged_reason = "7 of 9 elements' bound is wider than the layer's values";
+  };
+  record.points[0].counts[0] = 4;
+  silent(record.points[1], 0, 1);
+  silent(record.points[2], 1, 2);
+  record.points[2].first_diverging = "head";
+  conclude(record);
+  EXPECT_TRUE(holds(record,
+                    "stage lstm could not be judged at seq=20, seq=500, nor up to 1 more there "
+                    "(seq=20: 7 of 9 elements' bound",
+                    true))
+      << testing::PrintToString(texts(record));
+  for (const std::string& report : {write_sweep_text(record), write_sweep_html(record)}) {
+    EXPECT_NE(report.find("untrusted (1 of 4 stages)"), std::string::npos) << report;
+    EXPECT_NE(report.find("diverged, 2 of 4 not judged"), std::string::npos) << report;
+    EXPECT_NE(report.find("not wholly judged at 1 of 3 points"), std::string::npos) << report;
+  }
+  const SweepRecord again = read_sweep_json(write_sweep_json(record));
+  EXPECT_EQ(again.points[1].unjudged_reason, record.points[1].unjudged_reason);
 }
 
 TEST(Sweep, ARefusedPointIsToldAndCountsAsItsFault) {

@@ -65,7 +65,8 @@ TEST(Inputs, ASampleDeclaresItsOwn) {
 }
 
 TEST(Inputs, WhatFitsNothingIsRefusedByName) {
-  EXPECT_NE(refusal({"y=zeros"}, {image}, Fault::bad_input).find("it has 'x'"), std::string::npos);
+  EXPECT_NE(refusal({"y=zeros"}, {image}, Fault::bad_request).find("it has 'x'"),
+            std::string::npos);
   EXPECT_NE(refusal({"n=normal:7"}, {count}, Fault::bad_input).find("integers:7"),
             std::string::npos);
   EXPECT_NE(refusal({"v=pillars:7"}, {vector}, Fault::bad_input).find("N x C x H x W"),

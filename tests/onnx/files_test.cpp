@@ -39,7 +39,7 @@ std::string raw(const std::vector<T>& values) {
 }
 
 Tensor parse(const std::string& bytes) {
-  return parse_npy(std::as_bytes(std::span(bytes.data(), bytes.size())), "'t.npy'");
+  return parse_npy(std::as_bytes(std::span(bytes.data(), bytes.size())), "'t.npy'").tensor;
 }
 void expect_refused(const std::string& bytes, const std::string& fragment) {
   try {
@@ -48,6 +48,19 @@ void expect_refused(const std::string& bytes, const std::string& fragment) {
   } catch (const Error& error) {
     EXPECT_EQ(error.fault(), Fault::bad_input);
     EXPECT_NE(std::string(error.what()).find(fragment), std::string::npos) << error.what();
+  }
+}
+
+TEST(Npy, SaysWhatTheFileCallsATypeThatIsHeldInAWiderOne) {
+  const std::pair<const char*, const char*> types[] = {
+      {"<i4", "int32"},   {">i4", "int32"}, {"|u1", "uint8"}, {"<u8", "uint64"},
+      {"<f2", "float16"}, {"<i8", ""},      {"<f4", ""},      {"|b1", ""}};
+  for (const auto& [descr, declared] : types) {
+    const std::string bytes =
+        npy(dict(descr, "(1,)"), std::string(static_cast<std::size_t>(descr[2] - '0'), '\0'));
+    const NamedTensor read =
+        parse_npy(std::as_bytes(std::span(bytes.data(), bytes.size())), "'t.npy'");
+    EXPECT_EQ(read.declared, declared) << descr;
   }
 }
 

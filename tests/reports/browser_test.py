@@ -40,10 +40,10 @@ PROBE = r"""
   result.stages = rows().length;
   result.toolsShown = !document.getElementById('tools').hidden;
   const original = rows().map(row => row.id).join();
-  head('share of bound').click();
-  result.descending = ordered(column('share of bound'), -1);
-  head('share of bound').click();
-  result.ascending = ordered(column('share of bound'), 1);
+  head('of bound').click();
+  result.descending = ordered(column('of bound'), -1);
+  head('of bound').click();
+  result.ascending = ordered(column('of bound'), 1);
   result.ariaSort = document.querySelectorAll('#stage-table th[aria-sort=ascending]').length;
   head('#').click();
   result.restored = rows().map(row => row.id).join() === original;

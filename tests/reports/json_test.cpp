@@ -206,6 +206,16 @@ TEST(Json, RefusesAnotherVersionByItsNumber) {
   EXPECT_NE(why.find("schema version 7"), std::string::npos) << why;
 }
 
+TEST(Json, ReadsDecisionsThatWereWrittenBeforeTheyHadAnAxis) {
+  json document = json::parse(write_json(samples::clean_tf32()));
+  ASSERT_FALSE(document["decisions"].empty());
+  for (json& decision : document["decisions"]) ASSERT_EQ(decision.erase("axis"), 1U);
+  EXPECT_EQ(committed_schema().complaint(document), "");
+  const RunRecord record = read_json(document.dump());
+  for (const DecisionResult& decision : record.decisions) EXPECT_FALSE(decision.axis);
+  EXPECT_NE(write_text(record).find("argmax:1: 1 of 65,536 decisions flipped"), std::string::npos);
+}
+
 TEST(Json, RefusalNamesThePlace) {
   const std::pair<void (*)(json&), const char*> cases[] = {
       {[](json& d) { d["stages"][3]["introduced"]["max_abs"] = "big"; },

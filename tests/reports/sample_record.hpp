@@ -154,8 +154,9 @@ inline void settle(RunRecord& record) {
     if (!stage.introduced) continue;
     if (stage.introduced->differing > 0 && answers.first_different < 0)
       answers.first_different = stage.id;
-    if (stage.introduced->judged && stage.introduced->worst_share > answers.worst_share_of_bound) {
-      answers.worst_share_of_bound = stage.introduced->worst_share;
+    const double share = largest_share_of_bound(stage).value_or(0);
+    if (share > answers.worst_share_of_bound) {
+      answers.worst_share_of_bound = share;
       answers.worst_share_stage = stage.id;
     }
     const double relative = stage.introduced->rms / stage.introduced->rms_a;

@@ -113,6 +113,71 @@ TEST(Text, WhatIsExplainedBitForBitIsMeasuredAsTheCausesAre) {
             std::string::npos);
 }
 
+TEST(Text, HeadlineAndTableGiveOneShareOfTheBound) {
+  RunRecord record = samples::clean_tf32();
+  // Nearer to its own bound than the introduced error is to both together.
+  StageResult& stage = record.stages[1];
+  stage.exact_b->worst_share = 0.4217;
+  samples::settle(record);
+  const auto row_of = [&](const std::string& text, const std::string& name) {
+    const std::size_t at = text.find(name, text.find("accumulated"));
+    return text.substr(at, text.find('\n', at) - at);
+  };
+  for (const std::string& text : {write_text(record), write_markdown(record)}) {
+    EXPECT_NE(text.find("of bound at most 0.42, at blocks.0.3"), std::string::npos) << text;
+    EXPECT_NE(text.find("of bound", text.find("verdict")), std::string::npos);
+    EXPECT_NE(row_of(text, "blocks.0.3").find(" 0.42 "), std::string::npos)
+        << row_of(text, "blocks.0.3");
+  }
+  const std::string page = write_html(record);
+  EXPECT_NE(page.find("of bound at most 0.42, at blocks.0.3"), std::string::npos);
+  EXPECT_NE(page.find(">of bound</th>"), std::string::npos);
+  EXPECT_NE(page.find(">0.42</td>"), std::string::npos);
+  EXPECT_NE(write_junit(record).find("name=\"share_of_bound\" value=\"0.42\""), std::string::npos);
+}
+
+TEST(Text, AStageThatSaysNothingTakesNoShareOfABound) {
+  RunRecord record = samples::clean_tf32();
+  StageResult& stage = record.stages[1];
+  stage.verdict = Verdict::untrusted;
+  stage.introduced->worst_share = stage.exact_a->worst_share = stage.exact_b->worst_share = 7.5e-21;
+  samples::settle(record);
+  for (const std::string& text :
+       {write_text(record), write_markdown(record), write_html(record), write_junit(record)})
+    EXPECT_EQ(text.find("e-21"), std::string::npos);
+}
+
+TEST(Text, AnEmulationThatExplainsNoMoreThanChanceIsNotNamed) {
+  RunRecord record = samples::clean_tf32();
+  for (StageResult& stage : record.stages)
+    if (stage.attribution) {
+      stage.attribution->certificate.clear();
+      stage.attribution->nearest = "chunk256";
+      stage.attribution->nearest_residual = 0.996;
+    }
+  for (const std::string& text : {write_text(record), write_html(record)}) {
+    EXPECT_EQ(text.find("nearest emulation"), std::string::npos);
+    EXPECT_EQ(text.find("<p class=\"dim\">.</p>"), std::string::npos);
+  }
+  for (StageResult& stage : record.stages)
+    if (stage.attribution) stage.attribution->nearest_residual = 0.25;
+  EXPECT_NE(write_text(record).find("nearest emulation chunk256, which leaves 25 % of"),
+            std::string::npos);
+}
+
+TEST(Text, WhatIsNotFiniteIsSaidToBeSoAndNoFigure) {
+  RunRecord record = samples::clean_tf32();
+  constexpr double nan = std::numeric_limits<double>::quiet_NaN();
+  for (StageResult& stage : record.stages)
+    if (stage.statistics && stage.statistics->inherited)
+      stage.statistics->inherited->measured = stage.statistics->inherited->unexplained = nan;
+  for (const std::string& text : {write_text(record), write_html(record)}) {
+    EXPECT_NE(text.find("not measured: NaN or infinity among what reached the 512 sampled"),
+              std::string::npos);
+    EXPECT_EQ(text.find("rms NaN"), std::string::npos);
+  }
+}
+
 TEST(Text, ABlockWithoutAComparedEndHasNoFigure) {
   RunRecord record = samples::diverged();
   record.blocks.front().max_abs = std::numeric_limits<double>::quiet_NaN();
