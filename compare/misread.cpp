@@ -402,12 +402,17 @@ std::int64_t output_channel(const PlannedStage& planned, const Shape& shape, std
   return along(k.axis + 1 == shape.size() ? k.axis - 1 : k.axis + 1);
 }
 
-enum class Scales { per_tensor, per_channel };
-/// Weights that were stored as int8, symmetric around zero.
-Tensor through_int8(const PlannedStage& planned, const Tensor& weights, Scales scales) {
+/// How weights are taken through int8, symmetric around zero: their largest magnitude becomes `largest`
+/// steps, in each output channel or in the whole tensor.
+struct Int8 {
+  enum class Scales { per_channel, per_tensor } scales;
+  /// 127, by division (ONNX QuantizeLinear, TensorRT), or 127.5, by the reciprocal (PyTorch's observers).
+  float largest;
+};
+Tensor through_int8(const PlannedStage& planned, const Tensor& weights, Int8 how) {
   const std::span<const float> w = weights.values<float>();
   std::vector<std::size_t> group(w.size(), 0);
-  if (scales == Scales::per_channel && weights.shape().size() > 1)
+  if (how.scales == Int8::Scales::per_channel && weights.shape().size() > 1)
     for (std::size_t i = 0; i < w.size(); ++i)
       group[i] = static_cast<std::size_t>(
           output_channel(planned, weights.shape(), static_cast<std::int64_t>(i)));
@@ -416,22 +421,34 @@ Tensor through_int8(const PlannedStage& planned, const Tensor& weights, Scales s
     largest[group[i]] = std::max(largest[group[i]], std::fabs(w[i]));
   std::vector<float> made(w.size());
   for (std::size_t i = 0; i < w.size(); ++i) {
-    const float scale = largest[group[i]] / 127;
-    if (!std::isfinite(scale))
+    const float scale = largest[group[i]] / how.largest;
+    if (!std::isfinite(scale)) {
       made[i] = w[i];
-    else if (scale > 0)  // an integer has no -0
-      made[i] = static_cast<float>(static_cast<int>(std::nearbyint(w[i] / scale))) * scale;
+    } else if (scale > 0) {
+      const float steps = how.largest == 127 ? w[i] / scale : w[i] * (1 / scale);
+      // An integer has no -0.
+      made[i] = static_cast<float>(std::clamp(static_cast<int>(std::nearbyint(steps)), -128, 127)) *
+                scale;
+    }
   }
   return Tensor::of(weights.shape(), std::move(made));
 }
 
 /// Amounts of weights that were stored in a narrower type.
-constexpr std::array<std::string_view, 4> narrower_types{
-    "bfloat16", "float16", "int8 with a scale per output channel", "int8 with one scale"};
+constexpr std::array<std::string_view, 6> narrower_types{
+    "bfloat16",
+    "float16",
+    "int8 with a scale per output channel, its largest over 127",
+    "int8 with one scale, the largest over 127",
+    "int8 with a scale per output channel, its largest over 127.5",
+    "int8 with one scale, the largest over 127.5"};
 Tensor stored_narrower(const PlannedStage& planned, const Tensor& weights, double amount) {
   if (amount == 0) return mapped(weights, to_bfloat);
   if (amount == 1) return mapped(weights, round_to_half);
-  return through_int8(planned, weights, amount == 2 ? Scales::per_channel : Scales::per_tensor);
+  const bool per_channel = amount == 2 || amount == 4;
+  return through_int8(planned, weights,
+                      {per_channel ? Int8::Scales::per_channel : Int8::Scales::per_tensor,
+                       amount < 4 ? 127.0F : 127.5F});
 }
 
 constexpr std::array<std::array<std::int64_t, 2>, 6> shifts{

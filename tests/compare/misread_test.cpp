@@ -218,7 +218,7 @@ TEST(Misread, WeightsStoredInANarrowerType) {
   for (Graph& graph : products_with_bias()) {
     SCOPED_TRACE(graph.name);
     Bench bench(std::move(graph));
-    EXPECT_EQ(expect_named(bench, bugs), 4);
+    EXPECT_EQ(expect_named(bench, bugs), 6);
     EXPECT_NE(evidence_of(bench, {0, Bug::weights_narrowed, 0}).find("stored as bfloat16,"),
               std::string::npos);
   }
@@ -257,6 +257,14 @@ TEST(Misread, Int8HasAScalePerOutputChannel) {
   EXPECT_EQ(narrowed_weights(
                 of_one(MatMul{}, {4, 3}, {Tensor::of({3, 2}, columns), std::nullopt}, "MatMul"), 2),
             of_columns);
+  // Over 127.5 the largest has 127.5 steps, of which 128 exist below zero and 127 above.
+  EXPECT_EQ(narrowed_weights(of_one(product, {4, 3},
+                                    {Tensor::of({2, 3}, std::vector<float>{127.5F, 1.25F, -2.5F,
+                                                                           3.75F, 15.25F, -127.5F}),
+                                     std::nullopt},
+                                    "MatMul"),
+                             4),
+            (std::vector<float>{127, 1, -2, 4, 15, -128}));
   // By one scale the small ones vanish.
   EXPECT_EQ(narrowed_weights(
                 of_one(product, {4, 3}, {Tensor::of({2, 3}, small), std::nullopt}, "MatMul"), 3),
