@@ -8,6 +8,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -120,6 +121,13 @@ Tensor mapped(const Tensor& from, F f) {
 
 std::vector<double> once(const PlannedStage&) { return {1}; }
 
+/// The amounts 0 to count - 1, of one that says which.
+std::vector<double> numbered(std::size_t count) {
+  std::vector<double> amounts(count);
+  std::iota(amounts.begin(), amounts.end(), 0.0);
+  return amounts;
+}
+
 /// Sets the end pads so that the window still makes the stage's output extents: a backend whose
 /// buffers have the right size and whose indices are wrong.
 void keep_extents(SlidingWindow& window, const PlannedStage& planned) {
@@ -193,6 +201,32 @@ bool has_pads(const PlannedStage& planned) {
   if (!window || head_as<ConvTranspose2d>(planned)) return false;
   const auto zero = [](const auto& pads) { return pads[0] <= 0 && pads[1] <= 0; };
   return !zero(window->pad_begin) || !zero(window->pad_end);
+}
+
+/// An id that no tensor of the stage has.
+std::int32_t unused_tensor(const Stage& stage) {
+  std::int32_t unused = 0;
+  const auto above = [&](TensorId id) {
+    unused = std::max(unused, static_cast<std::int32_t>(id) + 1);
+  };
+  std::for_each(stage.inputs.begin(), stage.inputs.end(), above);
+  for (const Step& step : stage.steps)
+    std::for_each(step.outputs.begin(), step.outputs.end(), above);
+  return unused;
+}
+
+/// The stage with one of its steps, which reads one value, applied to its own result again.
+PlannedStage with_step_twice(const PlannedStage& planned, std::size_t step) {
+  PlannedStage wrong = planned;
+  Stage& stage = wrong.stage;
+  const auto at = static_cast<std::ptrdiff_t>(step);
+  Step again = stage.steps[step];
+  const std::int32_t unused = unused_tensor(stage);
+  stage.steps[step].outputs = {TensorId{unused}};
+  again.inputs = {TensorId{unused}};
+  stage.steps.insert(stage.steps.begin() + at + 1, again);
+  wrong.contracts.insert(wrong.contracts.begin() + at, wrong.contracts[step]);
+  return wrong;
 }
 
 /// The BatchNorm of the stage and its parameters, changed.
@@ -348,6 +382,75 @@ std::optional<Contraction> contraction_of(const PlannedStage& planned) {
   return Contraction{axis, shape[axis]};
 }
 
+/// Which parameters of the head are weights; none where all its operands are values.
+std::vector<std::size_t> weight_parameters(const PlannedStage& planned) {
+  if (head_as<Recurrent>(planned))
+    return {recurrent_parameter::weights, recurrent_parameter::recurrence};
+  return weights_of(planned) ? std::vector<std::size_t>{0} : std::vector<std::size_t>{};
+}
+
+/// The output channel that element `at` of the head's weights belongs to.
+std::int64_t output_channel(const PlannedStage& planned, const Shape& shape, std::int64_t at) {
+  const auto along = [&](std::size_t axis) {
+    return at / element_count(shape, axis + 1, shape.size()) % shape[axis];
+  };
+  if (head_as<Conv2d>(planned)) return along(0);
+  if (head_as<Recurrent>(planned)) return along(0) * shape[1] + along(1);
+  const Contraction k = *contraction_of(planned);
+  if (head_as<ConvTranspose2d>(planned)) return along(0) / k.length * shape[1] + along(1);
+  // The other one of a matrix' two axes.
+  return along(k.axis + 1 == shape.size() ? k.axis - 1 : k.axis + 1);
+}
+
+/// How weights are taken through int8, symmetric around zero: their largest magnitude becomes `largest`
+/// steps, in each output channel or in the whole tensor.
+struct Int8 {
+  enum class Scales { per_channel, per_tensor } scales;
+  /// 127, by division (ONNX QuantizeLinear, TensorRT), or 127.5, by the reciprocal (PyTorch's observers).
+  float largest;
+};
+Tensor through_int8(const PlannedStage& planned, const Tensor& weights, Int8 how) {
+  const std::span<const float> w = weights.values<float>();
+  std::vector<std::size_t> group(w.size(), 0);
+  if (how.scales == Int8::Scales::per_channel && weights.shape().size() > 1)
+    for (std::size_t i = 0; i < w.size(); ++i)
+      group[i] = static_cast<std::size_t>(
+          output_channel(planned, weights.shape(), static_cast<std::int64_t>(i)));
+  std::vector<float> largest(w.size(), 0);
+  for (std::size_t i = 0; i < w.size(); ++i)
+    largest[group[i]] = std::max(largest[group[i]], std::fabs(w[i]));
+  std::vector<float> made(w.size());
+  for (std::size_t i = 0; i < w.size(); ++i) {
+    const float scale = largest[group[i]] / how.largest;
+    if (!std::isfinite(scale)) {
+      made[i] = w[i];
+    } else if (scale > 0) {
+      const float steps = how.largest == 127 ? w[i] / scale : w[i] * (1 / scale);
+      // An integer has no -0.
+      made[i] = static_cast<float>(std::clamp(static_cast<int>(std::nearbyint(steps)), -128, 127)) *
+                scale;
+    }
+  }
+  return Tensor::of(weights.shape(), std::move(made));
+}
+
+/// Amounts of weights that were stored in a narrower type.
+constexpr std::array<std::string_view, 6> narrower_types{
+    "bfloat16",
+    "float16",
+    "int8 with a scale per output channel, its largest over 127",
+    "int8 with one scale, the largest over 127",
+    "int8 with a scale per output channel, its largest over 127.5",
+    "int8 with one scale, the largest over 127.5"};
+Tensor stored_narrower(const PlannedStage& planned, const Tensor& weights, double amount) {
+  if (amount == 0) return mapped(weights, to_bfloat);
+  if (amount == 1) return mapped(weights, round_to_half);
+  const bool per_channel = amount == 2 || amount == 4;
+  return through_int8(planned, weights,
+                      {per_channel ? Int8::Scales::per_channel : Int8::Scales::per_tensor,
+                       amount < 4 ? 127.0F : 127.5F});
+}
+
 constexpr std::array<std::array<std::int64_t, 2>, 6> shifts{
     {{-1, -1}, {-1, 0}, {0, -1}, {1, 1}, {1, 0}, {0, 1}}};
 
@@ -356,6 +459,11 @@ std::int64_t misordered_by(const PlannedStage& planned) {
   const auto* conv = head_as<Conv2d>(planned);
   if (!conv || planned.stage.input_types[0].shape.size() != 4) return 0;
   return conv->window.pad_end[0] - conv->window.pad_begin[1];
+}
+
+/// How many elements of an axis the window reaches less far without its dilation.
+std::int64_t narrower_by(const SlidingWindow& window, std::size_t axis) {
+  return (window.dilation[axis] - 1) * (window.kernel[axis] - 1);
 }
 
 bool shift_matters(const PlannedStage& planned, std::size_t axis) {
@@ -444,18 +552,6 @@ std::string carried_text(const PlannedStage& planned, double amount) {
   return amount == 0 ? " (h and c)" : amount == 1 ? " (h alone)" : " (c alone)";
 }
 
-/// An id that no tensor of the stage has.
-std::int32_t unused_tensor(const Stage& stage) {
-  std::int32_t unused = 0;
-  const auto above = [&](TensorId id) {
-    unused = std::max(unused, static_cast<std::int32_t>(id) + 1);
-  };
-  std::for_each(stage.inputs.begin(), stage.inputs.end(), above);
-  for (const Step& step : stage.steps)
-    std::for_each(step.outputs.begin(), step.outputs.end(), above);
-  return unused;
-}
-
 /// What a recurrent layer ends in: h and, of an LSTM, c.
 std::vector<Tensor> left_by(const Seat& seat) {
   const bool gru = head_as<Recurrent>(seat.planned)->cell == Recurrent::Cell::gru;
@@ -495,6 +591,23 @@ std::string gates_in_order(const Recurrent& layer, const std::vector<std::int64_
   return text;
 }
 
+/// What changes nothing when a step applies it; none where that is no constant behind the value.
+std::optional<float> neutral_element(const Binary& op) {
+  using Function = Binary::Function;
+  switch (op.function) {
+    case Function::add:
+      return 0.0F;
+    case Function::mul:
+      return 1.0F;
+    case Function::sub:
+      return op.constant == Binary::Side::right ? std::optional(0.0F) : std::nullopt;
+    case Function::div:
+      return op.constant == Binary::Side::right ? std::optional(1.0F) : std::nullopt;
+    default:
+      return std::nullopt;
+  }
+}
+
 /// The addition of a constant right behind a product, as a Linear layer on tensors of rank 3 is exported;
 /// null where there is none.
 const Step* addition_behind(const PlannedStage& planned) {
@@ -502,6 +615,118 @@ const Step* addition_behind(const PlannedStage& planned) {
   if (!head_as<MatMul>(planned) || steps.size() < 2 || steps[1].inputs.size() != 1) return nullptr;
   const auto* added = std::get_if<Binary>(steps[1].op.get());
   return added != nullptr && added->function == Binary::Function::add ? &steps[1] : nullptr;
+}
+
+/// A constant that a step adds, subtracts, multiplies by or divides by, and what becomes of it.
+struct Misapplied {
+  std::size_t step;
+  enum class How { left_out, twice } how;
+};
+/// The bias behind a product is a matter of its own, and a stage with nothing left returns its input.
+std::vector<Misapplied> misapplied_constants(const PlannedStage& planned) {
+  std::vector<Misapplied> all;
+  const std::vector<Step>& steps = planned.stage.steps;
+  for (std::size_t i = 0; i < steps.size(); ++i) {
+    const auto* op = std::get_if<Binary>(steps[i].op.get());
+    if (!op || steps[i].inputs.size() != 1 || !neutral_element(*op) ||
+        steps[i].parameters[0]->type().type != Type::float32)
+      continue;
+    if (addition_behind(planned) == &steps[i]) continue;
+    if (steps.size() > 1) all.push_back({i, Misapplied::How::left_out});
+    all.push_back({i, Misapplied::How::twice});
+  }
+  return all;
+}
+
+/// The first transpose that moves elements, together with its shape; null where there is none or where the
+/// stage without it would return its input.
+struct Transposing {
+  std::size_t step;
+  Shape made;
+};
+std::optional<Transposing> transpose_of(const PlannedStage& planned) {
+  const Stage& stage = planned.stage;
+  const auto moves = [](const Step& step) { return std::holds_alternative<Movement>(*step.op); };
+  if (std::all_of(stage.steps.begin(), stage.steps.end(), moves) &&
+      stage.input_types[0].shape == stage.output_types[0].shape)
+    return std::nullopt;
+  const std::vector<OperandTypes> types = step_operand_types(stage);
+  for (std::size_t i = 0; i < stage.steps.size(); ++i) {
+    const auto* op = std::get_if<Movement>(stage.steps[i].op.get());
+    if (!op || op->function != Movement::Function::transpose) continue;
+    const Shape& x = types[i].inputs[0].shape;
+    std::vector<std::size_t> order = op->permutation(x.size());
+    std::erase_if(order, [&](std::size_t axis) { return x[axis] == 1; });
+    if (!std::is_sorted(order.begin(), order.end()))
+      return Transposing{i, op->infer(types[i])[0].shape};
+  }
+  return std::nullopt;
+}
+
+/// Where the bias of a stage's products lies: a step and which of its parameters.
+struct BiasPlace {
+  std::size_t step, parameter;
+};
+std::optional<BiasPlace> bias_of(const PlannedStage& planned) {
+  const auto& parameters = planned.stage.steps[0].parameters;
+  if (head_as<Recurrent>(planned)) {
+    if (!parameters[recurrent_parameter::bias]) return std::nullopt;
+    return BiasPlace{0, recurrent_parameter::bias};
+  }
+  const auto* product = head_as<MatMul>(planned);
+  if (product ? product->addend == MatMul::Addend::parameter
+              : is_convolution(planned) && parameters.size() > 1 && parameters[1])
+    return BiasPlace{0, 1};
+  if (addition_behind(planned)) return BiasPlace{1, 0};
+  return std::nullopt;
+}
+const Tensor& bias_at(const PlannedStage& planned, BiasPlace place) {
+  return *planned.stage.steps[place.step].parameters[place.parameter];
+}
+/// The stage with its bias changed.
+PlannedStage with_bias(const PlannedStage& planned,
+                       const std::function<Tensor(const Tensor&)>& change) {
+  PlannedStage wrong = planned;
+  const BiasPlace place = *bias_of(planned);
+  wrong.stage.steps[place.step].parameters[place.parameter] =
+      std::make_shared<const Tensor>(change(bias_at(planned, place)));
+  return wrong;
+}
+/// Of these amounts those whose change of the bias changes a bit of it.
+std::vector<double> changing_bias(const PlannedStage& planned, std::vector<double> amounts,
+                                  Tensor (*change)(const Tensor& bias, double amount)) {
+  const Tensor& bias = bias_at(planned, *bias_of(planned));
+  std::erase_if(amounts, [&](double amount) { return same_bits(change(bias, amount), bias); });
+  return amounts;
+}
+Tensor scaled_bias(const Tensor& bias, double factor) {
+  // A zero stays: another sign of it is no other bias.
+  return mapped(
+      bias, [&](float value) { return value == 0 ? value : static_cast<float>(value * factor); });
+}
+
+/// A bias whose elements stand elsewhere. 0: each channel has the next one's, 1: the previous one's; of a
+/// recurrent layer 2: Wb and Rb are exchanged, 3: Wb holds the sum of both.
+Tensor misplaced_bias(const Tensor& bias, double amount) {
+  if (amount < 2) {
+    // Its channels: the last axis that is longer than 1.
+    std::size_t axis = bias.shape().size();
+    while (axis > 1 && bias.shape()[axis - 1] == 1) --axis;
+    if (axis == 0) return bias;
+    const std::int64_t C = bias.shape()[axis - 1];
+    return reindexed(
+        bias, [&](Index& at) { at[axis - 1] = (at[axis - 1] + (amount == 0 ? 1 : C - 1)) % C; });
+  }
+  const std::int64_t half = bias.shape()[1] / 2;
+  const Tensor exchanged = reindexed(bias, [&](Index& at) { at[1] = (at[1] + half) % (2 * half); });
+  if (amount == 2) return exchanged;
+  std::vector<double> sum = widened(bias);
+  const std::vector<double> other = widened(exchanged);
+  for (std::size_t i = 0; i < sum.size(); ++i) {
+    const bool input = static_cast<std::int64_t>(i) % (2 * half) < half;
+    sum[i] = input ? sum[i] + other[i] : 0;
+  }
+  return narrowed(bias.type(), sum);
 }
 
 /// A layer's bias with some halves left out: 0 all of it, 1 the input's, 2 the recurrent one.
@@ -581,6 +806,71 @@ Misread with_both_reversed(const PlannedStage& planned) {
   return misread;
 }
 
+/// An LSTM's bias with something added to its forget gate's; an absent one counts as zeros.
+Tensor with_forget_bias(const PlannedStage& planned, double added) {
+  const auto& parameters = planned.stage.steps[0].parameters;
+  const Shape& recurrence = parameters[recurrent_parameter::recurrence]->shape();
+  const std::int64_t rows = recurrence[1], H = recurrence[2];
+  const auto& given = parameters[recurrent_parameter::bias];
+  std::vector<double> bias =
+      given ? widened(*given)
+            : std::vector<double>(static_cast<std::size_t>(recurrence[0] * 2 * rows), 0.0);
+  for (std::size_t i = 0; i < bias.size(); ++i) {
+    // Wb of i, o, f, c, then Rb.
+    const std::int64_t row = static_cast<std::int64_t>(i) % (2 * rows);
+    if (row / H == 2) bias[i] += added;
+  }
+  return narrowed({Type::float32, {recurrence[0], 2 * rows}}, bias);
+}
+
+/// Functions that a layer has whose `activations` were not read, or read for one direction only, and those
+/// that a relu in place of tanh makes.
+std::vector<std::vector<CellForm>> other_cell_functions(const Recurrent& layer) {
+  using G = GateFunction;
+  const auto differs = [&](const CellForm& x, const CellForm& y) {
+    return x.f != y.f || x.g != y.g || (layer.cell == Recurrent::Cell::lstm && x.h != y.h);
+  };
+  std::vector<std::vector<CellForm>> others;
+  const auto add = [&](const CellForm& form) {
+    std::vector<CellForm> forms = layer.forms;
+    bool other = false;
+    for (CellForm& each : forms) {
+      other = other || differs(each, form);
+      each.f = form.f;
+      each.g = form.g;
+      each.h = form.h;
+    }
+    if (other) others.push_back(std::move(forms));
+  };
+  add({G::sigmoid, G::tanh, G::tanh});
+  add({G::sigmoid, G::relu, G::relu});
+  if (layer.forms.size() > 1 && differs(layer.forms[0], layer.forms[1])) add(layer.forms[0]);
+  return others;
+}
+/// "Sigmoid, Tanh, Tanh".
+std::string functions_of(const Recurrent& layer, const CellForm& form) {
+  const auto text = [](GateFunction function) {
+    return function == GateFunction::sigmoid ? "Sigmoid"
+           : function == GateFunction::tanh  ? "Tanh"
+                                             : "Relu";
+  };
+  std::string all = fmt::format("{}, {}", text(form.f), text(form.g));
+  if (layer.cell == Recurrent::Cell::lstm) all += fmt::format(", {}", text(form.h));
+  return all;
+}
+
+/// Whether two resizes of an x read the same elements by the same weights.
+bool same_resize(const Resize& left, const Resize& right, const Shape& x) {
+  if (left.mode != right.mode) return false;
+  return std::all_of(left.axes.begin(), left.axes.end(), [&](const Resize::Axis& axis) {
+    const auto k = static_cast<std::size_t>(axis.axis);
+    if (left.mode == Resize::Mode::nearest)
+      return left.places(x).parts[k].table == right.places(x).parts[k].table;
+    const Resize::Table a = left.table(axis, x[k]), b = right.table(axis, x[k]);
+    return a.at == b.at && a.weights == b.weights;
+  });
+}
+
 /// A stage's resize by another convention or rounding, if that reads other elements or weights.
 std::optional<Resize> resized_otherwise(const PlannedStage& planned,
                                         const std::function<void(Resize&)>& change) {
@@ -588,17 +878,8 @@ std::optional<Resize> resized_otherwise(const PlannedStage& planned,
   if (!right) return std::nullopt;
   Resize wrong = *right;
   change(wrong);
-  const Shape& x = planned.stage.input_types[0].shape;
-  for (const Resize::Axis& axis : right->axes) {
-    const auto k = static_cast<std::size_t>(axis.axis);
-    if (right->mode == Resize::Mode::nearest) {
-      if (right->places(x).parts[k].table != wrong.places(x).parts[k].table) return wrong;
-    } else {
-      const Resize::Table a = right->table(axis, x[k]), b = wrong.table(axis, x[k]);
-      if (a.at != b.at || a.weights != b.weights) return wrong;
-    }
-  }
-  return std::nullopt;
+  if (same_resize(*right, wrong, planned.stage.input_types[0].shape)) return std::nullopt;
+  return wrong;
 }
 std::optional<Resize> with_coordinates(const PlannedStage& planned, double amount) {
   return resized_otherwise(planned, [=](Resize& op) {
@@ -614,6 +895,54 @@ Misread with_resize(const PlannedStage& planned, const std::optional<Resize>& re
   return {with_head(planned, [&](auto& o) {
     if constexpr (std::is_same_v<std::decay_t<decltype(o)>, Resize>) o = resize.value_or(o);
   })};
+}
+
+/// The resize of a stage in another mode, under its own convention and those that libraries have for that
+/// mode, and by the other one of the two usual cubic coefficients.
+std::vector<Resize> interpolated_otherwise(const PlannedStage& planned) {
+  using C = Resize::Coordinates;
+  using Mode = Resize::Mode;
+  using Nearest = Resize::Nearest;
+  const auto* right = head_as<Resize>(planned);
+  if (!right) return {};
+  std::vector<Resize> ways;
+  const auto add = [&](const Resize& way) {
+    const auto alike = [&](const Resize& other) {
+      return same_resize(way, other, planned.stage.input_types[0].shape);
+    };
+    if (!alike(*right) && std::none_of(ways.begin(), ways.end(), alike)) ways.push_back(way);
+  };
+  Resize way = *right;
+  for (const Mode mode : {Mode::nearest, Mode::linear, Mode::cubic}) {
+    if (mode == right->mode) continue;
+    way.mode = mode;
+    if (mode == Mode::nearest) {
+      for (const C coordinates : {right->coordinates, C::asymmetric})
+        for (const Nearest rounding : {right->nearest, Nearest::floor, Nearest::prefer_floor}) {
+          way.coordinates = coordinates;
+          way.nearest = rounding;
+          add(way);
+        }
+    } else {
+      for (const C coordinates : {right->coordinates, C::half_pixel, C::align_corners}) {
+        way.coordinates = coordinates;
+        add(way);
+      }
+    }
+  }
+  way = *right;
+  for (const float coefficient : {-0.75F, -0.5F}) {
+    way.cubic_a = coefficient;
+    add(way);
+  }
+  return ways;
+}
+/// "nearest, asymmetric, floor".
+std::string described(const Resize& resize) {
+  std::string text = fmt::format("{}, {}", name(resize.mode), name(resize.coordinates));
+  if (resize.mode == Resize::Mode::nearest) text += fmt::format(", {}", name(resize.nearest));
+  if (resize.mode == Resize::Mode::cubic) text += fmt::format(", {:.4g}", resize.cubic_a);
+  return text;
 }
 
 const auto rows = std::to_array<Misreading>({
@@ -737,6 +1066,27 @@ const auto rows = std::to_array<Misreading>({
        return with_window(s.planned,
                           [](SlidingWindow& w) { std::swap(w.dilation[0], w.dilation[1]); });
      }},
+    // amount 0: the window begins where it did; 1: it keeps its middle, as under pads made for it
+    {Bug::dilation_ignored, 14, "the dilations are taken as 1",
+     [](const PlannedStage& p) {
+       const SlidingWindow* w = window_of(head_of(p));
+       return w && head_as<Conv2d>(p) && (narrower_by(*w, 0) > 0 || narrower_by(*w, 1) > 0);
+     },
+     [](const PlannedStage&) {
+       return std::vector<double>{0, 1};
+     },
+     [](const Seat& s, double amount) {
+       return with_window(s.planned, [&](SlidingWindow& w) {
+         for (std::size_t axis = 0; axis < 2; ++axis) {
+           if (amount == 1) w.pad_begin[axis] -= narrower_by(w, axis) / 2;
+           w.dilation[axis] = 1;
+         }
+       });
+     },
+     Amount::choice,
+     [](const PlannedStage&, double amount) {
+       return std::string(amount == 0 ? " (under the same pads)" : " (around the same middle)");
+     }},
     // amount 0: the channels of the groups interleave; 1: each group reads the next one's channels
     {Bug::groups_misread, 15, "groups read each other's channels",
      [](const PlannedStage& p) { return groups_of(p) > 1; },
@@ -787,11 +1137,7 @@ const auto rows = std::to_array<Misreading>({
     // amount: of a recurrent layer 0 all of it, 1 the input's half, 2 the recurrent half
     {Bug::bias_dropped, 6, "the bias is left out",
      [](const PlannedStage& p) {
-       if (head_as<Recurrent>(p)) return has_bias(p, 0);
-       if (const auto* product = head_as<MatMul>(p))
-         return product->addend == MatMul::Addend::parameter || addition_behind(p) != nullptr;
-       return is_convolution(p) && p.stage.steps[0].parameters.size() > 1 &&
-              p.stage.steps[0].parameters[1];
+       return head_as<Recurrent>(p) ? has_bias(p, 0) : bias_of(p).has_value();
      },
      [](const PlannedStage& p) {
        if (!head_as<Recurrent>(p)) return std::vector<double>{0};
@@ -800,21 +1146,16 @@ const auto rows = std::to_array<Misreading>({
                                  : std::vector<double>{input ? 1.0 : 2.0};
      },
      [](const Seat& s, double amount) {
-       Misread misread{with_head(s.planned, [](auto& o) {
+       const BiasPlace place = *bias_of(s.planned);
+       Misread misread{with_head(s.planned, [&](auto& o) {
          if constexpr (std::is_same_v<std::decay_t<decltype(o)>, MatMul>)
-           o.addend = MatMul::Addend::none;
+           if (place.step == 0) o.addend = MatMul::Addend::none;
        })};
-       auto& parameters = misread.stage.stage.steps[0].parameters;
-       if (head_as<Recurrent>(s.planned)) {
-         auto& bias = parameters[recurrent_parameter::bias];
+       auto& bias = misread.stage.stage.steps[place.step].parameters[place.parameter];
+       if (head_as<Recurrent>(s.planned))
          bias = std::make_shared<const Tensor>(without_bias(*bias, amount));
-       } else if (parameters.size() > 1 && parameters[1]) {
-         parameters[1] = nullptr;
-       } else {
-         auto& added = misread.stage.stage.steps[1].parameters[0];
-         added = std::make_shared<const Tensor>(
-             gathered(*added, added->shape(), [](const Index&) { return std::optional<Index>(); }));
-       }
+       else
+         bias = place.step == 0 ? nullptr : constant_like(*bias, 0);
        return misread;
      },
      Amount::choice,
@@ -823,20 +1164,47 @@ const auto rows = std::to_array<Misreading>({
                           : amount == 2 ? " (the recurrent half, Rb)"
                                         : "");
      }},
+    // amount: the factor
+    {Bug::bias_misscaled, 6, "the bias is added",
+     [](const PlannedStage& p) { return bias_of(p).has_value(); },
+     [](const PlannedStage& p) {
+       return changing_bias(p, {2, 0.5, -1}, scaled_bias);
+     },
+     [](const Seat& s, double factor) {
+       return Misread{with_bias(
+           s.planned, [=](const Tensor& bias) { return scaled_bias(bias, factor); })};
+     },
+     Amount::choice,
+     [](const PlannedStage&, double factor) {
+       return std::string(factor == 2     ? " twice (once folded and once more)"
+                          : factor == 0.5 ? " by half"
+                                          : " with the other sign");
+     }},
+    // amount: see misplaced_bias()
+    {Bug::bias_misplaced, 6, "the bias stands in another place",
+     [](const PlannedStage& p) { return bias_of(p).has_value(); },
+     [](const PlannedStage& p) {
+       const auto* layer = head_as<Recurrent>(p);
+       if (!layer) return changing_bias(p, {0, 1}, misplaced_bias);
+       // Elsewhere both halves are added to one sum.
+       if (layer->reset != Recurrent::Reset::after_the_product) return std::vector<double>();
+       return changing_bias(p, {2, 3}, misplaced_bias);
+     },
+     [](const Seat& s, double amount) {
+       return Misread{with_bias(
+           s.planned, [=](const Tensor& bias) { return misplaced_bias(bias, amount); })};
+     },
+     Amount::choice,
+     [](const PlannedStage&, double amount) {
+       return std::string(amount == 0   ? " (each channel has the next one's)"
+                          : amount == 1 ? " (each channel has the previous one's)"
+                          : amount == 2 ? " (Wb and Rb are exchanged)"
+                                        : " (Rb is added to Wb)");
+     }},
     {Bug::folded_twice, 6, "BatchNorm is applied twice (folded into the weights and kept)",
      has_norm, once,
      [](const Seat& s, double) {
-       Misread misread{s.planned};
-       Stage& stage = misread.stage.stage;
-       const auto at = static_cast<std::ptrdiff_t>(batch_norm_of(stage));
-       Step again = stage.steps[static_cast<std::size_t>(at)];
-       const std::int32_t unused = unused_tensor(stage);
-       stage.steps[static_cast<std::size_t>(at)].outputs = {TensorId{unused}};
-       again.inputs = {TensorId{unused}};
-       stage.steps.insert(stage.steps.begin() + at + 1, again);
-       auto& contracts = misread.stage.contracts;
-       contracts.insert(contracts.begin() + at, contracts[static_cast<std::size_t>(at)]);
-       return misread;
+       return Misread{with_step_twice(s.planned, batch_norm_of(s.planned.stage))};
      }},
     {Bug::shift_dropped, 6, "BatchNorm's shift is left out, as when its bias is lost in folding",
      has_norm, once,
@@ -907,10 +1275,7 @@ const auto rows = std::to_array<Misreading>({
     {Bug::constants_misread, 24, "the activation has other constants than it was given",
      [](const PlannedStage& p) { return constants_of(p.stage) < p.stage.steps.size(); },
      [](const PlannedStage& p) {
-       std::vector<double> amounts;
-       for (std::size_t i = 0; i < other_constants(activation_with_constants(p.stage)).size(); ++i)
-         amounts.push_back(static_cast<double>(i));
-       return amounts;
+       return numbered(other_constants(activation_with_constants(p.stage)).size());
      },
      [](const Seat& s, double amount) {
        Misread misread{s.planned};
@@ -936,6 +1301,29 @@ const auto rows = std::to_array<Misreading>({
        if (!function.b.name.empty())
          text += fmt::format(", {} {:.4g} for {:.4g}", function.b.name, other[1], right.b);
        return text + ")";
+     }},
+    // amount: which of misapplied_constants()
+    {Bug::constant_misapplied, 0, "a constant",
+     [](const PlannedStage& p) { return !misapplied_constants(p).empty(); },
+     [](const PlannedStage& p) { return numbered(misapplied_constants(p).size()); },
+     [](const Seat& s, double amount) {
+       const Misapplied wrong =
+           misapplied_constants(s.planned).at(static_cast<std::size_t>(amount));
+       if (wrong.how == Misapplied::How::twice)
+         return Misread{with_step_twice(s.planned, wrong.step)};
+       Misread misread{s.planned};
+       Step& step = misread.stage.stage.steps[wrong.step];
+       step.parameters[0] =
+           constant_like(*step.parameters[0], *neutral_element(std::get<Binary>(*step.op)));
+       return misread;
+     },
+     Amount::choice,
+     [](const PlannedStage& p, double amount) {
+       const Misapplied wrong = misapplied_constants(p).at(static_cast<std::size_t>(amount));
+       const Step& step = p.stage.steps[wrong.step];
+       return fmt::format(" is {} ({})",
+                          wrong.how == Misapplied::How::twice ? "applied twice" : "left out",
+                          step.node.empty() ? step.op_type : step.node);
      }},
     {Bug::activation_dropped, 36, "the activation is left out",
      [](const PlannedStage& p) {
@@ -1064,6 +1452,19 @@ const auto rows = std::to_array<Misreading>({
      [](const Seat& s, double amount) {
        return with_resize(s.planned, with_rounding(s.planned, amount));
      }},
+    // amount: which of interpolated_otherwise()
+    {Bug::resize_interpolated, 18, "the resize interpolates in another mode",
+     [](const PlannedStage& p) { return head_as<Resize>(p) != nullptr; },
+     [](const PlannedStage& p) { return numbered(interpolated_otherwise(p).size()); },
+     [](const Seat& s, double amount) {
+       return with_resize(s.planned,
+                          interpolated_otherwise(s.planned).at(static_cast<std::size_t>(amount)));
+     },
+     Amount::choice,
+     [](const PlannedStage& p, double amount) {
+       const Resize other = interpolated_otherwise(p).at(static_cast<std::size_t>(amount));
+       return fmt::format(" ({} for {})", described(other), described(*head_as<Resize>(p)));
+     }},
     {Bug::inputs_reversed, 12, "the inputs are taken in the reverse order",
      [](const PlannedStage& p) { return head_as<Concat>(p) && p.stage.inputs.size() > 1; }, once,
      [](const Seat& s, double) {
@@ -1075,12 +1476,7 @@ const auto rows = std::to_array<Misreading>({
     // amount: which input
     {Bug::input_dropped, 36, "one input is taken as zeros",
      [](const PlannedStage& p) { return p.stage.inputs.size() > 1 && !head_as<Recurrent>(p); },
-     [](const PlannedStage& p) {
-       std::vector<double> amounts;
-       for (std::size_t i = 0; i < p.stage.inputs.size(); ++i)
-         amounts.push_back(static_cast<double>(i));
-       return amounts;
-     },
+     [](const PlannedStage& p) { return numbered(p.stage.inputs.size()); },
      [](const Seat& s, double amount) {
        Misread misread{s.planned};
        misread.operand = [=](std::size_t index, const Tensor& x) {
@@ -1128,13 +1524,20 @@ const auto rows = std::to_array<Misreading>({
        };
        return misread;
      }},
+    {Bug::transpose_dropped, 12, "a transpose is left out, its shape taken without moving an element",
+     [](const PlannedStage& p) { return transpose_of(p).has_value(); }, once,
+     [](const Seat& s, double) {
+       const Transposing transpose = *transpose_of(s.planned);
+       Misread misread{s.planned};
+       misread.stage.stage.steps[transpose.step].op = std::make_shared<const Op>(
+           Movement{Movement::Function::reshape, transpose.made, Movement::Zero::is_the_extent});
+       return misread;
+     }},
     // amount: which input had been overwritten when it was read; -1: the output was, afterwards
     {Bug::relu_in_place, 0, "a ReLU that works in place has overwritten",
      [](const PlannedStage& p) { return float_inputs(p) && !is_relu(*p.stage.steps.front().op); },
      [](const PlannedStage& p) {
-       std::vector<double> amounts;
-       for (std::size_t i = 0; i < p.stage.inputs.size(); ++i)
-         amounts.push_back(static_cast<double>(i));
+       std::vector<double> amounts = numbered(p.stage.inputs.size());
        if (!is_relu(*p.stage.steps.back().op)) amounts.push_back(-1);
        return amounts;
      },
@@ -1171,10 +1574,7 @@ const auto rows = std::to_array<Misreading>({
     {Bug::gates_misordered, 21, "the gates of the weights are read in another order",
      [](const PlannedStage& p) { return head_as<Recurrent>(p) != nullptr; },
      [](const PlannedStage& p) {
-       std::vector<double> amounts;
-       for (std::size_t i = 0; i < gate_orders(*head_as<Recurrent>(p)).size(); ++i)
-         amounts.push_back(static_cast<double>(i));
-       return amounts;
+       return numbered(gate_orders(*head_as<Recurrent>(p)).size());
      },
      [](const Seat& s, double amount) {
        const auto& layer = *head_as<Recurrent>(s.planned);
@@ -1267,6 +1667,89 @@ const auto rows = std::to_array<Misreading>({
      [](const PlannedStage&, double amount) {
        return std::string(amount == 0 ? " (their results)" : " (their weights)");
      }},
+    {Bug::recurrence_transposed, 0, "the recurrent weights are read transposed, gate by gate",
+     [](const PlannedStage& p) {
+       return head_as<Recurrent>(p) &&
+              p.stage.steps[0].parameters[recurrent_parameter::recurrence]->shape()[2] > 1;
+     },
+     once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       auto& R = misread.stage.stage.steps[0].parameters[recurrent_parameter::recurrence];
+       const std::int64_t H = R->shape()[2];
+       // R[d, gate * H + i, j] = R[d, gate * H + j, i]
+       R = std::make_shared<const Tensor>(reindexed(*R, [&](Index& at) {
+         const std::int64_t first = at[1] / H * H, i = at[1] - first;
+         at[1] = first + at[2];
+         at[2] = i;
+       }));
+       return misread;
+     }},
+    {Bug::recurrence_dropped, 0, "no step reads the state before it (the recurrent weights are zero)",
+     [](const PlannedStage& p) { return head_as<Recurrent>(p) != nullptr; }, once,
+     [](const Seat& s, double) {
+       Misread misread{s.planned};
+       auto& R = misread.stage.stage.steps[0].parameters[recurrent_parameter::recurrence];
+       R = constant_like(*R, 0);
+       return misread;
+     }},
+    // amount: added to it
+    {Bug::forget_bias_misread, 0, "the bias of the forget gate",
+     [](const PlannedStage& p) {
+       const auto* layer = head_as<Recurrent>(p);
+       return layer && layer->cell == Recurrent::Cell::lstm;
+     },
+     [](const PlannedStage&) {
+       return std::vector<double>{1, -1};
+     },
+     [](const Seat& s, double amount) {
+       Misread misread{s.planned};
+       misread.stage.stage.steps[0].parameters[recurrent_parameter::bias] =
+           std::make_shared<const Tensor>(with_forget_bias(s.planned, amount));
+       return misread;
+     },
+     Amount::choice,
+     [](const PlannedStage&, double amount) {
+       return std::string(amount > 0 ? " has 1 added once more (forget_bias, unit_forget_bias)"
+                                     : " lacks the 1 that was added to it");
+     }},
+    // amount: which of other_cell_functions()
+    {Bug::cell_functions_misread, 0, "the cell has other functions than it was given",
+     [](const PlannedStage& p) { return head_as<Recurrent>(p) != nullptr; },
+     [](const PlannedStage& p) {
+       return numbered(other_cell_functions(*head_as<Recurrent>(p)).size());
+     },
+     [](const Seat& s, double amount) {
+       return Misread{with_recurrent(s.planned, [&](Recurrent& layer) {
+         layer.forms = other_cell_functions(layer).at(static_cast<std::size_t>(amount));
+       })};
+     },
+     Amount::choice,
+     [](const PlannedStage& p, double amount) {
+       const auto& layer = *head_as<Recurrent>(p);
+       const auto other = other_cell_functions(layer).at(static_cast<std::size_t>(amount));
+       const std::size_t last = other.size() - 1;
+       return fmt::format(" ({} for {})", functions_of(layer, other[last]),
+                          functions_of(layer, layer.forms[last]));
+     }},
+    // amount: the clip; 0: none
+    {Bug::cell_clip_misread, 0, "the arguments of the cell's functions are cut off",
+     [](const PlannedStage& p) { return head_as<Recurrent>(p) != nullptr; },
+     [](const PlannedStage& p) {
+       return head_as<Recurrent>(p)->forms[0].clip > 0 ? std::vector<double>{0}
+                                                       : std::vector<double>{1, 3};
+     },
+     [](const Seat& s, double clip) {
+       return Misread{with_recurrent(s.planned, [&](Recurrent& layer) {
+         for (CellForm& form : layer.forms) form.clip = static_cast<float>(clip);
+       })};
+     },
+     Amount::choice,
+     [](const PlannedStage& p, double clip) {
+       const auto shown = [](double x) { return x > 0 ? fmt::format("at {:.4g}", x) : "nowhere"; };
+       const double right = head_as<Recurrent>(p)->forms[0].clip;
+       return fmt::format(" {}, not {} (clip)", shown(clip), shown(right));
+     }},
     // amount: added to eps
     {Bug::row_epsilon, 22, "the normalization computes with another eps",
      [](const PlannedStage& p) { return head_as<Normalization>(p) != nullptr; },
@@ -1321,6 +1804,22 @@ const auto rows = std::to_array<Misreading>({
      [](const Seat& s, double) { return with_operands(s.planned, round_to_half); }},
     {Bug::bfloat_operands, 27, "the operands were rounded to bfloat16", is_mac, once,
      [](const Seat& s, double) { return with_operands(s.planned, to_bfloat); }},
+    // amount: which of narrower_types
+    {Bug::weights_narrowed, 27, "the weights, and they alone, were stored as",
+     [](const PlannedStage& p) { return !weight_parameters(p).empty(); },
+     [](const PlannedStage&) { return numbered(narrower_types.size()); },
+     [](const Seat& s, double amount) {
+       Misread misread{s.planned};
+       auto& parameters = misread.stage.stage.steps[0].parameters;
+       for (const std::size_t at : weight_parameters(s.planned))
+         parameters[at] = std::make_shared<const Tensor>(
+             stored_narrower(s.planned, *parameters[at], amount));
+       return misread;
+     },
+     Amount::choice,
+     [](const PlannedStage&, double amount) {
+       return fmt::format(" {}", narrower_types.at(static_cast<std::size_t>(amount)));
+     }},
     // amount: stored mantissa bits that are kept
     {Bug::operand_truncated, 27, "the inputs lost their low mantissa bits", float_inputs,
      [](const PlannedStage&) {
@@ -1370,9 +1869,12 @@ constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_s
                                                                   "padding_not_zero",
                                                                   "stride_swapped",
                                                                   "dilation_swapped",
+                                                                  "dilation_ignored",
                                                                   "groups_misread",
                                                                   "tail_dropped",
                                                                   "bias_dropped",
+                                                                  "bias_misscaled",
+                                                                  "bias_misplaced",
                                                                   "folded_twice",
                                                                   "shift_dropped",
                                                                   "wrong_epsilon",
@@ -1382,6 +1884,7 @@ constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_s
                                                                   "mean_variance_swapped",
                                                                   "constants_misread",
                                                                   "activation_dropped",
+                                                                  "constant_misapplied",
                                                                   "relu_in_place",
                                                                   "sigmoid_hardened",
                                                                   "gelu_by_another_formula",
@@ -1393,22 +1896,30 @@ constexpr std::array bug_names = std::to_array<std::string_view>({"kernel_axes_s
                                                                   "pads_miscounted",
                                                                   "resize_misplaced",
                                                                   "resize_rounded",
+                                                                  "resize_interpolated",
                                                                   "inputs_reversed",
                                                                   "input_dropped",
                                                                   "channels_reversed",
                                                                   "flattened_channels_last",
+                                                                  "transpose_dropped",
                                                                   "reset_misplaced",
                                                                   "gates_misordered",
                                                                   "initial_state_ignored",
                                                                   "initial_state_stale",
                                                                   "sequence_reversed",
                                                                   "directions_swapped",
+                                                                  "recurrence_transposed",
+                                                                  "recurrence_dropped",
+                                                                  "forget_bias_misread",
+                                                                  "cell_functions_misread",
+                                                                  "cell_clip_misread",
                                                                   "row_epsilon",
                                                                   "softmax_axis",
                                                                   "tf32_unnoticed",
                                                                   "tf32_truncated",
                                                                   "half_operands",
                                                                   "bfloat_operands",
+                                                                  "weights_narrowed",
                                                                   "operand_truncated",
                                                                   "subnormals_flushed",
                                                                   "order_changed",

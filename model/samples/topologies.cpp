@@ -151,13 +151,17 @@ class Net {
   TensorId layer_norm(TensorId x) {
     if (dressing_ == Dressing::bare) return x;
     const std::int64_t F = shape(x)[2];
-    std::vector<float> gamma;
-    for (std::int64_t i = 0; i < F; ++i) gamma.push_back(static_cast<float>(0.5 + dice_.uniform()));
+    const std::vector<float> gamma = gains(F);
     return step(Normalization{Normalization::Rows::layer, 2, 1, dice_.chance(2) ? 1e-3F : 1e-5F},
                 {x}, {Tensor::of({F}, gamma), normals({F}, 0.3)}, "LayerNormalization");
   }
   TensorId softmax(TensorId x) {
     return step(Softmax{Softmax::Function::softmax, 2}, {x}, {}, "Softmax");
+  }
+  /// Each feature by a constant of its own.
+  TensorId scaled(TensorId x) {
+    const std::int64_t F = shape(x)[2];
+    return step(Binary{Binary::Function::mul}, {x}, {Tensor::of({1, 1, F}, gains(F))}, "Mul");
   }
   TensorId sigmoid(TensorId x) { return step(Unary{EpilogueKind::sigmoid}, {x}, {}, "Sigmoid"); }
   TensorId layer(TensorId x, std::int64_t channels, SlidingWindow window, std::int64_t group = 1) {
@@ -210,6 +214,12 @@ class Net {
     return graph_
         .add_step(op, std::move(inputs), std::move(parameters), place, {place + "_output_0"}, type)
         .front();
+  }
+  /// Between 0.5 and 1.5.
+  std::vector<float> gains(std::int64_t count) {
+    std::vector<float> elements(static_cast<std::size_t>(count));
+    for (float& element : elements) element = static_cast<float>(0.5 + dice_.uniform());
+    return elements;
   }
   Tensor normals(const Shape& shape, double deviation) {
     std::vector<float> elements(static_cast<std::size_t>(element_count(shape)));
@@ -360,7 +370,7 @@ void over_time(Net& net) {
   if (dice.chance(2)) gru.reset = Recurrent::Reset::after_the_product;
   x = net.layer_norm(net.recurrent(x, gru, dice.between(5, 9)));
   x = net.recurrent(x, {.cell = Recurrent::Cell::lstm}, dice.between(5, 9));
-  net.output(net.softmax(net.product(x, dice.between(5, 9))));
+  net.output(net.softmax(net.scaled(net.product(x, dice.between(5, 9)))));
 }
 
 }  // namespace

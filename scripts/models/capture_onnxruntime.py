@@ -12,7 +12,8 @@ An --edit changes the model that is run (never the file): `eps:NODE=VALUE` sets 
 `transpose:INITIALIZER` swaps the two spatial axes of a kernel, `scale:INITIALIZER=FACTOR` multiplies it,
 `reset:NODE=0|1` sets a GRU's linear_before_reset, `carry:NODE` lets a GRU begin in the state that a run before ended in,
 `begin:NODE` in zeros, `bias:NODE=input|recurrent` leaves out that half of its bias, `gates:NODE=1,0,2` takes its gates'
-weights in that order, `alpha:NODE=VALUE` sets an activation's alpha.
+weights in that order, `recurrence:NODE` transposes each gate's recurrent weights, `alpha:NODE=VALUE` sets an activation's
+alpha, `int8:INITIALIZER` takes weights through int8 with one scale per row.
 Judged against the original file, such a capture must name the stage that was edited and no other.
 """
 
@@ -56,11 +57,14 @@ SUITE = [
     ("centerpoint.kept", "disabled", "transpose:neck.deblocks.2.0.weight", "onnxruntime-transposed"),
     ("resnet18.kept", "disabled", "transpose:layer3.0.conv2.weight", "onnxruntime-transposed"),
     ("planner.kept", "disabled", "scale:decoder.2.weight=1.0001", "onnxruntime-scaled"),
+    ("planner.kept", "disabled", "scale:decoder.2.bias=2", "onnxruntime-doubled"),
+    ("planner.kept", "disabled", "int8:decoder.0.weight", "onnxruntime-int8"),
     ("codenet.kept", "disabled", "reset:/gru2/GRU=0", "onnxruntime-reset"),
     ("codenet.kept", "disabled", "carry:/gru1/GRU", "onnxruntime-carried"),
     ("codenet_state.folded", "disabled", "begin:/gru2/GRU", "onnxruntime-begun"),
     ("codenet_state.folded", "disabled", "bias:/gru1/GRU=recurrent", "onnxruntime-bias"),
     ("codenet_state.folded", "disabled", "gates:/gru2/GRU=1,0,2", "onnxruntime-gates"),
+    ("codenet_state.folded", "disabled", "recurrence:/gru2/GRU", "onnxruntime-recurrence"),
     ("heimdall.dynamo", "disabled", "alpha:node_leaky_relu=0.01", "onnxruntime-alpha"),
 ]
 
@@ -87,7 +91,7 @@ def with_attribute(model, node, name, value):
 
 
 def with_weights(model, node, edit, kind, value):
-    """A GRU with half of its bias left out, or with its gates in another order."""
+    """A GRU with half of its bias left out, its recurrent weights transposed, or its gates in another order."""
     initializers = {initializer.name: initializer for initializer in model.graph.initializer}
     for name in node.input[1:4]:
         if name not in initializers:
@@ -97,6 +101,13 @@ def with_weights(model, node, edit, kind, value):
         half = bias.shape[1] // 2
         bias[:, {"input": slice(0, half), "recurrent": slice(half, None)}[value]] = 0
         initializers[node.input[3]].CopyFrom(numpy_helper.from_array(bias, node.input[3]))
+        return model
+    if kind == "recurrence":
+        recurrent = numpy_helper.to_array(initializers[node.input[2]])
+        directions, rows, hidden = recurrent.shape
+        blocks = recurrent.reshape(directions, rows // hidden, hidden, hidden)
+        array = numpy.ascontiguousarray(numpy.swapaxes(blocks, -1, -2)).reshape(recurrent.shape)
+        initializers[node.input[2]].CopyFrom(numpy_helper.from_array(array, node.input[2]))
         return model
     order = [int(gate) for gate in value.split(",")]
     for name in node.input[1:4]:
@@ -108,13 +119,29 @@ def with_weights(model, node, edit, kind, value):
     return model
 
 
+def through_int8(weights):
+    """Weights quantised and taken back by onnxruntime itself, one scale per row (output channel), no zero point."""
+    rows = weights.reshape(weights.shape[0], -1)
+    scale = (numpy.abs(rows).max(axis=1) / numpy.float32(127)).astype(numpy.float32)
+    helper, floats = onnx.helper, onnx.TensorProto.FLOAT
+    zero = numpy_helper.from_array(numpy.zeros(len(scale), numpy.int8), "zero")
+    graph = helper.make_graph(
+        [helper.make_node("QuantizeLinear", ["w", "scale", "zero"], ["q"], axis=0),
+         helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"], axis=0)], "int8",
+        [helper.make_tensor_value_info("w", floats, rows.shape)], [helper.make_tensor_value_info("y", floats, rows.shape)],
+        [numpy_helper.from_array(scale, "scale"), zero])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(["y"], {"w": rows})[0].reshape(weights.shape)
+
+
 def edited(model, edit, inputs):
     """The model with one constant changed."""
     if edit is None:
         return model
     kind, _, rest = edit.partition(":")
     target, _, value = rest.partition("=")
-    if kind in ("reset", "carry", "begin", "bias", "gates"):
+    if kind in ("reset", "carry", "begin", "bias", "gates", "recurrence"):
         node = next((node for node in model.graph.node if node.name == target and node.op_type == "GRU"), None)
         if node is None:
             raise ValueError(f"--edit {edit}: the model has no GRU '{target}'")
@@ -147,8 +174,11 @@ def edited(model, edit, inputs):
                 array = numpy.swapaxes(array, -1, -2)
             elif kind == "scale":
                 array = (array * numpy.float32(value)).astype(array.dtype)
+            elif kind == "int8":
+                array = through_int8(array)
             else:
-                raise ValueError(f"--edit {edit}: known edits are eps, transpose, scale, reset, carry, begin, bias, gates and alpha")
+                raise ValueError(f"--edit {edit}: known edits are eps, transpose, scale, int8, reset, carry, begin, bias, gates, "
+                                 "recurrence and alpha")
             initializer.CopyFrom(numpy_helper.from_array(numpy.ascontiguousarray(array), target))
             return model
     names = ", ".join(initializer.name for initializer in model.graph.initializer)
@@ -205,7 +235,7 @@ def main():
     parser.add_argument("--level", choices=LEVELS, default="disabled",
                         help="graph optimisation (default: disabled, so that every node is its own)")
     parser.add_argument("--edit", help="eps:NODE=VALUE, transpose:INITIALIZER, scale:INITIALIZER=FACTOR, reset:NODE=0|1, carry:NODE, begin:NODE, "
-                             "bias:NODE=input|recurrent, gates:NODE=ORDER or alpha:NODE=VALUE")
+                             "bias:NODE=input|recurrent, gates:NODE=ORDER, recurrence:NODE, alpha:NODE=VALUE or int8:INITIALIZER")
     parser.add_argument("--threads", type=int, default=1, help="intra-op threads (default: 1)")
     parser.add_argument("--suite", type=pathlib.Path, help="folder of the committed models: write all their captures")
     options = parser.parse_args()

@@ -121,12 +121,16 @@ INSTANTIATE_TEST_SUITE_P(
                   "layer3.0.conv2",
                   "kernel_axes_swapped"},
         Recording{{"planner", "kept"}, "onnxruntime-scaled", "decoder.2", "scaled"},
+        Recording{{"planner", "kept"}, "onnxruntime-doubled", "decoder.2", "bias_misscaled"},
+        Recording{{"planner", "kept"}, "onnxruntime-int8", "decoder.0", "weights_narrowed"},
         Recording{{"codenet", "kept"}, "onnxruntime-reset", "gru2", "reset_misplaced"},
         Recording{{"codenet", "kept"}, "onnxruntime-carried", "gru1", "initial_state_stale"},
         Recording{
             {"codenet_state", "folded"}, "onnxruntime-begun", "gru2", "initial_state_ignored"},
         Recording{{"codenet_state", "folded"}, "onnxruntime-bias", "gru1", "bias_dropped"},
         Recording{{"codenet_state", "folded"}, "onnxruntime-gates", "gru2", "gates_misordered"},
+        Recording{
+            {"codenet_state", "folded"}, "onnxruntime-recurrence", "gru2", "recurrence_transposed"},
         Recording{{"heimdall", "dynamo"}, "onnxruntime-alpha", "geometry.1", "constants_misread"}),
     [](const testing::TestParamInfo<Recording>& info) {
       std::string text = info.param.name();
