@@ -329,7 +329,7 @@ const std::
                          depends_on_batch},
                     });
 
-/// The row of a bug; misreadings have theirs in compare/misread.cpp.
+/// The row of a bug; misreadings have theirs in compare/misread/.
 Row row_of(Bug bug) {
   for (const Row& row : spoils)
     if (row.bug == bug) return row;

@@ -17,7 +17,7 @@ namespace parity {
 struct Injection {
   int stage = 0;  ///< Stage::id
   Bug bug = Bug::ulp_bumped;
-  /// What it means stands at the bug's row (compare/misread.cpp, compare/inject.cpp).
+  /// What it means stands at the bug's row (compare/misread/, compare/inject.cpp).
   double amount = 1;
   std::uint64_t seed = 7;  ///< picks the element or the channel
 };

@@ -139,6 +139,7 @@ struct Misreading {
   /// What the amount adds to `means`, " (off by +0.001)"; null: nothing.
   std::string (*says)(const PlannedStage& planned, double amount) = nullptr;
 };
+/// All rows (compare/misread/), in the order in which a diagnosis tries them: the first that fits wins.
 std::span<const Misreading> misreadings();
 /// The row of a bug; null for one that spoils outputs.
 const Misreading* misreading_of(Bug bug);
