@@ -95,19 +95,22 @@ double of_sum(double coefficient, std::int64_t terms) {
   return (coefficient + own) / (1 - gamma(terms + 1));
 }
 
+double underflow_of(std::int64_t terms) { return static_cast<double>(terms + 8) * 0x1p-148; }
+
 }  // namespace
 
 CellErrors CellErrors::of_contract(double coefficient, std::int64_t inputs, std::int64_t hidden) {
-  return {of_sum(coefficient + 4 * unit_roundoff, inputs + hidden), 4 * unit_roundoff, 0};
+  return {of_sum(coefficient + 4 * unit_roundoff, inputs + hidden), 4 * unit_roundoff, 0,
+          underflow_of(inputs + hidden)};
 }
 
 CellErrors CellErrors::of_any_order(double coefficient, std::int64_t inputs, std::int64_t hidden) {
   return {of_sum(coefficient + gamma(2 * std::min(inputs, hidden) + 16), inputs + hidden),
-          gamma(inputs + hidden + 8), 0x1p-21};
+          gamma(inputs + hidden + 8), 0x1p-21, underflow_of(inputs + hidden)};
 }
 
 GateArgument gate_argument(double value, double products, double biases, const CellErrors& errors) {
-  return {value, errors.products * products + errors.addends * biases + 0x1p-100};
+  return {value, errors.products * products + errors.addends * biases + errors.underflow};
 }
 
 LstmReach lstm_reach(const GateArgument (&arguments)[4], const double (&peepholes)[3],

@@ -28,7 +28,8 @@ namespace parity {
 //   any order     e = (C + gamma(2 min(I, H) + 16)) S + gamma(I + H + 8) B. C allows for the longer product
 //                 in any order; one sum of all I + H products and two biases adds min(I, H) + 2 roundings to
 //                 a term in FP32, and on tensor cores at most min(I, H) / 4 + 2 steps of 7u (k4f24).
-//   both          2^-100 for what underflows, and (I + H + 8) 2^-53 S for the exact argument itself.
+//   both          (I + H + 8) 2^-148 for products and steps that underflow, of which each loses 2^-149 at most,
+//                 and (I + H + 8) 2^-53 S for the exact argument itself.
 // Error of a function: the roundings of recurrent_cell.hpp, relative; of an unknown runtime 2^-21 more, which
 // are 4 ULP of 1 (foreign_allowance in compare/capture.cpp). Peepholes: a + P c, a rounding of each and those
 // that a bias meets.
@@ -43,9 +44,10 @@ struct Interval {
 
 /// What a side's arithmetic may add to a step; relative numbers.
 struct CellErrors {
-  double products;  ///< of S
-  double addends;   ///< of B, and of what peepholes add
-  double function;  ///< absolute, beyond the sequences' own roundings
+  double products;       ///< of S
+  double addends;        ///< of B, and of what peepholes add
+  double function;       ///< absolute, beyond the sequences' own roundings
+  double underflow = 0;  ///< of an argument, absolute
 
   /// Of a contract whose longer product has the coefficient C; K = I + H.
   static CellErrors of_contract(double coefficient, std::int64_t inputs, std::int64_t hidden);
