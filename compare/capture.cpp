@@ -713,11 +713,19 @@ class CaptureWalk {
         i, exact, recorded.output_in_half ? unrounded(for_host(y), exact) : for_host(y), m_host,
         foreign_allowance(foreign_plan_.stages[i], before_its_output(recorded)));
     // Further outputs are the states behind the last step, of which Y has the history.
+    // Y_h is the last of Y's steps; Y_c is known as far as they tell.
     std::optional<JudgedSteps> steps;
-    if (j == 0 && is_recurrent(planned) && !recorded.inputs_in_half && !recorded.output_in_half)
-      steps =
-          judge_steps(host_, r_.referee.execution, exact_plan_.stages[i], on_host,
-                      host_.download(for_host(y), r_.referee.execution), foreign, StepOrder::any);
+    const bool memory = j > 0 && memory_among(stage) == j && captured_.contains(stage.outputs[0]) &&
+                        !halves_.contains(stage.outputs[0]);
+    if ((j == 0 || memory) && is_recurrent(planned) && !recorded.inputs_in_half &&
+        !recorded.output_in_half) {
+      const Tensor given = host_.download(for_host(y), r_.referee.execution);
+      steps = judge_steps(host_, r_.referee.execution, exact_plan_.stages[i], on_host,
+                          memory ? captured_.at(stage.outputs[0]) : given,
+                          memory ? &given : nullptr, foreign, StepOrder::any);
+    }
+    if (steps && memory) take_worse(*steps->memory, *result.exact_b);
+    if (memory) steps.reset();
     if (steps) take_worse(steps->test, *result.exact_b);
     decide(planned, inputs, y, result);
     if (steps && steps->first && result.verdict == Verdict::diverged)

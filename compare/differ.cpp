@@ -383,8 +383,8 @@ class Walk {
   };
 
   /// The steps of a recurrent layer that the oracle was asked about, each from the state that a side has
-  /// before it. A side that goes on in double does not go on from the state that it gave, and is
-  /// unfollowed.
+  /// before it. `exact` goes on in double from what it rounds, and no double is a GRU's initial state: they
+  /// are unfollowed.
   FollowedSteps follow_steps(std::size_t i, const Spot& spot, const Allowance& allowance_a,
                              const Allowance& allowance_b, StageResult& result) {
     const auto in_float = [](const Value& value) { return value.type().type == Type::float32; };
@@ -396,11 +396,13 @@ class Walk {
     const std::vector<Value> inputs = for_referee(spot.x_inputs);
     const auto follow = [&](const char* who, const PlannedStage& planned, const Value& made,
                             const Allowance& allowance, OracleTest& test) {
+      const Contract& contract = planned.contracts.front();
       std::optional<JudgedSteps> steps;
-      if (in_float(made) && !in_double(planned.contracts.front()))
-        steps =
-            judge_steps(referee.backend, referee.execution, exact_plan_.stages[i], inputs,
-                        b_.download(made, r_.b.execution), allowance, StepOrder::of_the_contract);
+      if (in_float(made) ? !in_double(contract) : contract.algorithm == Algorithm::fp64)
+        steps = judge_steps(
+            referee.backend, referee.execution, exact_plan_.stages[i], inputs,
+            b_.download(made, r_.b.execution), nullptr, allowance,
+            in_float(made) ? StepOrder::of_the_contract : StepOrder::of_the_contract_in_double);
       if (!steps) {
         followed.unfollowed.push_back({made, allowance});
         return;

@@ -75,7 +75,7 @@ double own_error(GateFunction function, double value, const CellErrors& errors) 
   if (function == GateFunction::relu) return 0;
   const double roundings =
       function == GateFunction::sigmoid ? recurrent::sigmoid_roundings : recurrent::tanh_roundings;
-  return roundings * unit_roundoff * value + errors.function + underflow;
+  return roundings * errors.unit * value + errors.function + underflow;
 }
 
 Interval clipped(const Interval& x, double clip) {
@@ -89,24 +89,26 @@ Interval activated(GateFunction function, const Interval& x, const CellForm& for
   return widened_by(value, own_error(function, magnitude(value), errors));
 }
 
-/// The coefficient against a sum S of so many terms that FP32 made, the exact argument's own error added.
+/// The coefficient against a sum S of so many terms that FP32 made of rounded ones, the exact argument's own
+/// error added.
 double of_sum(double coefficient, std::int64_t terms) {
   const auto own = static_cast<double>(terms + 8) * unit_roundoff_double;
-  return (coefficient + own) / (1 - gamma(terms + 1));
+  return (coefficient + own) / (1 - gamma(terms + 2));
 }
 
 double underflow_of(std::int64_t terms) { return static_cast<double>(terms + 8) * 0x1p-148; }
 
 }  // namespace
 
-CellErrors CellErrors::of_contract(double coefficient, std::int64_t inputs, std::int64_t hidden) {
-  return {of_sum(coefficient + 4 * unit_roundoff, inputs + hidden), 4 * unit_roundoff, 0,
-          underflow_of(inputs + hidden)};
+CellErrors CellErrors::of_contract(double coefficient, double unit, std::int64_t inputs,
+                                   std::int64_t hidden) {
+  return {of_sum(coefficient + 4 * unit, inputs + hidden), 4 * unit, 0,
+          underflow_of(inputs + hidden), unit};
 }
 
 CellErrors CellErrors::of_any_order(double coefficient, std::int64_t inputs, std::int64_t hidden) {
   return {of_sum(coefficient + gamma(2 * std::min(inputs, hidden) + 16), inputs + hidden),
-          gamma(inputs + hidden + 8), 0x1p-21, underflow_of(inputs + hidden)};
+          gamma(inputs + hidden + 8), 0x1p-21, underflow_of(inputs + hidden), unit_roundoff};
 }
 
 GateArgument gate_argument(double value, double products, double biases, const CellErrors& errors) {
@@ -126,24 +128,24 @@ LstmReach lstm_reach(const GateArgument (&arguments)[4], const double (&peephole
     const Interval a = argument(k);
     if (peephole == 0) return activated(form.f, a, form, errors);
     const Interval added = Interval{peephole, peephole} * seen;
-    const double rounded = (errors.addends + 4 * unit_roundoff) * (magnitude(a) + magnitude(added));
+    const double rounded = (errors.addends + 4 * errors.unit) * (magnitude(a) + magnitude(added));
     return activated(form.f, widened_by(a + added, rounded + underflow), form, errors);
   };
   const Interval i = seeing(0, peepholes[0], memory), f = seeing(2, peepholes[2], memory),
                  g = activated(form.g, argument(3), form, errors);
   const Interval kept = f * memory, fresh = i * g;
-  const double rounded = 3 * unit_roundoff * (magnitude(kept) + magnitude(fresh)) + underflow;
+  const double rounded = 3 * errors.unit * (magnitude(kept) + magnitude(fresh)) + underflow;
   const Interval next = widened_by(kept + fresh, rounded);
   const Interval o = seeing(1, peepholes[1], next);
   const Interval h = o * activated(form.h, next, form, errors);
-  return {widened_by(h, unit_roundoff * magnitude(h) + underflow), next, o};
+  return {widened_by(h, errors.unit * magnitude(h) + underflow), next, o};
 }
 
 Interval memory_behind(const LstmReach& reach, double h, const CellForm& form,
                        const CellErrors& errors) {
   if (!(reach.output.low > 0) || !std::isfinite(h)) return reach.memory;
   // Before it was rounded the product lay within u/(1 - u) of what it became.
-  const Interval made = widened_by({h, h}, 1.001 * unit_roundoff * std::fabs(h) + underflow);
+  const Interval made = widened_by({h, h}, 1.001 * errors.unit * std::fabs(h) + underflow);
   const Interval reciprocal = outward(1 / reach.output.high, 1 / reach.output.low);
   Interval seen = made * reciprocal;
   // The function's error is relative to its exact value, which is that much away from what it gave.

@@ -23,8 +23,9 @@ namespace parity {
 //
 // Error of an argument, S = sum |x||w| + sum |h||r| with magnitudes as a MAC reads them, B = |Wb| + |Rb|, C the
 // coefficient of the longer product (mac_allowance), against a sum S that FP32 made and that may be short by
-// gamma(I + H + 1) of itself:
-//   a contract    e = C S + 4u (S + B): four additions join products and biases, two of them meet each term.
+// gamma(I + H + 2) of itself:
+//   a contract    e = C S + 4u (S + B): four additions join products and biases, two of them meet each term;
+//                 u = 2^-53 in double.
 //   any order     e = (C + gamma(2 min(I, H) + 16)) S + gamma(I + H + 8) B. C allows for the longer product
 //                 in any order; one sum of all I + H products and two biases adds min(I, H) + 2 roundings to
 //                 a term in FP32, and on tensor cores at most min(I, H) / 4 + 2 steps of 7u (k4f24).
@@ -34,8 +35,8 @@ namespace parity {
 // are 4 ULP of 1 (foreign_allowance in compare/capture.cpp). Peepholes: a + P c, a rounding of each and those
 // that a bias meets.
 //
-// The intervals are computed in double, each endpoint moved outward by 2^-48 of itself, which is more than
-// four of libm's errors, and by 2^-1000.
+// The intervals are computed in double, each endpoint moved outward by 2^-48 of itself, 32 roundings, and by
+// 2^-1000: more than libm errs by here and in a side that computes in double together.
 
 /// All reals from low to high; either may be infinite.
 struct Interval {
@@ -44,13 +45,15 @@ struct Interval {
 
 /// What a side's arithmetic may add to a step; relative numbers.
 struct CellErrors {
-  double products;       ///< of S
-  double addends;        ///< of B, and of what peepholes add
-  double function;       ///< absolute, beyond the sequences' own roundings
-  double underflow = 0;  ///< of an argument, absolute
+  double products;        ///< of S
+  double addends;         ///< of B, and of what peepholes add
+  double function;        ///< absolute, beyond the sequences' own roundings
+  double underflow = 0;   ///< of an argument, absolute
+  double unit = 0x1p-24;  ///< u of what is not a product
 
-  /// Of a contract whose longer product has the coefficient C; K = I + H.
-  static CellErrors of_contract(double coefficient, std::int64_t inputs, std::int64_t hidden);
+  /// Of a contract whose longer product has the coefficient C, in the arithmetic of unit u.
+  static CellErrors of_contract(double coefficient, double unit, std::int64_t inputs,
+                                std::int64_t hidden);
   /// Of a runtime whose order and functions nobody knows; C of foreign_allowance().
   static CellErrors of_any_order(double coefficient, std::int64_t inputs, std::int64_t hidden);
 };

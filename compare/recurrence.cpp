@@ -123,26 +123,20 @@ class Findings {
            double bound) {
     const std::int64_t t = step_of(steps_.layer, steps_.e, d, n, s);
     const std::size_t k = steps_.element(t, d, n, i);
-    const double distance = std::fabs(steps_.made[k] - exact);
-    OracleTest& test = judged_.test;
-    ++test.elements;
     // Whether a NaN belongs there is asked of the layer as a whole.
     if (!std::isnan(steps_.made[k])) bounds_.emplace_back(bound, k);
-    if (!std::isfinite(bound) || !std::isfinite(distance)) return;
-    largest_ = std::max(largest_, std::fabs(exact));
-    if (distance > bound) {
-      ++test.beyond;
-      if (!judged_.first || s < first_) {
-        judged_.first = t;
-        first_ = s;
-      }
+    if (std::isfinite(bound)) largest_ = std::max(largest_, std::fabs(exact));
+    if (take(k, steps_.made[k], exact, bound, judged_.test) && (!judged_.first || s < first_)) {
+      judged_.first = t;
+      first_ = s;
     }
-    test.max_abs = std::max(test.max_abs, distance);
-    if (distance <= test.worst_share * bound) return;
-    test.worst_share = distance / bound;
-    test.worst_index = static_cast<std::int64_t>(k);
-    test.worst_value = steps_.made[k];
-    test.worst_exact = exact;
+  }
+
+  /// Element k of the memory behind the last step, which the side gave as `made`.
+  void add_memory(std::int64_t k, double made, const Interval& right) {
+    if (!judged_.memory) judged_.memory.emplace().all = true;
+    take(static_cast<std::size_t>(k), made, (right.low + right.high) / 2,
+         (right.high - right.low) / 2, *judged_.memory);
   }
 
   JudgedSteps judged() && {
@@ -152,6 +146,22 @@ class Findings {
   }
 
  private:
+  /// Whether the value lies beyond its bound.
+  static bool take(std::size_t k, double value, double exact, double bound, OracleTest& test) {
+    const double distance = std::fabs(value - exact);
+    ++test.elements;
+    if (!std::isfinite(bound) || !std::isfinite(distance)) return false;
+    const bool beyond = distance > bound;
+    test.beyond += beyond;
+    test.max_abs = std::max(test.max_abs, distance);
+    if (distance <= test.worst_share * bound) return beyond;
+    test.worst_share = distance / bound;
+    test.worst_index = static_cast<std::int64_t>(k);
+    test.worst_value = value;
+    test.worst_exact = exact;
+    return beyond;
+  }
+
   const Steps& steps_;
   double widest_;
   JudgedSteps judged_;
@@ -254,8 +264,16 @@ std::vector<double> initial(Backend& runner, const Execution& execution, const S
   return state;
 }
 
+CellErrors cell_errors(StepOrder order, double coefficient, const RecurrentExtents& e) {
+  if (order == StepOrder::any) return CellErrors::of_any_order(coefficient, e.I, e.H);
+  const bool wide = order == StepOrder::of_the_contract_in_double;
+  return CellErrors::of_contract(coefficient, wide ? unit_roundoff_double : unit_roundoff, e.I,
+                                 e.H);
+}
+
 void judge_lstm(Backend& runner, const Execution& execution, const Steps& steps,
-                std::span<const Value> inputs, const CellErrors& errors, Findings& findings) {
+                std::span<const Value> inputs, const Tensor* last_memory, const CellErrors& errors,
+                Findings& findings) {
   const RecurrentExtents& e = steps.e;
   const Recurrent& layer = steps.layer;
   const std::int64_t rows = e.G * e.H, K = e.I + e.H;
@@ -297,7 +315,7 @@ void judge_lstm(Backend& runner, const Execution& execution, const Steps& steps,
       });
       sums.stage.input_types = {{Type::float32, {many, K}}};
       sums.stage.output_types = {{Type::float32, {many, rows}}};
-      const Value given = runner.upload(narrowed(sums.stage.input_types.front(), read), execution);
+      const Value given = runner.upload(Tensor::of<double>({many, K}, std::move(read)), execution);
       const auto run = [&](Reading reading) {
         return widened(
             runner.download(runner.run(sums, {&given, 1}, reading, execution).front(), execution));
@@ -327,6 +345,14 @@ void judge_lstm(Backend& runner, const Execution& execution, const Steps& steps,
       });
     }
     runner.forget(sums);
+    if (last_memory == nullptr) continue;
+    const std::span<const float> given = last_memory->values<float>();
+    for (std::int64_t n = 0; n < e.N; ++n)
+      for (std::int64_t i = 0; i < e.H; ++i) {
+        const std::int64_t at = e.state_row(d, n) * e.H + i;
+        findings.add_memory(at, static_cast<double>(given[static_cast<std::size_t>(at)]),
+                            memory[static_cast<std::size_t>(n * e.H + i)]);
+      }
   }
 }
 
@@ -334,23 +360,32 @@ void judge_lstm(Backend& runner, const Execution& execution, const Steps& steps,
 
 std::optional<JudgedSteps> judge_steps(Backend& runner, const Execution& execution,
                                        const PlannedStage& planned, std::span<const Value> inputs,
-                                       const Tensor& suspect, Allowance allowance,
-                                       StepOrder order) {
+                                       const Tensor& suspect, const Tensor* last_memory,
+                                       Allowance allowance, StepOrder order) {
   const std::optional<Steps> steps = steps_of(runner, execution, planned, suspect);
   if (!steps) return std::nullopt;
   const bool gru = steps->layer.cell == Recurrent::Cell::gru;
+  // A stage reads its initial state in float32.
+  if (gru && order == StepOrder::of_the_contract_in_double) return std::nullopt;
   // What an LSTM may give ends at its gate o however little is known, so its bound must be half of what
   // can be told apart. A GRU's step starts from what is known: its bound is that of one product.
   Findings findings(*steps, gru ? std::numeric_limits<double>::infinity() : 0.5);
   if (gru)
     judge_gru(runner, execution, *steps, inputs[0], allowance, findings);
   else
-    judge_lstm(runner, execution, *steps, inputs,
-               order == StepOrder::any
-                   ? CellErrors::of_any_order(allowance.coefficient, steps->e.I, steps->e.H)
-                   : CellErrors::of_contract(allowance.coefficient, steps->e.I, steps->e.H),
-               findings);
+    judge_lstm(runner, execution, *steps, inputs, last_memory,
+               cell_errors(order, allowance.coefficient, steps->e), findings);
   return std::move(findings).judged();
+}
+
+std::optional<std::size_t> memory_among(const Stage& stage) {
+  const Step& head = stage.steps.front();
+  const auto* layer = std::get_if<Recurrent>(head.op.get());
+  if (layer == nullptr) return std::nullopt;
+  for (std::size_t k = 0; k < layer->outputs.size(); ++k)
+    for (std::size_t j = 0; j < stage.outputs.size(); ++j)
+      if (layer->outputs[k] == 2 && stage.outputs[j] == head.outputs[k]) return j;
+  return std::nullopt;
 }
 
 std::int64_t left_unjudged(const JudgedSteps& steps, std::span<const std::int64_t> sample,

@@ -24,8 +24,9 @@ std::optional<std::vector<std::size_t>> places_in_output(Backend& runner,
 PlannedStage one_direction(const PlannedStage& planned, std::int64_t d, const TensorType& x,
                            Tensor state);
 
-/// Whose arithmetic a side's steps are held to.
-enum class StepOrder { of_the_contract, any };
+/// Whose arithmetic a side's steps are held to: the contract's, in float32 or in double from the doubles that
+/// it gave, or that of a runtime nobody knows.
+enum class StepOrder { of_the_contract, of_the_contract_in_double, any };
 
 /// What a layer's steps show one by one.
 struct JudgedSteps {
@@ -34,17 +35,23 @@ struct JudgedSteps {
   std::vector<std::int64_t> unjudged = {};
   /// The step, counted along the time axis, that a direction takes first of those beyond their bounds.
   std::optional<std::int64_t> first = {};
+  std::optional<OracleTest> memory = {};  ///< of the memory behind the last step, where it is known
 };
 
 /// Every step of a layer that gives them all, each from the state that `suspect` has before it, under the
 /// bound of that one step: the layer's own bound is a worst case that grows along the steps, this one is not.
 /// Of a GRU a step is the stage itself over one step, from the second on. Of an LSTM, whose memory is not
 /// seen, the gates' arguments are computed and the memory is carried as an interval (lstm_interval.hpp). Both
-/// in double, whatever `planned` says; `inputs` are its own, float32. None where a state is not seen: a
-/// layer that gives only its last state, more than movement behind it.
+/// in double, whatever `planned` says. `inputs` are the stage's own, float32; `last_memory` is Y_c as the side
+/// gave it, or null. None where a state is not seen: a layer that gives only its last state, more than
+/// movement behind it, a GRU in double.
 std::optional<JudgedSteps> judge_steps(Backend& runner, const Execution& execution,
                                        const PlannedStage& planned, std::span<const Value> inputs,
-                                       const Tensor& suspect, Allowance allowance, StepOrder order);
+                                       const Tensor& suspect, const Tensor* last_memory,
+                                       Allowance allowance, StepOrder order);
+
+/// Which of a stage's outputs is the memory behind the last step; nothing where it gives none.
+std::optional<std::size_t> memory_among(const Stage& stage);
 
 /// How many of the unjudged elements stay so: one that is the layer's exact value needs no bound. y and `exact`
 /// are known at `sample`, ascending.

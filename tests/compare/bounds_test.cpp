@@ -329,7 +329,7 @@ void expect_steps_held(std::int64_t layers) {
     const auto judge = [&](const PlannedStage& planned, const Tensor& y, const Allowance& allowance,
                            StepOrder order, const std::string& by) {
       const std::optional<JudgedSteps> steps =
-          judge_steps(cpu, execution, planned, in, y, allowance, order);
+          judge_steps(cpu, execution, planned, in, y, nullptr, allowance, order);
       ASSERT_TRUE(steps.has_value());
       ++instances;
       elements += steps->test.elements;
@@ -338,13 +338,16 @@ void expect_steps_held(std::int64_t layers) {
       EXPECT_EQ(steps->test.beyond, 0)
           << "layer " << k << " by " << by << ", first at step " << steps->first.value_or(-1);
     };
-    for (const char* spec : {"fp32", "chunk256", "eigen", "sm_80", "sm_90", "sm_90/truncate"}) {
+    for (const char* spec :
+         {"fp32", "chunk256", "eigen", "sm_80", "sm_90", "sm_90/truncate", "fp64"}) {
       Numerics numerics = named(spec);
       numerics.promise = Determinism::not_guaranteed;
       const PlannedStage planned = make_plan(stages, numerics, cpu, spec).stages[0];
       const Value y = cpu.run(planned, in, Reading::values, execution)[0];
       judge(planned, cpu.download(y, execution), stage_allowance(planned),
-            StepOrder::of_the_contract, spec);
+            in_double(planned.contracts.front()) ? StepOrder::of_the_contract_in_double
+                                                 : StepOrder::of_the_contract,
+            spec);
       cpu.forget(planned);
     }
     const PlannedStage planned = make_plan(stages, fp32(), cpu, "foreign").stages[0];

@@ -29,7 +29,7 @@ struct Erring {
   const CellErrors& errors;
   Draw& draw;
 
-  double rounded(double x) { return x * (1 + unit_roundoff * error(draw)); }
+  double rounded(double x) { return x * (1 + errors.unit * error(draw)); }
   double gate(GateFunction function, double argument) {
     const auto clip = static_cast<double>(form.clip);
     if (clip > 0) argument = std::clamp(argument, -clip, clip);
@@ -37,7 +37,7 @@ struct Erring {
     if (function == GateFunction::relu) return value;
     const double roundings = function == GateFunction::sigmoid ? recurrent::sigmoid_roundings
                                                                : recurrent::tanh_roundings;
-    return value + error(draw) * (roundings * unit_roundoff * std::fabs(value) + errors.function);
+    return value + error(draw) * (roundings * errors.unit * std::fabs(value) + errors.function);
   }
   double peeped(const GateArgument& a, double peephole, double c) {
     const double argument = a.value + a.error * error(draw);
@@ -73,7 +73,8 @@ Told walk_elements(std::uint64_t seed, std::int64_t elements) {
       form.h = functions[draw.below(3)];
       if (draw.once_in(3)) form.clip = static_cast<float>(draw.between(0.1, 4));
     }
-    const CellErrors errors{0, 4 * unit_roundoff, draw.once_in(2) ? 0 : 0x1p-21};
+    const double unit = draw.once_in(4) ? 0x1p-40 : unit_roundoff;
+    const CellErrors errors{0, 4 * unit, draw.once_in(2) ? 0 : 0x1p-21, 0, unit};
     const double size = std::exp2(draw.between(-3, 4)), kept = draw.between(-2, 6),
                  off = std::exp2(draw.between(-24, -6));
     double peepholes[3] = {0, 0, 0};
@@ -111,7 +112,7 @@ TEST(LstmInterval, HoldsWhateverEveryOperationErrsBy) { expect_held(3'000); }
 TEST(SlowLstmInterval, HoldsWhateverEveryOperationErrsBy) { expect_held(300'000); }
 
 TEST(LstmInterval, AMemoryIsNarrowedByItsOutput) {
-  const CellErrors errors = CellErrors::of_contract(0x1p-20, 64, 64);
+  const CellErrors errors = CellErrors::of_contract(0x1p-20, unit_roundoff, 64, 64);
   const GateArgument open = gate_argument(3, 4, 0, errors), shut = gate_argument(-3, 4, 0, errors);
   const double none[3] = {0, 0, 0};
   // Remembers what it had, of which nothing was known but that it is no giant.
@@ -122,7 +123,7 @@ TEST(LstmInterval, AMemoryIsNarrowedByItsOutput) {
 }
 
 TEST(LstmInterval, WhatIsOutOfReachLeavesBothStoriesOpen) {
-  const CellErrors errors = CellErrors::of_contract(0x1p-20, 64, 64);
+  const CellErrors errors = CellErrors::of_contract(0x1p-20, unit_roundoff, 64, 64);
   const GateArgument open = gate_argument(3, 4, 0, errors), shut = gate_argument(-3, 4, 0, errors);
   const double none[3] = {0, 0, 0};
   const LstmReach reach = lstm_reach({shut, open, open, open}, none, {2, 2}, {}, errors);
@@ -134,7 +135,7 @@ TEST(LstmInterval, WhatIsOutOfReachLeavesBothStoriesOpen) {
 }
 
 TEST(LstmInterval, NothingIsSaidWhereAnArgumentIsNotFinite) {
-  const CellErrors errors = CellErrors::of_contract(0x1p-20, 4, 4);
+  const CellErrors errors = CellErrors::of_contract(0x1p-20, unit_roundoff, 4, 4);
   const GateArgument fine = gate_argument(1, 1, 0, errors);
   const GateArgument infinite = gate_argument(1, HUGE_VAL, 0, errors);
   const double none[3] = {0, 0, 0};

@@ -342,7 +342,7 @@ TEST(Sequences, ManyStepsOfUsualLstmsAreAllJudged) {
   for (const std::int64_t directions : {1, 2})
     for (const std::uint64_t seed : {1, 2, 3}) {
       Bench bench(UsualLstm(directions, seed).graph(200, {0}));
-      for (const char* spec : {"sm_90", "sm_80", "sm_90/truncate", "chunk256", "eigen"}) {
+      for (const char* spec : {"sm_90", "sm_80", "sm_90/truncate", "chunk256", "eigen", "fp64"}) {
         SCOPED_TRACE(std::string(spec) + " of seed " + std::to_string(seed));
         Numerics other = named(spec);
         other.promise = Determinism::not_guaranteed;
@@ -454,6 +454,25 @@ TEST(Sequences, OneElementOfALateStepIsFound) {
       ASSERT_TRUE(record.stages[0].exact_b);
       EXPECT_EQ(record.stages[0].exact_b->worst_index, at);
     }
+  }
+}
+
+TEST(Sequences, TheLastMemoryIsHeldToWhatTheStepsLeaveOfIt) {
+  for (const std::int64_t directions : {1, 2}) {
+    Bench bench(UsualLstm(directions, 4).graph(200, {0, 2}));
+    const Capture clean = recorded(bench, eigen());
+    EXPECT_EQ(judged(bench, clean).exit_code, 0);
+    const Tensor& memory = clean.tensors.at(1).second;
+    std::vector<float> values(memory.values<float>().begin(), memory.values<float>().end());
+    const auto largest = std::max_element(
+        values.begin(), values.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+    *largest *= 1.01F;
+    Capture spoilt = clean;
+    spoilt.tensors.at(1).second = Tensor::of<float>(memory.shape(), values);
+    const RunRecord record = judged(bench, spoilt);
+    EXPECT_EQ(record.stages[0].verdict, Verdict::diverged) << record.stages[0].reason;
+    ASSERT_TRUE(record.stages[0].exact_b);
+    EXPECT_EQ(record.stages[0].exact_b->worst_index, largest - values.begin());
   }
 }
 
