@@ -383,8 +383,7 @@ class Walk {
   };
 
   /// The steps of a recurrent layer that the oracle was asked about, each from the state that a side has
-  /// before it. `exact` goes on in double from what it rounds, and no double is a GRU's initial state: they
-  /// are unfollowed.
+  /// before it. No double is a GRU's initial state: a GRU in double is unfollowed.
   FollowedSteps follow_steps(std::size_t i, const Spot& spot, const Allowance& allowance_a,
                              const Allowance& allowance_b, StageResult& result) {
     const auto in_float = [](const Value& value) { return value.type().type == Type::float32; };
@@ -396,13 +395,14 @@ class Walk {
     const std::vector<Value> inputs = for_referee(spot.x_inputs);
     const auto follow = [&](const char* who, const PlannedStage& planned, const Value& made,
                             const Allowance& allowance, OracleTest& test) {
-      const Contract& contract = planned.contracts.front();
+      const Algorithm algorithm = planned.contracts.front().algorithm;
+      const StepOrder order = algorithm == Algorithm::fp64    ? StepOrder::of_fp64
+                              : algorithm == Algorithm::exact ? StepOrder::of_exact
+                                                              : StepOrder::of_the_contract;
       std::optional<JudgedSteps> steps;
-      if (in_float(made) ? !in_double(contract) : contract.algorithm == Algorithm::fp64)
-        steps = judge_steps(
-            referee.backend, referee.execution, exact_plan_.stages[i], inputs,
-            b_.download(made, r_.b.execution), nullptr, allowance,
-            in_float(made) ? StepOrder::of_the_contract : StepOrder::of_the_contract_in_double);
+      if (in_float(made) == (order != StepOrder::of_fp64))
+        steps = judge_steps(referee.backend, referee.execution, exact_plan_.stages[i], inputs,
+                            b_.download(made, r_.b.execution), nullptr, allowance, order);
       if (!steps) {
         followed.unfollowed.push_back({made, allowance});
         return;

@@ -25,7 +25,8 @@ namespace parity {
 // coefficient of the longer product (mac_allowance), against a sum S that FP32 made and that may be short by
 // gamma(I + H + 2) of itself:
 //   a contract    e = C S + 4u (S + B): four additions join products and biases, two of them meet each term;
-//                 u = 2^-53 in double.
+//                 u = 2^-53 in double. Of `exact` with u = 2^-24: what it adds up in double leaves room for
+//                 the u |h||r| by which its state may be off from what it rounded to give.
 //   any order     e = (C + gamma(2 min(I, H) + 16)) S + gamma(I + H + 8) B. C allows for the longer product
 //                 in any order; one sum of all I + H products and two biases adds min(I, H) + 2 roundings to
 //                 a term in FP32, and on tensor cores at most min(I, H) / 4 + 2 steps of 7u (k4f24).

@@ -266,7 +266,7 @@ std::vector<double> initial(Backend& runner, const Execution& execution, const S
 
 CellErrors cell_errors(StepOrder order, double coefficient, const RecurrentExtents& e) {
   if (order == StepOrder::any) return CellErrors::of_any_order(coefficient, e.I, e.H);
-  const bool wide = order == StepOrder::of_the_contract_in_double;
+  const bool wide = order == StepOrder::of_fp64;
   return CellErrors::of_contract(coefficient, wide ? unit_roundoff_double : unit_roundoff, e.I,
                                  e.H);
 }
@@ -365,8 +365,8 @@ std::optional<JudgedSteps> judge_steps(Backend& runner, const Execution& executi
   const std::optional<Steps> steps = steps_of(runner, execution, planned, suspect);
   if (!steps) return std::nullopt;
   const bool gru = steps->layer.cell == Recurrent::Cell::gru;
-  // A stage reads its initial state in float32.
-  if (gru && order == StepOrder::of_the_contract_in_double) return std::nullopt;
+  // A stage reads its initial state in float32, which is not what these go on from.
+  if (gru && (order == StepOrder::of_fp64 || order == StepOrder::of_exact)) return std::nullopt;
   // What an LSTM may give ends at its gate o however little is known, so its bound must be half of what
   // can be told apart. A GRU's step starts from what is known: its bound is that of one product.
   Findings findings(*steps, gru ? std::numeric_limits<double>::infinity() : 0.5);

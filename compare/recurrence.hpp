@@ -24,9 +24,10 @@ std::optional<std::vector<std::size_t>> places_in_output(Backend& runner,
 PlannedStage one_direction(const PlannedStage& planned, std::int64_t d, const TensorType& x,
                            Tensor state);
 
-/// Whose arithmetic a side's steps are held to: the contract's, in float32 or in double from the doubles that
-/// it gave, or that of a runtime nobody knows.
-enum class StepOrder { of_the_contract, of_the_contract_in_double, any };
+/// Whose arithmetic a side's steps are held to: a contract's in float32; `fp64`, which goes on from the doubles
+/// that it gave, and `exact`, which goes on from doubles that it rounded to give them; or that of a runtime
+/// nobody knows.
+enum class StepOrder { of_the_contract, of_fp64, of_exact, any };
 
 /// What a layer's steps show one by one.
 struct JudgedSteps {

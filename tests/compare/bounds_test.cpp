@@ -339,14 +339,15 @@ void expect_steps_held(std::int64_t layers) {
           << "layer " << k << " by " << by << ", first at step " << steps->first.value_or(-1);
     };
     for (const char* spec :
-         {"fp32", "chunk256", "eigen", "sm_80", "sm_90", "sm_90/truncate", "fp64"}) {
+         {"fp32", "chunk256", "eigen", "sm_80", "sm_90", "sm_90/truncate", "fp64", "exact"}) {
       Numerics numerics = named(spec);
       numerics.promise = Determinism::not_guaranteed;
       const PlannedStage planned = make_plan(stages, numerics, cpu, spec).stages[0];
       const Value y = cpu.run(planned, in, Reading::values, execution)[0];
       judge(planned, cpu.download(y, execution), stage_allowance(planned),
-            in_double(planned.contracts.front()) ? StepOrder::of_the_contract_in_double
-                                                 : StepOrder::of_the_contract,
+            std::string(spec) == "fp64"    ? StepOrder::of_fp64
+            : std::string(spec) == "exact" ? StepOrder::of_exact
+                                           : StepOrder::of_the_contract,
             spec);
       cpu.forget(planned);
     }

@@ -342,7 +342,8 @@ TEST(Sequences, ManyStepsOfUsualLstmsAreAllJudged) {
   for (const std::int64_t directions : {1, 2})
     for (const std::uint64_t seed : {1, 2, 3}) {
       Bench bench(UsualLstm(directions, seed).graph(200, {0}));
-      for (const char* spec : {"sm_90", "sm_80", "sm_90/truncate", "chunk256", "eigen", "fp64"}) {
+      for (const char* spec :
+           {"sm_90", "sm_80", "sm_90/truncate", "chunk256", "eigen", "fp64", "exact"}) {
         SCOPED_TRACE(std::string(spec) + " of seed " + std::to_string(seed));
         Numerics other = named(spec);
         other.promise = Determinism::not_guaranteed;
