@@ -727,16 +727,35 @@ class CaptureWalk {
         i, exact, recorded.output_in_half ? unrounded(for_host(y), exact) : for_host(y), m_host,
         foreign_allowance(foreign_plan_.stages[i], before_its_output(recorded)));
     // Further outputs are the states behind the last step, of which Y has the history.
-    std::optional<OracleTest> steps;
-    if (j == 0 && is_recurrent(planned) && !recorded.inputs_in_half && !recorded.output_in_half)
-      steps = judge_steps(host_, r_.referee.execution, exact_plan_.stages[i], on_host.front(),
-                          host_.download(for_host(y), r_.referee.execution), foreign);
-    if (steps) take_worse(*steps, *result.exact_b);
+    // Y_h is the last of Y's steps; Y_c is known as far as they tell.
+    std::optional<JudgedSteps> steps;
+    const bool memory = j > 0 && memory_among(stage) == j && captured_.contains(stage.outputs[0]) &&
+                        !halves_.contains(stage.outputs[0]);
+    if ((j == 0 || memory) && is_recurrent(planned) && !recorded.inputs_in_half &&
+        !recorded.output_in_half) {
+      const Tensor given = host_.download(for_host(y), r_.referee.execution);
+      steps = judge_steps(host_, r_.referee.execution, exact_plan_.stages[i], on_host,
+                          memory ? captured_.at(stage.outputs[0]) : given,
+                          memory ? &given : nullptr, foreign, StepOrder::any);
+    }
+    if (steps && memory) take_worse(*steps->memory, *result.exact_b);
+    if (memory) steps.reset();
+    if (steps) take_worse(steps->test, *result.exact_b);
     decide(planned, inputs, y, result);
+    if (steps && steps->first && result.verdict == Verdict::diverged)
+      result.reason += "; " + first_at("the capture", *steps->first);
+    const auto values = [&](const Value& value) {
+      return widened(host_.download(value, r_.referee.execution));
+    };
+    if (steps && !steps->unjudged.empty()) {
+      const std::int64_t elements = element_count(y.shape());
+      note(tell_of_unjudged(planned,
+                            left_unjudged(*steps, sample_of(elements, true, 0, {}),
+                                          values(for_host(y)), values(exact)),
+                            elements, advice_on_steps, result));
+    }
     if (j == 0 && !steps && is_recurrent(planned))
-      note(tell_of_wide_bounds(planned, widened(host_.download(for_host(y), r_.referee.execution)),
-                               widened(host_.download(exact, r_.referee.execution)),
-                               widened(host_.download(m_host, r_.referee.execution)), foreign,
+      note(tell_of_wide_bounds(planned, values(for_host(y)), values(exact), values(m_host), foreign,
                                result));
     // What bounds itself is not linear in |x|: its M says nothing of an error that x brings along.
     if (result.verdict == Verdict::diverged && result.blame != Blame::a &&

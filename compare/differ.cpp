@@ -87,6 +87,9 @@ class Walk {
     for (const Value& value : values) result.push_back(for_referee(value));
     return result;
   }
+  void note(std::string sentence) {
+    if (!sentence.empty()) record_.notes.push_back(std::move(sentence));
+  }
   Value for_b(const Value& value) { return on(b_, r_.b.execution, a_, r_.a.execution, value); }
 
   void report(const std::string& stage) {
@@ -316,15 +319,15 @@ class Walk {
       result.bound_coefficient_b = allowance_b.coefficient;
       ask_oracle(i, spot, introduced[0], allowance_a, allowance_b, result);
     }
-    const std::vector<Unfollowed> unfollowed =
-        follow_steps(i, spot, allowance_a, allowance_b, result);
+    const FollowedSteps followed = follow_steps(i, spot, allowance_a, allowance_b, result);
     decide(spot, zero, differing, beyond(), introduced[0], result);
-    for (const Unfollowed& side : unfollowed) {
-      std::string sentence =
-          tell_of_wide_bounds(spot.b_stage, b_.elements(side.made, spot.sample), spot.exact,
-                              b_.elements(spot.magnitude[0], spot.sample), side.allowance, result);
-      if (!sentence.empty()) record_.notes.push_back(std::move(sentence));
-    }
+    if (result.verdict == Verdict::diverged) result.reason += followed.first;
+    for (const Unfollowed& side : followed.unfollowed)
+      note(tell_of_wide_bounds(spot.b_stage, b_.elements(side.made, spot.sample), spot.exact,
+                               b_.elements(spot.magnitude[0], spot.sample), side.allowance,
+                               result));
+    note(tell_of_unjudged(spot.b_stage, followed.unjudged, element_count(spot.l[0].shape()),
+                          advice_on_steps, result));
     if (result.verdict == Verdict::diverged) result.diagnoses = examine(i, spot, result);
     if (introduced[0].differing > 0)
       result.map = b_.map(spot.a_local[0], spot.l[0], r_.b.execution);
@@ -373,33 +376,46 @@ class Walk {
     const Allowance& allowance;
   };
 
+  struct FollowedSteps {
+    std::vector<Unfollowed> unfollowed = {};
+    std::int64_t unjudged = 0;  ///< elements of the side that has more of them
+    std::string first = {};     ///< "; b first at step 24"
+  };
+
   /// The steps of a recurrent layer that the oracle was asked about, each from the state that a side has
-  /// before it. A side that goes on in double does not go on from the state that it gave, and is
-  /// unfollowed.
-  std::vector<Unfollowed> follow_steps(std::size_t i, const Spot& spot,
-                                       const Allowance& allowance_a, const Allowance& allowance_b,
-                                       StageResult& result) {
+  /// before it. No double is a GRU's initial state: a GRU in double is unfollowed.
+  FollowedSteps follow_steps(std::size_t i, const Spot& spot, const Allowance& allowance_a,
+                             const Allowance& allowance_b, StageResult& result) {
     const auto in_float = [](const Value& value) { return value.type().type == Type::float32; };
     if (!is_recurrent(spot.b_stage) || spot.sample.empty()) return {};
-    if (!in_float(spot.x_inputs[0]))
-      return {{spot.a_local[0], allowance_a}, {spot.l[0], allowance_b}};
-    std::vector<Unfollowed> unfollowed;
+    if (!std::all_of(spot.x_inputs.begin(), spot.x_inputs.end(), in_float))
+      return {{{spot.a_local[0], allowance_a}, {spot.l[0], allowance_b}}};
+    FollowedSteps followed;
     Referee referee = r_.referee;
-    const Value x = for_referee(spot.x_inputs[0]);
-    const auto follow = [&](const PlannedStage& planned, const Value& made,
+    const std::vector<Value> inputs = for_referee(spot.x_inputs);
+    const auto follow = [&](const char* who, const PlannedStage& planned, const Value& made,
                             const Allowance& allowance, OracleTest& test) {
-      std::optional<OracleTest> steps;
-      if (in_float(made) && !in_double(planned.contracts.front()))
-        steps = judge_steps(referee.backend, referee.execution, exact_plan_.stages[i], x,
-                            b_.download(made, r_.b.execution), allowance);
-      if (steps)
-        take_worse(*steps, test);
-      else
-        unfollowed.push_back({made, allowance});
+      const Algorithm algorithm = planned.contracts.front().algorithm;
+      const StepOrder order = algorithm == Algorithm::fp64    ? StepOrder::of_fp64
+                              : algorithm == Algorithm::exact ? StepOrder::of_exact
+                                                              : StepOrder::of_the_contract;
+      std::optional<JudgedSteps> steps;
+      if (in_float(made) == (order != StepOrder::of_fp64))
+        steps = judge_steps(referee.backend, referee.execution, exact_plan_.stages[i], inputs,
+                            b_.download(made, r_.b.execution), nullptr, allowance, order);
+      if (!steps) {
+        followed.unfollowed.push_back({made, allowance});
+        return;
+      }
+      take_worse(steps->test, test);
+      followed.unjudged =
+          std::max(followed.unjudged,
+                   left_unjudged(*steps, spot.sample, b_.elements(made, spot.sample), spot.exact));
+      if (steps->first) followed.first += "; " + first_at(who, *steps->first);
     };
-    follow(spot.a_stage, spot.a_local[0], allowance_a, *result.exact_a);
-    follow(spot.b_stage, spot.l[0], allowance_b, *result.exact_b);
-    return unfollowed;
+    follow("a", spot.a_stage, spot.a_local[0], allowance_a, *result.exact_a);
+    follow("b", spot.b_stage, spot.l[0], allowance_b, *result.exact_b);
+    return followed;
   }
 
   /// (2) Each side against the exact values of the stage, under its own bound.

@@ -200,18 +200,19 @@ std::string tell_of_wide_bounds(const PlannedStage& planned, std::span<const dou
   for (std::size_t i = 0; i < y.size(); ++i)
     wide += y[i] != exact[i] &&
             !(allowance.coefficient * magnitude[i] + allowance.underflow <= 2 * largest);
-  if (wide == 0) return {};
-  const auto all = static_cast<std::int64_t>(magnitude.size());
-  const bool gru =
-      std::get<Recurrent>(*planned.stage.steps.front().op).cell == Recurrent::Cell::gru;
+  return tell_of_unjudged(planned, wide, static_cast<std::int64_t>(magnitude.size()),
+                          "run fewer steps, or let the layer give every step", result);
+}
+
+std::string tell_of_unjudged(const PlannedStage& planned, std::int64_t unjudged, std::int64_t all,
+                             const std::string& advice, StageResult& result) {
+  if (unjudged == 0 || result.verdict != Verdict::within_bound) return {};
   result.verdict = Verdict::untrusted;
   result.reason =
-      (wide == all ? "every element's"
-                   : std::to_string(wide) + " of " + std::to_string(all) + " elements'") +
+      (unjudged == all ? "every element's"
+                       : std::to_string(unjudged) + " of " + std::to_string(all) + " elements'") +
       " bound is wider than the layer's values, because the worst case grows along the steps, so " +
-      (wide == all ? "nothing of it" : "these") + " could not be judged: run fewer steps" +
-      (gru ? ", or let the layer give every step"
-           : "; an LSTM's memory is no output, so its steps cannot be judged one by one");
+      (unjudged == all ? "nothing of it" : "these") + " could not be judged: " + advice;
   return planned.stage.name + ": " + result.reason;
 }
 

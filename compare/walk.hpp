@@ -83,6 +83,10 @@ bool is_recurrent(const PlannedStage& planned);
 std::string tell_of_wide_bounds(const PlannedStage& planned, std::span<const double> y,
                                 std::span<const double> exact, std::span<const double> magnitude,
                                 const Allowance& allowance, StageResult& result);
+/// The same of a stage of which so many elements of `all` were found to be without a bound that says anything;
+/// `advice`: what to do about it.
+std::string tell_of_unjudged(const PlannedStage& planned, std::int64_t unjudged, std::int64_t all,
+                             const std::string& advice, StageResult& result);
 
 /// Whether a NaN that belongs here is not there.
 inline bool swallowed(double exact, double y) { return std::isnan(exact) && !std::isnan(y); }

@@ -66,6 +66,8 @@ namespace recurrent {
 // steps before that are judged all the same, and Y holds them.
 
 constexpr float second_order = 0x1p-8F;
+/// Of the sequences, in roundings u of the value: 2.41 and 1.35 ULP, each at most 2u of it.
+constexpr float sigmoid_roundings = 4.9F, tanh_roundings = 2.8F;
 constexpr float most_error = 0x1p60F;  ///< from here on the bound says nothing anyway
 
 template <class A>
@@ -101,8 +103,8 @@ constexpr float function_error(GateFunction function, float value, float error, 
       sigmoid ? A::mul_rn(value, A::sub_rn(1.0F, value)) : A::sub_rn(1.0F, A::mul_rn(value, value));
   const float steeper = A::mul_rn(A::mul_rn(sigmoid ? 0.1F : 0.77F, second_order), error);
   const float slope = least<A>(A::add_rn(A::add_rn(at, 0x1p-20F), steeper), sigmoid ? 0.25F : 1.0F);
-  // 2.41 and 1.35 ULP, each at most 2u of the value.
-  const float own = A::mul_rn(A::mul_rn(sigmoid ? 4.9F : 2.8F, w), magnitude<A>(value));
+  const float own =
+      A::mul_rn(A::mul_rn(sigmoid ? sigmoid_roundings : tanh_roundings, w), magnitude<A>(value));
   return A::add_rn(A::mul_rn(slope, error), own);
 }
 /// Error of mul(a, b).

@@ -1,14 +1,21 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <memory>
+#include <numeric>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "compare/diagnosis.hpp"
 #include "model/arithmetic/bounds.hpp"
+#include "tests/compare/draw.hpp"
 #include "tests/compare/named_faults.hpp"
+#include "tests/compare/recorded.hpp"
 
 // Recurrent layers, normalizations and softmax in the differ.
 
@@ -256,14 +263,255 @@ TEST(Sequences, BoundsWiderThanTheLayersValuesJudgeNothing) {
   EXPECT_EQ(last_state.exit_code, 4);
   EXPECT_NE(last_state.stages[0].reason.find("wider than the layer's values"), std::string::npos);
 
-  // What an LSTM remembers is not seen, so its late steps stay unjudged, which is no agreement.
-  const RunRecord late = of_forty_steps(Recurrent::Cell::lstm, 0, 1);
-  EXPECT_EQ(late.stages[0].verdict, Verdict::untrusted);
-  EXPECT_NE(late.stages[0].reason.find("could not be judged"), std::string::npos);
-  EXPECT_EQ(late.exit_code, 4);
-  // The same bits need no bound, and a fault in steps that are judged is one.
+  EXPECT_EQ(of_forty_steps(Recurrent::Cell::lstm, 1, 12).stages[0].verdict, Verdict::untrusted);
+}
+
+TEST(Sequences, EachStepOfAnLstmIsJudgedFromTheStateBeforeIt) {
   EXPECT_EQ(of_forty_steps(Recurrent::Cell::lstm, 0, 0).exit_code, 0);
-  EXPECT_EQ(of_forty_steps(Recurrent::Cell::lstm, 0, 470).exit_code, 1);
+  const RunRecord record = of_forty_steps(Recurrent::Cell::lstm, 0, 1);
+  EXPECT_EQ(record.stages[0].verdict, Verdict::diverged);
+  EXPECT_EQ(record.stages[0].blame, Blame::b);
+  ASSERT_TRUE(record.stages[0].exact_b.has_value());
+  EXPECT_EQ(record.stages[0].exact_b->worst_index, 40 * 2 * 6 - 1);
+  EXPECT_NE(record.stages[0].reason.find("first at step 39"), std::string::npos)
+      << record.stages[0].reason;
+}
+
+/// An LSTM as PyTorch initialises one: weights and biases uniform in +-1/sqrt(H).
+struct UsualLstm {
+  static constexpr std::int64_t N = 2, I = 32, H = 64, rows = 4 * H;
+
+  UsualLstm(std::int64_t directions, std::uint64_t seed) : D(directions), draw(seed, "usual") {
+    for (Shape shape : {Shape{D, rows, I}, Shape{D, rows, H}, Shape{D, 2 * rows}})
+      parameters.emplace_back(uniform(std::move(shape)));
+    parameters.resize(recurrent_parameter::count);
+  }
+
+  Tensor uniform(Shape shape) {
+    const double most = 1 / std::sqrt(static_cast<double>(H));
+    std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
+    for (float& value : values) value = static_cast<float>(draw.between(-most, most));
+    return Tensor::of<float>(std::move(shape), std::move(values));
+  }
+
+  /// The layer over T steps that hands on `outputs`.
+  Graph graph(std::int64_t T, std::vector<int> outputs) const {
+    GraphBuilder graph("usual");
+    const TensorId x = graph.add_input("x", {Type::float32, {T, N, I}});
+    Recurrent op{.cell = Recurrent::Cell::lstm};
+    if (D == 2) op.direction = Recurrent::Direction::bidirectional;
+    op.forms.resize(static_cast<std::size_t>(D));
+    if (parameters[recurrent_parameter::state]) op.state = Recurrent::Initial::parameter;
+    if (parameters[recurrent_parameter::memory]) op.memory = Recurrent::Initial::parameter;
+    std::vector<std::string> names;
+    for (const int output : outputs) names.push_back("made." + std::to_string(output));
+    op.outputs = std::move(outputs);
+    for (const TensorId made : graph.add_step(op, {x}, parameters, "/0/LSTM", names, "LSTM"))
+      graph.add_output(made);
+    return graph.finish();
+  }
+
+  std::int64_t D;
+  Draw draw;
+  std::vector<std::optional<Tensor>> parameters;
+};
+
+TEST(Sequences, ManyStepsOfUsualLstmsAreAllJudged) {
+  for (const std::int64_t directions : {1, 2})
+    for (const std::uint64_t seed : {1, 2, 3}) {
+      Bench bench(UsualLstm(directions, seed).graph(200, {0}));
+      for (const char* spec :
+           {"sm_90", "sm_80", "sm_90/truncate", "chunk256", "eigen", "fp64", "exact"}) {
+        SCOPED_TRACE(std::string(spec) + " of seed " + std::to_string(seed));
+        Numerics other = named(spec);
+        other.promise = Determinism::not_guaranteed;
+        const RunRecord record = bench.run(fp32(), other);
+        EXPECT_EQ(record.exit_code, 0) << record.stages[0].reason;
+      }
+      const RunRecord recorded = judged(bench, parity::recorded(bench, eigen()));
+      EXPECT_EQ(recorded.stages[0].verdict, Verdict::within_bound) << recorded.stages[0].reason;
+    }
+}
+
+/// What a fault does to the layer from some step on.
+using Spoil = void (*)(UsualLstm&);
+
+/// Recorded over T steps, the layer spoilt from `step` on, where it goes on from the state and the memory
+/// that it had.
+RunRecord spoilt_from(std::int64_t T, std::int64_t step, Spoil spoil) {
+  UsualLstm layer(1, 5);
+  Bench bench(layer.graph(T, {0}));
+  const std::span<const float> x = bench.inputs[0].values<float>();
+  std::vector<float> made;
+  for (const auto& [from, until] : {std::pair{std::int64_t{0}, step}, std::pair{step, T}}) {
+    if (from > 0) spoil(layer);
+    Bench piece(layer.graph(until - from, {0, 1, 2}));
+    const auto features = UsualLstm::N * UsualLstm::I;
+    const std::span<const float> read =
+        x.subspan(static_cast<std::size_t>(from * features),
+                  static_cast<std::size_t>((until - from) * features));
+    piece.inputs = {Tensor::of<float>({until - from, UsualLstm::N, UsualLstm::I},
+                                      std::vector<float>(read.begin(), read.end()))};
+    const Capture outputs = recorded(piece, eigen());
+    const std::span<const float> y = outputs.tensors.at(0).second.values<float>();
+    made.insert(made.end(), y.begin(), y.end());
+    layer.parameters[recurrent_parameter::state] = outputs.tensors.at(1).second;
+    layer.parameters[recurrent_parameter::memory] = outputs.tensors.at(2).second;
+  }
+  return judged(
+      bench,
+      {"other.npz",
+       {{"made.0", Tensor::of<float>({T, 1, UsualLstm::N, UsualLstm::H}, std::move(made))}}});
+}
+
+Tensor zeros_like(const Tensor& tensor) {
+  return Tensor::of<float>(tensor.shape(),
+                           std::vector<float>(static_cast<std::size_t>(tensor.size()), 0.0F));
+}
+/// The forget gate's bias, so large or small that the gate gives one value.
+void pin_forget_gate(UsualLstm& layer, float bias) {
+  std::optional<Tensor>& biases = layer.parameters[recurrent_parameter::bias];
+  std::vector<float> values(biases->values<float>().begin(), biases->values<float>().end());
+  std::fill_n(values.begin() + 2 * UsualLstm::H, UsualLstm::H, bias);
+  biases = Tensor::of<float>(biases->shape(), std::move(values));
+}
+
+TEST(Sequences, ALateFaultOfAnLstmIsFoundAtItsStep) {
+  const std::pair<const char*, Spoil> faults[] = {
+      {"nothing", [](UsualLstm&) {}},
+      {"state and memory lost",
+       [](UsualLstm& layer) {
+         for (const std::size_t at : {recurrent_parameter::state, recurrent_parameter::memory})
+           layer.parameters[at] = zeros_like(*layer.parameters[at]);
+       }},
+      {"memory lost",
+       [](UsualLstm& layer) {
+         auto& memory = layer.parameters[recurrent_parameter::memory];
+         memory = zeros_like(*memory);
+       }},
+      {"nothing forgotten", [](UsualLstm& layer) { pin_forget_gate(layer, 100); }},
+      {"all forgotten", [](UsualLstm& layer) { pin_forget_gate(layer, -100); }},
+  };
+  for (const auto& [fault, spoil] : faults)
+    for (const auto& [T, step] : {std::pair<std::int64_t, std::int64_t>{40, 24}, {200, 150}}) {
+      SCOPED_TRACE(std::string(fault) + " from step " + std::to_string(step));
+      const RunRecord record = spoilt_from(T, step, spoil);
+      const StageResult& stage = record.stages[0];
+      if (fault == std::string("nothing")) {
+        EXPECT_EQ(record.exit_code, 0) << stage.reason;
+        continue;
+      }
+      EXPECT_EQ(stage.verdict, Verdict::diverged);
+      EXPECT_NE(stage.reason.find("first at step " + std::to_string(step)), std::string::npos)
+          << stage.reason;
+    }
+}
+
+TEST(Sequences, OneElementOfALateStepIsFound) {
+  for (const std::int64_t directions : {1, 2}) {
+    Bench bench(UsualLstm(directions, 6).graph(200, {0}));
+    const Capture clean = recorded(bench, eigen());
+    const Tensor& made = clean.tensors.front().second;
+    const std::int64_t row = directions * UsualLstm::N * UsualLstm::H, step = 100;
+    // A thousandth of an element of middle size or more.
+    const std::span<const float> there = made.values<float>().subspan(
+        static_cast<std::size_t>(step * row), static_cast<std::size_t>(row));
+    std::vector<std::int64_t> by_size(static_cast<std::size_t>(row));
+    std::iota(by_size.begin(), by_size.end(), std::int64_t{0});
+    std::sort(by_size.begin(), by_size.end(), [&](std::int64_t a, std::int64_t b) {
+      return std::fabs(there[static_cast<std::size_t>(a)]) <
+             std::fabs(there[static_cast<std::size_t>(b)]);
+    });
+    for (std::size_t k = by_size.size() / 2; k < by_size.size(); k += 8) {
+      const std::int64_t at = step * row + by_size[k];
+      std::vector<float> values(made.values<float>().begin(), made.values<float>().end());
+      values[static_cast<std::size_t>(at)] *= 1.001F;
+      const RunRecord record =
+          judged(bench, {clean.file, {{"made.0", Tensor::of<float>(made.shape(), values)}}});
+      EXPECT_EQ(record.stages[0].verdict, Verdict::diverged)
+          << there[static_cast<std::size_t>(by_size[k])];
+      ASSERT_TRUE(record.stages[0].exact_b);
+      EXPECT_EQ(record.stages[0].exact_b->worst_index, at);
+    }
+  }
+}
+
+TEST(Sequences, TheLastMemoryIsHeldToWhatTheStepsLeaveOfIt) {
+  for (const std::int64_t directions : {1, 2}) {
+    Bench bench(UsualLstm(directions, 4).graph(200, {0, 2}));
+    const Capture clean = recorded(bench, eigen());
+    EXPECT_EQ(judged(bench, clean).exit_code, 0);
+    const Tensor& memory = clean.tensors.at(1).second;
+    std::vector<float> values(memory.values<float>().begin(), memory.values<float>().end());
+    const auto largest = std::max_element(
+        values.begin(), values.end(), [](float a, float b) { return std::fabs(a) < std::fabs(b); });
+    *largest *= 1.01F;
+    Capture spoilt = clean;
+    spoilt.tensors.at(1).second = Tensor::of<float>(memory.shape(), values);
+    const RunRecord record = judged(bench, spoilt);
+    EXPECT_EQ(record.stages[0].verdict, Verdict::diverged) << record.stages[0].reason;
+    ASSERT_TRUE(record.stages[0].exact_b);
+    EXPECT_EQ(record.stages[0].exact_b->worst_index, largest - values.begin());
+  }
+}
+
+TEST(Sequences, StepsOfItemsOfSeveralLengthsAreJudgedToo) {
+  for (const Recurrent::Cell cell : {Recurrent::Cell::gru, Recurrent::Cell::lstm})
+    for (const Recurrent::Direction direction :
+         {Recurrent::Direction::forward, Recurrent::Direction::reverse}) {
+      constexpr std::int64_t T = 60, N = 3, I = 9, H = 12;
+      Recurrent op{.cell = cell, .direction = direction, .lengths = {60, 0, 41}};
+      Draw draw(8, "lengths");
+      const auto constant = [&](Shape shape) {
+        std::vector<float> values(static_cast<std::size_t>(element_count(shape)));
+        for (float& value : values) value = static_cast<float>(draw.between(-0.5, 0.5));
+        return std::optional(Tensor::of<float>(std::move(shape), std::move(values)));
+      };
+      GraphBuilder graph("lengths");
+      const TensorId x = graph.add_input("x", {Type::float32, {T, N, I}});
+      const std::int64_t rows = op.gates() * H;
+      std::vector<std::optional<Tensor>> parameters = {
+          constant({1, rows, I}), constant({1, rows, H}), constant({1, 2 * rows})};
+      parameters.resize(recurrent_parameter::count);
+      graph.add_output(graph.add_step(op, {x}, std::move(parameters), "/0", {"made"}).front());
+      Bench bench(graph.finish());
+      const Capture clean = recorded(bench, eigen());
+      const auto spoilt = [&](std::int64_t t, std::int64_t n) {
+        Capture capture = clean;
+        Tensor& made = capture.tensors.front().second;
+        std::vector<float> values(made.values<float>().begin(), made.values<float>().end());
+        if (t >= 0) {
+          float& element = values[static_cast<std::size_t>((t * N + n) * H + 7)];
+          element = -element;
+        }
+        made = Tensor::of<float>(made.shape(), std::move(values));
+        return judged(bench, capture);
+      };
+      EXPECT_EQ(spoilt(-1, 0).exit_code, 0);
+      for (const auto& [t, n] : {std::pair<std::int64_t, std::int64_t>{40, 2}, {0, 2}, {33, 0}}) {
+        const RunRecord record = spoilt(t, n);
+        EXPECT_EQ(record.stages[0].verdict, Verdict::diverged);
+        ASSERT_TRUE(record.stages[0].exact_b);
+        EXPECT_EQ(record.stages[0].exact_b->worst_index, (t * N + n) * H + 7);
+      }
+    }
+}
+
+TEST(Sequences, AnLstmWhoseGatesTf32LeavesOpenIsNotTrusted) {
+  UsualLstm layer(1, 9);
+  for (std::optional<Tensor>& parameter : layer.parameters) {
+    if (!parameter) continue;
+    std::vector<float> values(parameter->values<float>().begin(), parameter->values<float>().end());
+    for (float& value : values) value *= 2048;
+    parameter = Tensor::of<float>(parameter->shape(), std::move(values));
+  }
+  Bench bench(layer.graph(60, {0}));
+  const RunRecord record = bench.run(fp32(), tf32(Arch::sm_90));
+  EXPECT_EQ(record.stages[0].verdict, Verdict::untrusted);
+  EXPECT_NE(record.stages[0].reason.find("could not be judged"), std::string::npos);
+  EXPECT_EQ(record.exit_code, 4);
+  // FP32 leaves less open.
+  EXPECT_EQ(bench.run(fp32(), chunked()).exit_code, 0);
 }
 
 TEST(Sequences, CleanContractsAreExplainedByTheirBounds) {
