@@ -89,7 +89,7 @@ void add_rows(const std::vector<AlgorithmInfo>& offered, const std::string& labe
       rows.push_back({label, *found, why});
     else
       rows.push_back({label,
-                      {algorithm, "-", "no room of " + label + " has it"},
+                      {algorithm, "-", label + " has no kernels for it"},
                       why.empty() ? label + " does not list it" : why});
   }
 }

@@ -89,6 +89,9 @@ float brought_to(float x, Operands operands) {
 }
 
 Tensor brought_to(const Tensor& tensor, Operands operands) {
+  // Integers and truth values are no operands: nothing rounds them.
+  const Type type = tensor.type().type;
+  if (type != Type::float32 && type != Type::float64) return tensor;
   const Tensor given = to_float32(tensor);
   std::vector<float> values(given.values<float>().begin(), given.values<float>().end());
   for (float& value : values) value = brought_to(value, operands);

@@ -341,7 +341,7 @@ class CaptureWalk {
     record_.decisions = undecided(r_.decisions);
     progress_.stages = static_cast<int>(r_.stages.size());
     for (const Stage& stage : r_.stages) progress_.macs += stage.macs;
-    note_on_inputs(record_, r_.inputs);
+    note_on_inputs(record_, r_.graph, r_.inputs);
     for (std::size_t i = 0; i < r_.inputs.size(); ++i) {
       const TensorId id = r_.graph.inputs[i];
       const auto held = captured_.find(id);
@@ -422,6 +422,8 @@ class CaptureWalk {
         "no tensor of " + r_.capture.file + " is a tensor or a stage of " + r_.graph.name;
     if (r_.capture.tensors.empty()) {
       why += ": it is empty";
+    } else if (!captured_.empty()) {
+      why += ", but for inputs of the model";
     } else {
       const std::string& first = r_.capture.tensors.front().first;
       why += ": it holds " + shown(first) + did_you_mean(first, names);
@@ -729,21 +731,31 @@ class CaptureWalk {
     // Further outputs are the states behind the last step, of which Y has the history.
     // Y_h is the last of Y's steps; Y_c is known as far as they tell.
     std::optional<JudgedSteps> steps;
-    const bool memory = j > 0 && memory_among(stage) == j && captured_.contains(stage.outputs[0]) &&
-                        !halves_.contains(stage.outputs[0]);
-    if ((j == 0 || memory) && is_recurrent(planned) && !recorded.inputs_in_half &&
-        !recorded.output_in_half) {
+    std::optional<OracleTest> last;
+    if (is_recurrent(planned) && !recorded.inputs_in_half && !recorded.output_in_half) {
       const Tensor given = host_.download(for_host(y), r_.referee.execution);
-      steps = judge_steps(host_, r_.referee.execution, exact_plan_.stages[i], on_host,
-                          memory ? captured_.at(stage.outputs[0]) : given,
-                          memory ? &given : nullptr, foreign, StepOrder::any);
+      const auto history = captured_.find(stage.outputs[0]);
+      const bool seen = history != captured_.end() && !halves_.contains(stage.outputs[0]);
+      if (j == 0) {
+        steps = judge_steps(host_, r_.referee.execution, exact_plan_.stages[i], on_host, given,
+                            nullptr, foreign, StepOrder::any);
+      } else if (seen && output_among(stage, LastOf::memory) == j) {
+        if (const auto all = judge_steps(host_, r_.referee.execution, exact_plan_.stages[i],
+                                         on_host, history->second, &given, foreign, StepOrder::any))
+          last = all->memory;
+      } else if (seen && output_among(stage, LastOf::state) == j) {
+        last = judge_last_state(host_, r_.referee.execution, exact_plan_.stages[i], history->second,
+                                given);
+      }
     }
-    if (steps && memory) take_worse(*steps->memory, *result.exact_b);
-    if (memory) steps.reset();
+    if (last) take_worse(*last, *result.exact_b);
     if (steps) take_worse(steps->test, *result.exact_b);
     decide(planned, inputs, y, result);
-    if (steps && steps->first && result.verdict == Verdict::diverged)
-      result.reason += "; " + first_at("the capture", *steps->first);
+    if (result.verdict == Verdict::diverged) {
+      if (steps && steps->first) result.reason += "; " + first_at("the capture", *steps->first);
+      if (last && last->beyond > 0)
+        result.reason += "; " + stage.output_names[j] + " is not what the recorded steps end in";
+    }
     const auto values = [&](const Value& value) {
       return widened(host_.download(value, r_.referee.execution));
     };
@@ -754,7 +766,7 @@ class CaptureWalk {
                                           values(for_host(y)), values(exact)),
                             elements, advice_on_steps, result));
     }
-    if (j == 0 && !steps && is_recurrent(planned))
+    if (!steps && !last)
       note(tell_of_wide_bounds(planned, values(for_host(y)), values(exact), values(m_host), foreign,
                                result));
     // What bounds itself is not linear in |x|: its M says nothing of an error that x brings along.
@@ -1113,12 +1125,30 @@ class CaptureWalk {
   void end() {
     tell_of_half();
     tell_of_tf32();
+    tell_of_missing_outputs();
     blame_contradicted();
     record_.outputs = output_results(r_.graph, r_.stages, accumulated_);
     conclude(record_, flow_.shares_of(r_.graph.outputs));
     for (const std::size_t i : stages_to_attribute(record_, r_.attribute, r_.attribute_also))
       record_.stages[i].attribution = attribution_of(i);
     add_causes(record_);
+  }
+
+  /// Graph outputs that are not in the recording though another output of their stage is: without a word
+  /// the stage would stand for all of them.
+  void tell_of_missing_outputs() {
+    std::vector<std::string> missing;
+    for (const TensorId id : r_.graph.outputs) {
+      const auto maker = producers_.find(id);
+      if (maker == producers_.end() || captured_.contains(id)) continue;
+      const std::vector<TensorId>& made =
+          r_.stages[static_cast<std::size_t>(maker->second)].outputs;
+      if (std::any_of(made.begin(), made.end(), [&](TensorId m) { return captured_.contains(m); }))
+        missing.push_back(r_.graph.tensor(id).name);
+    }
+    if (missing.empty()) return;
+    note(counted(static_cast<std::int64_t>(missing.size()), "output") + " of the model not in " +
+         r_.capture.file + ", so not compared: " + listed(missing, 4));
   }
 
   /// The stage's inputs as recorded, where a reads them.

@@ -114,7 +114,7 @@ class Walk {
     record_.decisions = undecided(r_.decisions);
     progress_.stages = static_cast<int>(r_.stages.size());
     for (const Stage& stage : r_.stages) progress_.macs += runs_per_stage * stage.macs;
-    note_on_inputs(record_, r_.inputs);
+    note_on_inputs(record_, r_.graph, r_.inputs);
     for (std::size_t i = 0; i < r_.inputs.size(); ++i) {
       const TensorId id = r_.graph.inputs[i];
       const Value value = a_.upload(r_.inputs[i], r_.a.execution);

@@ -203,21 +203,43 @@ PlannedStage suffix_of(const PlannedStage& planned, std::size_t first) {
 }
 
 std::vector<double> widened(const Tensor& tensor) {
-  if (tensor.type().type == Type::float64) {
-    const std::span<const double> values = tensor.values<double>();
-    return {values.begin(), values.end()};
+  const auto all = [](const auto values) {
+    std::vector<double> wide(values.size());
+    std::transform(values.begin(), values.end(), wide.begin(),
+                   [](auto value) { return static_cast<double>(value); });
+    return wide;
+  };
+  switch (tensor.type().type) {
+    case Type::float64:
+      return all(tensor.values<double>());
+    case Type::int64:
+      return all(tensor.values<std::int64_t>());
+    case Type::boolean:
+      return all(tensor.values<std::uint8_t>());
+    case Type::float32:
+      break;
   }
-  const std::span<const float> values = tensor.values<float>();
-  return {values.begin(), values.end()};
+  return all(tensor.values<float>());
 }
 
 Tensor narrowed(const TensorType& type, std::span<const double> elements) {
-  if (type.type == Type::float64)
-    return Tensor::of(type.shape, std::vector<double>(elements.begin(), elements.end()));
-  std::vector<float> values(elements.size());
-  std::transform(elements.begin(), elements.end(), values.begin(),
-                 [](double value) { return static_cast<float>(value); });
-  return Tensor::of(type.shape, std::move(values));
+  const auto as = [&]<class T>(T) {
+    std::vector<T> values(elements.size());
+    std::transform(elements.begin(), elements.end(), values.begin(),
+                   [](double value) { return static_cast<T>(value); });
+    return Tensor::of(type.shape, std::move(values));
+  };
+  switch (type.type) {
+    case Type::float64:
+      return as(double{});
+    case Type::int64:
+      return as(std::int64_t{});
+    case Type::boolean:
+      return as(std::uint8_t{});
+    case Type::float32:
+      break;
+  }
+  return as(float{});
 }
 
 std::vector<Value> run_misread(const Seat& seat, const Misread& misread, Reading reading) {

@@ -132,6 +132,11 @@ class Findings {
     }
   }
 
+  /// Element k of the state behind the last step, which the side gave as `made`.
+  void add_state(std::int64_t k, double made, double right) {
+    take(static_cast<std::size_t>(k), made, right, 0, judged_.test);
+  }
+
   /// Element k of the memory behind the last step, which the side gave as `made`.
   void add_memory(std::int64_t k, double made, const Interval& right) {
     if (!judged_.memory) judged_.memory.emplace().all = true;
@@ -378,13 +383,36 @@ std::optional<JudgedSteps> judge_steps(Backend& runner, const Execution& executi
   return std::move(findings).judged();
 }
 
-std::optional<std::size_t> memory_among(const Stage& stage) {
+std::optional<OracleTest> judge_last_state(Backend& runner, const Execution& execution,
+                                           const PlannedStage& planned, const Tensor& suspect,
+                                           const Tensor& last_state) {
+  const std::optional<Steps> steps = steps_of(runner, execution, planned, suspect);
+  if (!steps) return std::nullopt;
+  const RecurrentExtents& e = steps->e;
+  const std::vector<double> given = widened(last_state);
+  Findings findings(*steps, std::numeric_limits<double>::infinity());
+  for (std::int64_t d = 0; d < e.D; ++d)
+    for (std::int64_t n = 0; n < e.N; ++n) {
+      std::int64_t last = e.T - 1;
+      while (last >= 0 && step_of(steps->layer, e, d, n, last) < 0) --last;
+      if (last < 0) continue;  // an item of no steps keeps its initial state
+      for (std::int64_t i = 0; i < e.H; ++i) {
+        const std::int64_t at = e.state_row(d, n) * e.H + i;
+        const std::size_t step = steps->element(step_of(steps->layer, e, d, n, last), d, n, i);
+        findings.add_state(at, given[static_cast<std::size_t>(at)], steps->made[step]);
+      }
+    }
+  return std::move(findings).judged().test;
+}
+
+std::optional<std::size_t> output_among(const Stage& stage, LastOf which) {
   const Step& head = stage.steps.front();
   const auto* layer = std::get_if<Recurrent>(head.op.get());
   if (layer == nullptr) return std::nullopt;
   for (std::size_t k = 0; k < layer->outputs.size(); ++k)
     for (std::size_t j = 0; j < stage.outputs.size(); ++j)
-      if (layer->outputs[k] == 2 && stage.outputs[j] == head.outputs[k]) return j;
+      if (layer->outputs[k] == static_cast<int>(which) && stage.outputs[j] == head.outputs[k])
+        return j;
   return std::nullopt;
 }
 
@@ -403,7 +431,7 @@ std::string first_at(const std::string& who, std::int64_t step) {
 
 void take_worse(const OracleTest& steps, OracleTest& whole) {
   whole.beyond = std::max(whole.beyond, steps.beyond);
-  if (steps.beyond == 0 || steps.worst_share <= whole.worst_share) return;
+  if (steps.worst_share <= whole.worst_share) return;
   whole.max_abs = std::max(whole.max_abs, steps.max_abs);
   whole.worst_share = steps.worst_share;
   whole.worst_index = steps.worst_index;

@@ -51,8 +51,16 @@ std::optional<JudgedSteps> judge_steps(Backend& runner, const Execution& executi
                                        const Tensor& suspect, const Tensor* last_memory,
                                        Allowance allowance, StepOrder order);
 
-/// Which of a stage's outputs is the memory behind the last step; nothing where it gives none.
-std::optional<std::size_t> memory_among(const Stage& stage);
+/// The state behind the last step, Y_h as the side gave it, against the steps of `suspect`, of whose last one it
+/// is a copy: no element may differ. None where the steps are not seen.
+std::optional<OracleTest> judge_last_state(Backend& runner, const Execution& execution,
+                                           const PlannedStage& planned, const Tensor& suspect,
+                                           const Tensor& last_state);
+
+/// What a recurrent layer gives beside its steps.
+enum class LastOf { state = 1, memory = 2 };
+/// Which of a stage's outputs is that; nothing where it gives none.
+std::optional<std::size_t> output_among(const Stage& stage, LastOf which);
 
 /// How many of the unjudged elements stay so: one that is the layer's exact value needs no bound. y and `exact`
 /// are known at `sample`, ascending.

@@ -10,6 +10,7 @@
 #include "model/arithmetic/bounds.hpp"
 #include "model/arithmetic/fill.hpp"
 #include "model/ops.hpp"
+#include "model/text.hpp"
 
 namespace parity {
 
@@ -212,7 +213,7 @@ std::string tell_of_unjudged(const PlannedStage& planned, std::int64_t unjudged,
       (unjudged == all ? "every element's"
                        : std::to_string(unjudged) + " of " + std::to_string(all) + " elements'") +
       " bound is wider than the layer's values, because the worst case grows along the steps, so " +
-      (unjudged == all ? "nothing of it" : "these") + " could not be judged: " + advice;
+      (unjudged == all ? "nothing of it could" : "these could not") + " be judged: " + advice;
   return planned.stage.name + ": " + result.reason;
 }
 
@@ -413,7 +414,7 @@ std::string counted(std::int64_t count, const std::string& of) {
   return std::to_string(count) + " " + of + (count == 1 ? "" : "s");
 }
 
-void note_on_inputs(RunRecord& record, std::span<const Tensor> inputs) {
+void note_on_inputs(RunRecord& record, const Graph& graph, std::span<const Tensor> inputs) {
   const auto zero = [](const Tensor& tensor) {
     if (tensor.type().type != Type::float32) return tensor.type().type != Type::float64;
     const std::span<const float> x = tensor.values<float>();
@@ -426,6 +427,17 @@ void note_on_inputs(RunRecord& record, std::span<const Tensor> inputs) {
     record.notes.push_back(
         "every float input is zero throughout, so no weight of the first stages takes part: an "
         "agreement here says little; give data with --input");
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const Type type = inputs[i].type().type;
+    if (type != Type::float32 && type != Type::float64) continue;
+    const std::vector<double> x = widened(inputs[i]);
+    const auto odd =
+        std::count_if(x.begin(), x.end(), [](double value) { return !std::isfinite(value); });
+    if (odd > 0)
+      record.notes.push_back("input " + shown(graph.tensor(graph.inputs[i]).name) +
+                             " holds NaN or infinity in " + counted(odd, "element") +
+                             ": what they reach is compared as it is, and no bound judges it");
+  }
 }
 
 ProvedFault proved_fault(const StageResult& stage) {

@@ -117,8 +117,8 @@ std::vector<OutputResult> output_results(const Graph& graph, const std::vector<S
 /// "1 element", "2 elements".
 std::string counted(std::int64_t count, const std::string& of);
 
-/// Notes what makes every agreement cheap: inputs that are zero throughout.
-void note_on_inputs(RunRecord& record, std::span<const Tensor> inputs);
+/// Notes what makes agreements cheap: inputs that are zero throughout, or hold what is not finite.
+void note_on_inputs(RunRecord& record, const Graph& graph, std::span<const Tensor> inputs);
 
 /// The fault that the stage's likeliest diagnosis proves, as its waterfall tells it.
 ProvedFault proved_fault(const StageResult& stage);

@@ -210,21 +210,29 @@ constexpr auto rows = std::to_array<Misreading>({
        return fmt::format(" ({} for {})", functions_of(layer, other[last]),
                           functions_of(layer, layer.forms[last]));
      }},
-    // amount: the clip; 0: none
+    // amount: the clip; 0: none; -1: none of an LSTM's memory where h reads it
     {Bug::cell_clip_misread, 0, "the arguments of the cell's functions are cut off",
      [](const PlannedStage& p) { return head_as<Recurrent>(p) != nullptr; },
      [](const PlannedStage& p) {
-       return head_as<Recurrent>(p)->forms[0].clip > 0 ? std::vector<double>{0}
-                                                       : std::vector<double>{1, 3};
+       const Recurrent& layer = *head_as<Recurrent>(p);
+       if (!(layer.forms[0].clip > 0)) return std::vector<double>{1, 3};
+       return layer.cell == Recurrent::Cell::lstm ? std::vector<double>{0, -1}
+                                                  : std::vector<double>{0};
      },
      [](const Seat& s, double clip) {
        return Misread{with_recurrent(s.planned, [&](Recurrent& layer) {
-         for (CellForm& form : layer.forms) form.clip = static_cast<float>(clip);
+         for (CellForm& form : layer.forms) {
+           if (clip < 0)
+             form.memory_clipped = false;
+           else
+             form.clip = static_cast<float>(clip);
+         }
        })};
      },
      Amount::choice,
      [](const PlannedStage& p, double clip) {
        const auto shown = [](double x) { return x > 0 ? fmt::format("at {:.4g}", x) : "nowhere"; };
+       if (clip < 0) return std::string(" but for the memory's (clip; so onnxruntime has it)");
        const double right = head_as<Recurrent>(p)->forms[0].clip;
        return fmt::format(" {}, not {} (clip)", shown(clip), shown(right));
      }},

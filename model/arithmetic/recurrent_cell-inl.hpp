@@ -70,5 +70,5 @@ constexpr LstmState<F> lstm(const GateTerms<F> (&t)[4], const F (&peepholes)[3],
   const F next = A::add_rn(A::mul_rn(f, c), A::mul_rn(i, g));
   const F o = activated<A>(form.f, peeped<A>(argument<A>(t[1], biased), peepholes[1], next, peeps),
                            form.clip);
-  return {A::mul_rn(o, activated<A>(form.h, next, form.clip)), next};
+  return {A::mul_rn(o, activated<A>(form.h, next, form.memory_clipped ? form.clip : 0.0F)), next};
 }

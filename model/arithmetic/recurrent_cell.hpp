@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 namespace parity {
 
@@ -18,6 +19,8 @@ struct CellForm {
   float clip = 0;                          ///< before each function; 0: none
   /// Of the bound: 1 / min(K, 256), K the terms of the longer product: a rounding in units of its error.
   float rounding = 0;
+  /// LSTM: c too is cut off where h reads it, as ONNX has it. Not so in a misreading.
+  bool memory_clipped = true;
 };
 
 /// What a step reads of one gate for one element: the products and their biases.
@@ -68,7 +71,8 @@ namespace recurrent {
 constexpr float second_order = 0x1p-8F;
 /// Of the sequences, in roundings u of the value: 2.41 and 1.35 ULP, each at most 2u of it.
 constexpr float sigmoid_roundings = 4.9F, tanh_roundings = 2.8F;
-constexpr float most_error = 0x1p60F;  ///< from here on the bound says nothing anyway
+constexpr float most_error =
+    0x1p60F;  ///< from here on nothing is judged: what a later step adds could overflow
 
 template <class A>
 constexpr float magnitude(float a) {
@@ -116,11 +120,12 @@ constexpr float product_error(float a, float error_a, float b, float error_b, fl
   const float own = A::mul_rn(A::mul_rn(4.0F, w), magnitude<A>(A::mul_rn(a, b)));
   return A::add_rn(A::add_rn(linear, both), own);
 }
-/// Pays for the roundings of this pass: sums of K terms and a hundred operations.
+/// Pays for the roundings of this pass: sums of K terms and a hundred operations. Infinite from most_error on:
+/// a layer of ReLU may have values as large as any bound that stays finite.
 template <class A>
 constexpr float closed_error(float error) {
   const float paid = A::mul_rn(error, 1 + 0x1p-8F);
-  return paid < most_error ? paid : (paid != paid ? paid : most_error);
+  return paid < most_error ? paid : A::mul_rn(paid, std::numeric_limits<float>::infinity());
 }
 
 /// A gate with its error.

@@ -201,7 +201,7 @@ TEST(Capture, WithoutAKnownNameIsRefusedWithTheNearest) {
   EXPECT_NE(refusal(bench, {"empty.npz", {}}).find("it is empty"), std::string::npos);
   // The graph's input alone tells nothing about any stage.
   EXPECT_NE(
-      refusal(bench, {"inputs.npz", {{"x", bench.inputs[0]}}}).find("no tensor of inputs.npz"),
+      refusal(bench, {"inputs.npz", {{"x", bench.inputs[0]}}}).find("but for inputs of the model"),
       std::string::npos);
 }
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
-#include "tests/compare/small_net.hpp"
+#include "compare/misread.hpp"
+#include "tests/compare/recorded.hpp"
 
 // Integers and masks at run time: what the differ makes of stages whose values are no floats.
 
@@ -68,6 +69,27 @@ TEST(Integers, DoubleBesideFloatIsExplainedAndMasksStayTheSame) {
       }
     }
   }
+}
+
+TEST(Integers, ARecordingThatHoldsAnotherOneDiverges) {
+  Bench bench(masked_net());
+  const Capture clean = recorded(bench, fp32());
+  int spoilt = 0;
+  for (std::size_t i = 0; i < clean.tensors.size(); ++i) {
+    const auto& [name, tensor] = clean.tensors[i];
+    SCOPED_TRACE(name);
+    const Type type = tensor.type().type;
+    if (type != Type::int64 && type != Type::boolean) continue;
+    std::vector<double> values = widened(tensor);
+    values.back() = type == Type::boolean ? 1 - values.back() : values.back() + 3;
+    Capture other = clean;
+    other.tensors[i].second = narrowed(tensor.type(), values);
+    const RunRecord record = judged(bench, other, {}, {}, {.attribute = attribute_all});
+    ASSERT_GE(record.answers.first_diverging, 0);
+    EXPECT_EQ(record.stages[static_cast<std::size_t>(record.answers.first_diverging)].tensor, name);
+    ++spoilt;
+  }
+  EXPECT_GE(spoilt, 5);
 }
 
 TEST(Integers, ADifferenceIsNamedByItsNumbers) {

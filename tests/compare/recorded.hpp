@@ -23,9 +23,12 @@ inline Capture recorded(Bench& bench, const Numerics& numerics,
        .execution = bench.execution,
        .inputs = bench.inputs,
        .tap = [&](const PlannedStage& planned, std::span<const Value> outputs) {
-         for (std::size_t k = 0; k < outputs.size(); ++k)
-           capture.tensors.emplace_back(planned.stage.output_names[k],
-                                        to_float32(backend.download(outputs[k], bench.execution)));
+         for (std::size_t k = 0; k < outputs.size(); ++k) {
+           const Tensor made = backend.download(outputs[k], bench.execution);
+           capture.tensors.emplace_back(
+               planned.stage.output_names[k],
+               made.type().type == Type::float64 ? to_float32(made) : made);
+         }
        }});
   return capture;
 }

@@ -300,7 +300,7 @@ struct UsualLstm {
     const TensorId x = graph.add_input("x", {Type::float32, {T, N, I}});
     Recurrent op{.cell = Recurrent::Cell::lstm};
     if (D == 2) op.direction = Recurrent::Direction::bidirectional;
-    op.forms.resize(static_cast<std::size_t>(D));
+    op.forms.assign(static_cast<std::size_t>(D), form);
     if (parameters[recurrent_parameter::state]) op.state = Recurrent::Initial::parameter;
     if (parameters[recurrent_parameter::memory]) op.memory = Recurrent::Initial::parameter;
     std::vector<std::string> names;
@@ -312,6 +312,7 @@ struct UsualLstm {
   }
 
   std::int64_t D;
+  CellForm form;  ///< of every direction
   Draw draw;
   std::vector<std::optional<Tensor>> parameters;
 };
@@ -436,6 +437,28 @@ TEST(Sequences, OneElementOfALateStepIsFound) {
   }
 }
 
+TEST(Sequences, TheLastStateIsTheLastStepsOwn) {
+  for (const std::int64_t directions : {1, 2}) {
+    Bench bench(UsualLstm(directions, 5).graph(60, {0, 1}));
+    const Capture clean = recorded(bench, eigen());
+    EXPECT_EQ(judged(bench, clean).exit_code, 0);
+    Capture spoilt = clean;
+    // Both items exchanged in the last direction.
+    const Tensor& state = clean.tensors.at(1).second;
+    std::vector<float> values(state.values<float>().begin(), state.values<float>().end());
+    std::swap_ranges(values.end() - 2 * UsualLstm::H, values.end() - UsualLstm::H,
+                     values.end() - UsualLstm::H);
+    spoilt.tensors.at(1).second = Tensor::of<float>(state.shape(), values);
+    const RunRecord record = judged(bench, spoilt);
+    EXPECT_EQ(record.stages[0].verdict, Verdict::diverged) << record.stages[0].reason;
+    EXPECT_NE(record.stages[0].reason.find("not what the recorded steps end in"), std::string::npos)
+        << record.stages[0].reason;
+    // Without the steps nothing is known of a state so late.
+    spoilt.tensors.erase(spoilt.tensors.begin());
+    EXPECT_EQ(judged(bench, spoilt).stages[0].verdict, Verdict::untrusted);
+  }
+}
+
 TEST(Sequences, TheLastMemoryIsHeldToWhatTheStepsLeaveOfIt) {
   for (const std::int64_t directions : {1, 2}) {
     Bench bench(UsualLstm(directions, 4).graph(200, {0, 2}));
@@ -512,6 +535,36 @@ TEST(Sequences, AnLstmWhoseGatesTf32LeavesOpenIsNotTrusted) {
   EXPECT_EQ(record.exit_code, 4);
   // FP32 leaves less open.
   EXPECT_EQ(bench.run(fp32(), chunked()).exit_code, 0);
+}
+
+// With ReLU in the place of tanh a state grows as it likes: where its worst case ends to be carried, nothing is
+// claimed.
+TEST(Sequences, StatesThatGrowWithoutLimitAreNotCalledExplained) {
+  UsualLstm layer(1, 11);
+  layer.form.g = layer.form.h = GateFunction::relu;
+  for (std::optional<Tensor>& parameter : layer.parameters) {
+    if (!parameter) continue;
+    std::vector<float> values(parameter->values<float>().begin(), parameter->values<float>().end());
+    for (float& value : values) value = 8 * std::fabs(value);
+    parameter = Tensor::of<float>(parameter->shape(), std::move(values));
+  }
+  Bench last_state(layer.graph(20, {1}));
+  const RunRecord untold = last_state.run(named("fp64"), fp32());
+  ASSERT_TRUE(untold.stages[0].introduced.has_value());
+  EXPECT_GT(untold.stages[0].introduced->max_abs, 0x1p60);
+  EXPECT_EQ(untold.stages[0].verdict, Verdict::untrusted);
+  // Step by step they are judged all the same.
+  Bench every_step(layer.graph(20, {0}));
+  EXPECT_EQ(every_step.run(named("fp64"), fp32()).stages[0].verdict, Verdict::within_bound);
+}
+
+TEST(Sequences, AMemoryThatIsNotClippedIsNamed) {
+  UsualLstm layer(1, 12);
+  layer.form.clip = 0.02F;
+  Bench bench(layer.graph(12, {0}));
+  const std::string evidence = evidence_of(bench, {0, Bug::cell_clip_misread, -1, 7});
+  EXPECT_NE(evidence.find("but for the memory's"), std::string::npos) << evidence;
+  EXPECT_NE(evidence.find("bit for bit"), std::string::npos) << evidence;
 }
 
 TEST(Sequences, CleanContractsAreExplainedByTheirBounds) {
