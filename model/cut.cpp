@@ -27,6 +27,14 @@ bool rides(const Step& step) {
       *step.op);
 }
 
+/// Whether `next` drops steps of a recurrent layer that the stage begins with. They are judged one by one, each
+/// from the one before it, so all of them must be seen: what selects among them is a stage of its own.
+bool drops_steps(const Stage& stage, const Step& next, const Graph& graph) {
+  if (!std::holds_alternative<Recurrent>(*stage.steps.front().op)) return false;
+  return element_count(graph.tensor(next.outputs.front()).type.shape) <
+         element_count(graph.tensor(next.inputs.front()).type.shape);
+}
+
 std::vector<std::string_view> split(std::string_view text, char at) {
   std::vector<std::string_view> parts;
   while (true) {
@@ -101,7 +109,8 @@ std::vector<Stage> cut(const Graph& graph) {
       const TensorId value = graph.steps[last].outputs.front();
       if (consumers[index_of(value)].size() != 1 || graph_outputs.contains(value)) break;
       const std::size_t next = consumers[index_of(value)].front();
-      if (taken[next] || !rides(graph.steps[next])) break;
+      if (taken[next] || !rides(graph.steps[next]) || drops_steps(stage, graph.steps[next], graph))
+        break;
       last = next;
     }
 

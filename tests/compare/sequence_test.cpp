@@ -437,6 +437,23 @@ TEST(Sequences, OneElementOfALateStepIsFound) {
   }
 }
 
+// A classifier that reads the last step alone: the selection is a stage of its own, so that all steps are judged.
+TEST(Sequences, StepsThatAreDroppedLaterAreJudgedToo) {
+  UsualLstm layer(1, 6);
+  GraphBuilder graph("last");
+  const TensorId x = graph.add_input("x", {Type::float32, {60, UsualLstm::N, UsualLstm::I}});
+  Recurrent op{.cell = Recurrent::Cell::lstm};
+  const TensorId y =
+      graph.add_step(op, {x}, std::move(layer.parameters), "/0/LSTM", {"y"}, "LSTM").front();
+  Placement last;
+  last.ranges = {{0, -1, 60, 1}};
+  graph.add_output(graph.add_step(last, {y}, {}, "/1/Slice", {"last"}, "Slice").front());
+  Bench bench(graph.finish());
+  ASSERT_EQ(bench.stages.size(), 2U);
+  EXPECT_EQ(bench.run(fp32(), tf32(Arch::sm_90)).exit_code, 0);
+  EXPECT_EQ(judged(bench, recorded(bench, eigen())).exit_code, 0);
+}
+
 TEST(Sequences, TheLastStateIsTheLastStepsOwn) {
   for (const std::int64_t directions : {1, 2}) {
     Bench bench(UsualLstm(directions, 5).graph(60, {0, 1}));
