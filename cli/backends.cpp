@@ -71,8 +71,8 @@ Plan plan_for(const Spec& spec, const Graph& graph, const std::vector<Stage>& st
     demand_no_contradiction(vendor_facts(), stages, numerics, spec.text);
   };
   if (!spec.plan_file.empty()) {
-    demand_environment(plan_in(spec.plan_file).numerics);
     Plan plan = of_file(spec.plan_file, [&](const std::string& text) {
+      demand_environment(parse_plan(text).numerics);
       return read_plan(text, graph, stages, backend);
     });
     const std::string asked = maths_of(spec.numerics), planned = maths_of(plan.numerics);

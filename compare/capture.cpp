@@ -728,8 +728,8 @@ class CaptureWalk {
     result.exact_b = against_exact(
         i, exact, recorded.output_in_half ? unrounded(for_host(y), exact) : for_host(y), m_host,
         foreign_allowance(foreign_plan_.stages[i], before_its_output(recorded)));
-    // Further outputs are the states behind the last step, of which Y has the history.
-    // Y_h is the last of Y's steps; Y_c is known as far as they tell.
+    // Further outputs are the states behind the last step, of which Y has the history: Y_h is the last of its
+    // steps, Y_c is known as far as they tell.
     std::optional<JudgedSteps> steps;
     std::optional<OracleTest> last;
     if (is_recurrent(planned) && !recorded.inputs_in_half && !recorded.output_in_half) {
@@ -766,7 +766,7 @@ class CaptureWalk {
                                           values(for_host(y)), values(exact)),
                             elements, advice_on_steps, result));
     }
-    if (!steps && !last)
+    if (is_recurrent(planned) && !steps && !last)
       note(tell_of_wide_bounds(planned, values(for_host(y)), values(exact), values(m_host), foreign,
                                result));
     // What bounds itself is not linear in |x|: its M says nothing of an error that x brings along.

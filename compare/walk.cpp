@@ -427,12 +427,14 @@ void note_on_inputs(RunRecord& record, const Graph& graph, std::span<const Tenso
     record.notes.push_back(
         "every float input is zero throughout, so no weight of the first stages takes part: an "
         "agreement here says little; give data with --input");
+  const auto not_finite = [](const auto& x) {
+    return std::count_if(x.begin(), x.end(), [](auto value) { return !std::isfinite(value); });
+  };
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const Type type = inputs[i].type().type;
-    if (type != Type::float32 && type != Type::float64) continue;
-    const std::vector<double> x = widened(inputs[i]);
-    const auto odd =
-        std::count_if(x.begin(), x.end(), [](double value) { return !std::isfinite(value); });
+    const std::int64_t odd = type == Type::float32   ? not_finite(inputs[i].values<float>())
+                             : type == Type::float64 ? not_finite(inputs[i].values<double>())
+                                                     : 0;
     if (odd > 0)
       record.notes.push_back("input " + shown(graph.tensor(graph.inputs[i]).name) +
                              " holds NaN or infinity in " + counted(odd, "element") +
